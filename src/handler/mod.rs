@@ -1,0 +1,45 @@
+//! The kinds of resource: one file each.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use crate::proto::Reason;
+use crate::proto::http::response::ResponseHead;
+
+pub mod cache;
+pub mod error_page;
+pub mod listing;
+pub mod static_file;
+
+/// A whole answer that needs no program: what a file, a redirect or an error gives.
+#[derive(Debug)]
+pub struct Response {
+    /// Status and fields, without those of framing and connection.
+    pub head: ResponseHead,
+    /// What follows the head. For HEAD the body is given all the same; the connection leaves it out.
+    pub body: Body,
+    /// Why this is not the plain answer, for the log.
+    pub reason: Option<Reason>,
+}
+
+/// The content of a [`Response`].
+#[derive(Debug)]
+pub enum Body {
+    /// No content (Content-Length 0, or none for 204 and 304).
+    Empty,
+    /// Bytes made for this answer.
+    Bytes(Vec<u8>),
+    /// Content shared with the cache.
+    Shared(Arc<[u8]>),
+    /// `len` bytes of a file from `first`.
+    File {
+        /// The open file.
+        file: Arc<File>,
+        /// The offset of the first byte.
+        first: u64,
+        /// How many bytes.
+        len: u64,
+    },
+    /// Several pieces after one another (multipart/byteranges).
+    Parts(Vec<Body>),
+}

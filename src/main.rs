@@ -1,0 +1,3 @@
+//! tollgate's program: arguments in, a running server out.
+
+fn main() {}

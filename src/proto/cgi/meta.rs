@@ -1,0 +1,1 @@
+//! Meta-variables (RFC 3875 section 4.1).

@@ -1,0 +1,4 @@
+//! CGI/1.1 (RFC 3875): what a program is told, and what it may answer.
+
+pub mod meta;
+pub mod response;

@@ -1,0 +1,1 @@
+//! CGI responses (RFC 3875 section 6).

@@ -1,0 +1,1 @@
+//! The tokens that all HTTP parsers share.

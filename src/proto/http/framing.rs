@@ -1,0 +1,1 @@
+//! Request body framing (RFC 9112 section 6).

@@ -1,0 +1,12 @@
+//! HTTP/1.1 (RFC 9110, RFC 9112): one file a section.
+
+pub mod chunked;
+pub mod conditional;
+pub mod negotiate;
+pub mod framing;
+pub mod head;
+pub mod host;
+pub mod persist;
+pub mod range;
+pub mod response;
+pub mod status;

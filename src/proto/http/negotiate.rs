@@ -1,0 +1,1 @@
+//! Content negotiation (RFC 9110 section 12).

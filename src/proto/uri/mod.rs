@@ -1,0 +1,5 @@
+//! Request targets, paths and routes.
+
+pub mod path;
+pub mod route;
+pub mod target;

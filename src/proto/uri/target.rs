@@ -1,0 +1,1 @@
+//! Request target forms (RFC 9112 section 3.2).

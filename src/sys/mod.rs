@@ -1,0 +1,3 @@
+//! The operating system, one thin file a facility; no word of HTTP.
+
+pub mod beneath;
