@@ -246,9 +246,13 @@ impl<'c> Reply<'c> {
         self.progress = Progress::Ended;
     }
 
-    /// Sends as much as the client takes.
+    /// Sends as much as the client takes; of the rest, what is too much for memory goes to disk.
     pub fn flush(&mut self) -> io::Result<Flushed> {
-        self.outgoing.flush(self.stream)
+        let flushed = self.outgoing.flush(self.stream)?;
+        if flushed == Flushed::Blocked {
+            self.outgoing.spill(self.room);
+        }
+        Ok(flushed)
     }
 
     /// Encodes the head, and returns how the body is framed.

@@ -232,6 +232,11 @@ impl Buffer {
         &self.bytes[..self.filled]
     }
 
+    /// Whether the last read filled it, so that more may have been there.
+    pub fn is_full(&self) -> bool {
+        self.filled == self.bytes.len()
+    }
+
     fn clear(&mut self) {
         self.filled = 0;
     }
