@@ -13,4 +13,14 @@ impl StatusCode {
         assert!(code >= 100 && code <= 599);
         StatusCode(code)
     }
+
+    /// The code, where it is one from 100 to 599.
+    pub const fn new(code: u16) -> Option<StatusCode> {
+        if code >= 100 && code <= 599 { Some(StatusCode(code)) } else { None }
+    }
+
+    /// The code as a number.
+    pub const fn as_u16(self) -> u16 {
+        self.0
+    }
 }
