@@ -5,10 +5,10 @@
 //! Rules:
 //! - Security: httparse ends a line at a bare LF, skips any number of empty lines and takes bytes
 //!   over 0x7F in a target. None of it passes here: whoever stands in front of us may read such a
-//!   head otherwise, and then two servers see two requests. So [`RequestHead::fill`] takes a head
+//!   head otherwise, and then two servers see two requests. So `RequestHead::fill` takes a head
 //!   only if httparse does *and* it is free of these.
 //! - The verdict follows from the bytes alone, however they were split. A head that was not taken is
-//!   read again by [`Place`], slowly and to the letter: the first byte that no valid head could have
+//!   read again by `Place`, slowly and to the letter: the first byte that no valid head could have
 //!   in its place is refused at once, and names the reason.
 //! - A refilled head allocates nothing once its buffers have grown.
 //!
@@ -139,12 +139,8 @@ impl RequestHead {
 
     /// Returns the request line without its line end.
     pub fn request_line(&self) -> &[u8] {
-        let version_len = if self.bytes.is_empty() {
-            0
-        } else {
-            " HTTP/1.1".len()
-        };
-        &self.bytes[..self.target.end + version_len]
+        let end = self.target.end + " HTTP/1.1".len();
+        &self.bytes[..end.min(self.bytes.len())]
     }
 
     /// Returns name and value of every field line in the order they were sent. A value has no

@@ -210,7 +210,13 @@ fn unfinished() {
 fn lines_and_trailers_are_bounded() {
     let line = |len: usize| format!("0;{}\r\n\r\n", "a".repeat(len - "0;\r\n".len())).into_bytes();
     let (fits, exceeds) = (line(256), line(257));
+    let again = [b"1\r\nx\r\n", &fits[..]].concat();
     check(&[
+        (
+            "a line of 256 bytes after another",
+            &again,
+            complete(b"x".to_vec(), again.len()),
+        ),
         (
             "a line of 256 bytes",
             &fits,
@@ -227,6 +233,9 @@ fn lines_and_trailers_are_bounded() {
             Err(Reason::FramingChunkLine),
         ),
     ]);
+
+    let many = [b"1;a\r\nx\r\n".repeat(300), b"0\r\n\r\n".to_vec()].concat();
+    assert_eq!(decode(&many, 5), complete(vec![b'x'; 300], many.len()));
 
     let trailer = |len: usize| format!("0\r\nA:{}\r\n\r\n", "b".repeat(len - "A:\r\n\r\n".len()));
     let (fits, exceeds) = (trailer(8192), trailer(8193));
