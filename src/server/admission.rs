@@ -21,6 +21,7 @@ const LEFT: u8 = 2;
 pub struct Admission {
     state: Mutex<State>,
     max: usize,
+    wake: Wake,
 }
 
 #[derive(Debug)]
@@ -51,12 +52,10 @@ pub enum Admitted {
 #[derive(Debug)]
 pub struct Permit {
     admission: Arc<Admission>,
-    wake: Wake,
 }
 
 /// How to wake the connection with a number.
-#[derive(Clone)]
-pub struct Wake(pub Arc<dyn Fn(u32) + Send + Sync>);
+pub struct Wake(pub Box<dyn Fn(u32) + Send + Sync>);
 
 impl std::fmt::Debug for Wake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -69,22 +68,20 @@ impl std::fmt::Debug for Wake {
 pub struct Ticket {
     place: Arc<Place>,
     admission: Arc<Admission>,
-    wake: Wake,
 }
 
 impl Admission {
-    /// An admission to `max` programs at once.
-    pub fn new(max: usize) -> Admission {
-        Admission { state: Mutex::new(State { running: 0, line: VecDeque::new() }), max }
+    /// An admission to `max` programs at once, which wakes those in line by their numbers.
+    pub fn new(max: usize, wake: Wake) -> Admission {
+        Admission { state: Mutex::new(State { running: 0, line: VecDeque::new() }), max, wake }
     }
 
-    /// Asks to run a program for the connection with this number, which `wake` wakes when its turn
-    /// has come.
-    pub fn ask(self: &Arc<Admission>, number: u32, wake: &Wake) -> Admitted {
+    /// Asks to run a program for the connection with this number.
+    pub fn ask(self: &Arc<Admission>, number: u32) -> Admitted {
         let mut state = self.state();
         if state.running < self.max {
             state.running += 1;
-            return Admitted::Now(self.permit(wake));
+            return Admitted::Now(self.permit());
         }
         if state.line.len() >= LINE_MAX {
             // Those who left without a turn still stand there.
@@ -95,7 +92,7 @@ impl Admission {
         }
         let place = Arc::new(Place { state: AtomicU8::new(WAITING), number });
         state.line.push_back(Arc::clone(&place));
-        Admitted::Wait(Ticket { place, admission: Arc::clone(self), wake: wake.clone() })
+        Admitted::Wait(Ticket { place, admission: Arc::clone(self) })
     }
 
     /// How many programs run.
@@ -103,8 +100,8 @@ impl Admission {
         self.state().running
     }
 
-    fn permit(self: &Arc<Admission>, wake: &Wake) -> Permit {
-        Permit { admission: Arc::clone(self), wake: wake.clone() }
+    fn permit(self: &Arc<Admission>) -> Permit {
+        Permit { admission: Arc::clone(self) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -133,7 +130,7 @@ impl Admission {
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(number) = self.admission.hand_on() {
-            (self.wake.0)(number);
+            (self.admission.wake.0)(number);
         }
     }
 }
@@ -147,7 +144,7 @@ impl Ticket {
     /// Turns a granted ticket into the permit.
     pub fn redeem(self) -> Option<Permit> {
         let redeemed = self.place.leave(GRANTED);
-        redeemed.then(|| self.admission.permit(&self.wake))
+        redeemed.then(|| self.admission.permit())
     }
 }
 
@@ -155,7 +152,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if !self.place.leave(WAITING) && self.place.leave(GRANTED) {
             // A turn that came too late is handed on.
-            drop(self.admission.permit(&self.wake));
+            drop(self.admission.permit());
         }
     }
 }
@@ -174,11 +171,11 @@ mod tests {
     fn wake_log() -> (Wake, Arc<Mutex<Vec<u32>>>) {
         let woken = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&woken);
-        (Wake(Arc::new(move |number| log.lock().unwrap().push(number))), woken)
+        (Wake(Box::new(move |number| log.lock().unwrap().push(number))), woken)
     }
 
-    fn wait(admission: &Arc<Admission>, number: u32, wake: &Wake) -> Ticket {
-        match admission.ask(number, wake) {
+    fn wait(admission: &Arc<Admission>, number: u32) -> Ticket {
+        match admission.ask(number) {
             Admitted::Wait(ticket) => ticket,
             other => panic!("{other:?}"),
         }
@@ -186,12 +183,12 @@ mod tests {
 
     #[test]
     fn turns_are_handed_on_in_order_and_past_those_who_left() {
-        let admission = Arc::new(Admission::new(1));
         let (wake, woken) = wake_log();
-        let Admitted::Now(permit) = admission.ask(1, &wake) else { panic!() };
-        let second = wait(&admission, 2, &wake);
-        let third = wait(&admission, 3, &wake);
-        let fourth = wait(&admission, 4, &wake);
+        let admission = Arc::new(Admission::new(1, wake));
+        let Admitted::Now(permit) = admission.ask(1) else { panic!() };
+        let second = wait(&admission, 2);
+        let third = wait(&admission, 3);
+        let fourth = wait(&admission, 4);
         drop(second);
         drop(permit);
         assert_eq!(*woken.lock().unwrap(), [3]);
@@ -204,13 +201,13 @@ mod tests {
 
     #[test]
     fn a_full_line_turns_away_until_someone_leaves_it() {
-        let admission = Arc::new(Admission::new(1));
         let (wake, _) = wake_log();
-        let _permit = admission.ask(0, &wake);
+        let admission = Arc::new(Admission::new(1, wake));
+        let _permit = admission.ask(0);
         let mut tickets: Vec<Ticket> =
-            (0..LINE_MAX as u32).map(|number| wait(&admission, number, &wake)).collect();
-        assert!(matches!(admission.ask(9, &wake), Admitted::Full));
+            (0..LINE_MAX as u32).map(|number| wait(&admission, number)).collect();
+        assert!(matches!(admission.ask(9), Admitted::Full));
         tickets.pop();
-        assert!(matches!(admission.ask(9, &wake), Admitted::Wait(_)));
+        assert!(matches!(admission.ask(9), Admitted::Wait(_)));
     }
 }
