@@ -21,7 +21,8 @@ from urllib.parse import parse_qs
 sys.stdout.reconfigure(encoding="utf-8", errors="replace")
 
 # The server never shows a name that begins with a dot, so nobody can fetch the database itself.
-BOOK = os.environ.get("GUESTBOOK_DB") or os.path.join(os.path.dirname(os.path.abspath(__file__)), ".data/guestbook.sqlite")
+HERE = os.path.dirname(os.path.abspath(__file__))
+BOOK = os.environ.get("GUESTBOOK_DB") or os.path.join(HERE, ".data", "guestbook.sqlite")
 TIMEOUT = 30  # seconds
 LONGEST_BODY = 16 * 1024
 LONGEST_NAME = 60
@@ -69,12 +70,13 @@ def sign():
     # The values travel beside the statement, never inside it: no name can become a piece of SQL.
     book.execute("INSERT INTO entry (time, name, words) VALUES (?, ?, ?)", (int(time.time()), name, words))
     book.execute("COMMIT")
-    print("Status: 303 See Other")
-    print("Location: {scheme}://{host}{script}\n".format(
-        scheme=os.environ.get("REQUEST_SCHEME", "http"),
-        host=os.environ.get("HTTP_HOST") or "{SERVER_NAME}:{SERVER_PORT}".format(**os.environ),
-        script=os.environ.get("SCRIPT_NAME", ""),
-    ))
+    scheme = os.environ.get("REQUEST_SCHEME", "http")
+    host = os.environ.get("HTTP_HOST") or "{SERVER_NAME}:{SERVER_PORT}".format(**os.environ)
+    print(f"""Status: 303 See Other
+Location: {scheme}://{host}{os.environ.get("SCRIPT_NAME", "")}
+Content-Type: text/plain; charset=utf-8
+
+Thank you. Your entry is in the book.""")
 
 
 def show():
