@@ -22,7 +22,7 @@ Cache-Control: no-store
 <ol class="clock">
 END
 
-for second in 1 2 3 4 5 6 7 8 9 10; do
+for _ in 1 2 3 4 5 6 7 8 9 10; do
     date -u '+<li>%H:%M:%S UTC</li>'
     sleep 1
 done

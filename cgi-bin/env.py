@@ -49,11 +49,12 @@ Cache-Control: no-store
 <main>
 <p><a href="/programs.html">← All programs</a></p>
 <h1>The environment of one request</h1>
-<p>This program was told {len(names)} things. Change the address and see what changes:
+<p>This program found {len(names)} variables. Change the address and see what changes:
 <a href="/cgi-bin/env.py/some/extra/path?colour=red&amp;size=2">add a path and a query</a>.</p>
 {table("The meta-variables of RFC 3875", standard)}
 {table("The fields of your browser’s request", fields)}
 {table("Customary additions, and what the operator set", others)}
-<p>It runs in the folder <code>{escape(os.getcwd())}</code>.</p>
+<p><code>PWD</code> and <code>LC_CTYPE</code> are not from the server: the shell and Python add them.
+The program runs in the folder <code>{escape(os.getcwd())}</code>.</p>
 </main>
 </html>""")

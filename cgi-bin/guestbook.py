@@ -112,7 +112,11 @@ Cache-Control: no-store
 </html>""")
 
 
-if os.environ.get("REQUEST_METHOD") == "POST":
-    sign()
-else:
-    show()
+try:
+    if os.environ.get("REQUEST_METHOD") == "POST":
+        sign()
+    else:
+        show()
+except (OSError, sqlite3.OperationalError) as error:
+    print(f"{BOOK}: {error}", file=sys.stderr)  # for the server's log, where the operator finds it
+    refuse("503 Service Unavailable", "The book cannot be opened just now. Nothing was written.")
