@@ -127,6 +127,11 @@ impl Outgoing {
         self.front_sent == self.front.len() && self.rest.is_empty()
     }
 
+    /// Whether a file or something else beside bytes of this queue's own is to be sent.
+    pub fn has_bulk(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
     /// How many bytes were sent since this queue was made.
     pub fn sent(&self) -> u64 {
         self.sent

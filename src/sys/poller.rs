@@ -19,6 +19,15 @@ pub struct Poller {
     epoll: OwnedFd,
 }
 
+/// One event.
+#[derive(Debug, Clone, Copy)]
+pub struct Woken {
+    /// What the descriptor was registered with.
+    pub token: u64,
+    /// Whether the peer has ended its half of the connection, or all of it.
+    pub hung_up: bool,
+}
+
 impl Poller {
     /// Makes an epoll instance.
     pub fn new() -> io::Result<Poller> {
@@ -47,15 +56,22 @@ impl Poller {
         Ok(epoll::delete(&self.epoll, source)?)
     }
 
-    /// Waits for one event and returns its token.
+    /// Waits for one event.
     ///
     /// One at a time, because the caller may then run a program for a minute: what else was ready
     /// is for the other workers.
-    pub fn wait(&self) -> io::Result<u64> {
+    pub fn wait(&self) -> io::Result<Woken> {
         let mut slot = [MaybeUninit::<Event>::uninit(); 1];
         loop {
             match epoll::wait(&self.epoll, &mut slot, None) {
-                Ok(([event, ..], _)) => return Ok(event.data.u64()),
+                Ok(([event, ..], _)) => {
+                    let flags = event.flags;
+                    let ends = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+                    return Ok(Woken {
+                        token: event.data.u64(),
+                        hung_up: flags.intersects(ends),
+                    });
+                }
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
