@@ -14,11 +14,11 @@
 //! - [`Root::stat`] follows links without confinement: it is good for comparing with a file opened
 //!   earlier, never for deciding that something may be opened.
 //!
-//! Not here: which names are hidden, and what an errno means to a client (`handler/static_file.rs`).
+//! Not here: which names are hidden, and what a client is told (`handler/static_file.rs`).
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self as sys, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
@@ -125,9 +125,8 @@ impl Root {
 
     /// Opens the file or folder `rel` for reading; an empty `rel` is the root itself.
     ///
-    /// Fails with EXDEV or ELOOP where the path leaves the root, with ENXIO or ENODEV for a socket
-    /// or an absent device, and otherwise as open(2) does. A FIFO or device that can be opened is:
-    /// ask the [`Stat`] of the file before reading from it.
+    /// [`Failure`] tells what an error means. A FIFO or device that can be opened is: ask the
+    /// [`Stat`] of the file before reading from it.
     pub fn open_file(&self, rel: &[u8]) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         Ok(File::from(self.resolve(rel, flags)?))
@@ -199,6 +198,42 @@ impl Root {
             Way::Open => sys::openat(&self.folder, rel, flags, Mode::empty()),
         }
     }
+}
+
+/// Why something below a root could not be opened: the one place where an errno gets a meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// There is nothing by that name.
+    Missing,
+    /// The server's user may not have it.
+    Denied,
+    /// A link or a `..` leads out of the root, or in a circle.
+    Escapes,
+    /// It is a socket, or a device that is not there.
+    Special,
+    /// The system has no descriptors or memory left, or the disk failed.
+    System,
+}
+
+impl From<&io::Error> for Failure {
+    fn from(error: &io::Error) -> Failure {
+        match Errno::from_io_error(error) {
+            Some(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::INVAL) => {
+                Failure::Missing
+            }
+            Some(Errno::ACCESS | Errno::PERM) => Failure::Denied,
+            Some(Errno::XDEV | Errno::LOOP) => Failure::Escapes,
+            Some(Errno::NXIO | Errno::NODEV) => Failure::Special,
+            _ => Failure::System,
+        }
+    }
+}
+
+/// The path that an open file has now; where the file is gone, its folder and a name.
+///
+/// Fails where /proc is not mounted.
+pub fn path_of(file: &File) -> io::Result<PathBuf> {
+    fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 /// Whether a folder has more names than were asked for.

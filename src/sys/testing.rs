@@ -5,6 +5,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
 /// A new, empty folder that is removed with all it holds when the value is dropped.
 #[derive(Debug)]
 pub(crate) struct TempDir(PathBuf);
@@ -36,6 +38,11 @@ impl TempDir {
     /// Makes the symbolic link `rel` to `target`.
     pub(crate) fn link(&self, target: impl AsRef<Path>, rel: impl AsRef<Path>) {
         symlink(target, self.0.join(rel)).unwrap();
+    }
+
+    pub(crate) fn fifo(&self, rel: impl AsRef<Path>) {
+        let mode = Mode::RUSR | Mode::WUSR;
+        mknodat(CWD, self.0.join(rel), FileType::Fifo, mode, 0).unwrap();
     }
 }
 

@@ -22,14 +22,7 @@ fn tree() -> TempDir {
     tree.link("folder", "root/folder-link");
     tree.link("missing", "root/dangling");
     tree.link("loop", "root/loop");
-    sys::mknodat(
-        sys::CWD,
-        tree.path().join("root/fifo"),
-        FileType::Fifo,
-        Mode::RUSR | Mode::WUSR,
-        0,
-    )
-    .unwrap();
+    tree.fifo("root/fifo");
     drop(UnixListener::bind(tree.path().join("root/socket")).unwrap());
     tree
 }
