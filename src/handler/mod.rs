@@ -8,8 +8,13 @@ use crate::proto::http::response::ResponseHead;
 
 pub mod cache;
 pub mod error_page;
+pub mod html;
 pub mod listing;
+pub mod mime;
+pub mod representation;
 pub mod static_file;
+#[cfg(test)]
+pub(crate) mod testing;
 
 /// A whole answer that needs no program: what a file, a redirect or an error gives.
 #[derive(Debug)]
@@ -20,6 +25,18 @@ pub struct Response {
     pub body: Body,
     /// Why this is not the plain answer, for the log.
     pub reason: Option<Reason>,
+}
+
+impl Response {
+    /// A bare answer with the status of `reason`: fields and a page may be added.
+    pub fn refused(reason: Reason) -> Response {
+        let head = ResponseHead::new(reason.status());
+        Response {
+            head,
+            body: Body::Empty,
+            reason: Some(reason),
+        }
+    }
 }
 
 /// The content of a [`Response`].
