@@ -8,7 +8,7 @@
 //! value and the form expected.
 
 use std::ffi::OsString;
-use std::fmt;
+use std::fmt::{self, Display};
 
 mod args;
 mod environment;
@@ -105,6 +105,32 @@ pub struct StartError {
     pub problem: String,
     /// What the process ends with.
     pub exit: ExitStatus,
+}
+
+impl StartError {
+    /// The value is wrong: what is in `problem` completes the sentence that begins with it.
+    pub fn wrong(option: &'static str, value: impl Display, problem: impl Display) -> StartError {
+        StartError::new(option, value, problem, ExitStatus::Usage)
+    }
+
+    /// The value is right, and yet the machine does not permit it.
+    pub fn failed(option: &'static str, value: impl Display, problem: impl Display) -> StartError {
+        StartError::new(option, value, problem, ExitStatus::CouldNotStart)
+    }
+
+    fn new(
+        option: &'static str,
+        value: impl Display,
+        problem: impl Display,
+        exit: ExitStatus,
+    ) -> StartError {
+        StartError {
+            option,
+            value: value.to_string(),
+            problem: problem.to_string(),
+            exit,
+        }
+    }
 }
 
 impl fmt::Display for StartError {

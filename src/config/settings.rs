@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use crate::proto::cgi::meta::Authorization;
 use crate::proto::uri::route::RouteKey;
 
 use super::args::Line;
@@ -104,15 +105,6 @@ pub struct CgiRoute {
     pub key: RouteKey,
     /// For a prefix a folder of programs or one program, for an extension its interpreter.
     pub path: PathBuf,
-}
-
-/// Whether programs are told the Authorization field (RFC 3875 section 9.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Authorization {
-    /// It is kept from them.
-    Withheld,
-    /// It is passed as `HTTP_AUTHORIZATION`.
-    Passed,
 }
 
 /// What a folder without an index file answers.

@@ -97,7 +97,11 @@ pub fn run(
         }
     };
     let now = terms.clock.now();
-    let stage = if script.is_nph { Stage::Raw } else { Stage::Header(Vec::new()) };
+    let stage = if script.is_nph {
+        Stage::Raw
+    } else {
+        Stage::Header(Vec::new())
+    };
     if script.is_nph {
         reply.begin_raw();
     }
@@ -163,9 +167,14 @@ impl Relay<'_, '_> {
             };
             let now = self.terms.clock.now();
             let patience = self.patience(now);
-            let events =
-                watch(&mut self.child, self.reply.stream(), self.terms.halt, wanted, patience)
-                    .map_err(|_| Reason::ServerFailed)?;
+            let events = watch(
+                &mut self.child,
+                self.reply.stream(),
+                self.terms.halt,
+                wanted,
+                patience,
+            )
+            .map_err(|_| Reason::ServerFailed)?;
             let now = self.terms.clock.now();
             if events.halted {
                 return Err(Reason::ServerStopping);
@@ -293,7 +302,11 @@ impl Relay<'_, '_> {
             self.stage = Stage::Redirect(location);
             return;
         }
-        let response = ResponseHead { status: head.status, phrase: head.phrase, block: head.block };
+        let response = ResponseHead {
+            status: head.status,
+            phrase: head.phrase,
+            block: head.block,
+        };
         self.reply.begin(response, head.content_length);
         self.reply.push(body);
         self.stage = Stage::Body;
@@ -372,7 +385,9 @@ impl Relay<'_, '_> {
 fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option<Reason>, Reason> {
     match (stage, exit) {
         (Stage::Redirect(_) | Stage::Given, _) => {}
-        (Stage::Header(seen), Exit::Signal(_)) if !seen.is_empty() => return Err(Reason::CgiKilled),
+        (Stage::Header(seen), Exit::Signal(_)) if !seen.is_empty() => {
+            return Err(Reason::CgiKilled);
+        }
         (Stage::Header(seen), _) => return Err(response::ended(seen)),
         (Stage::Body | Stage::Raw, Exit::Signal(_)) => return Err(Reason::CgiKilled),
         (Stage::Body | Stage::Raw, Exit::Status(_)) => {
@@ -390,7 +405,12 @@ fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option
 
 /// Writes what is known about a failed run to the log.
 fn report(name: &str, reason: Reason, exit: Exit, stage: &Stage, tail: &[u8]) {
-    let mut line = format!("{name}: {}: {} ({})", reason.code(), reason.meaning(), describe(exit));
+    let mut line = format!(
+        "{name}: {}: {} ({})",
+        reason.code(),
+        reason.meaning(),
+        describe(exit)
+    );
     if let Stage::Header(seen) = stage {
         let shown = &seen[..seen.len().min(200)];
         if !shown.is_empty() {
@@ -400,7 +420,10 @@ fn report(name: &str, reason: Reason, exit: Exit, stage: &Stage, tail: &[u8]) {
     if !tail.is_empty() {
         let shown = tail.trim_ascii();
         let shown = &shown[shown.len().saturating_sub(200)..];
-        line.push_str(&format!("; its stderr ended in \"{}\"", shown.escape_ascii()));
+        line.push_str(&format!(
+            "; its stderr ended in \"{}\"",
+            shown.escape_ascii()
+        ));
     }
     match reason {
         Reason::ClientGone | Reason::ClientSlow | Reason::ServerStopping => log::info!("{line}"),

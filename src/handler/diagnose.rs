@@ -31,9 +31,10 @@ pub fn start_failure(path: &Path, failure: StartFailure) -> (Reason, String) {
                 Reason::CgiNoInterpreter,
                 format!("{shown} asks for the interpreter '{name}', which does not exist here"),
             ),
-            None if head.is_empty() => {
-                (Reason::CgiNotFound, format!("{shown} is gone since it was looked up"))
-            }
+            None if head.is_empty() => (
+                Reason::CgiNotFound,
+                format!("{shown} is gone since it was looked up"),
+            ),
             None => (
                 Reason::CgiNoInterpreter,
                 format!("the loader that {shown} was linked for does not exist here"),
@@ -46,7 +47,10 @@ pub fn start_failure(path: &Path, failure: StartFailure) -> (Reason, String) {
                  server's user; try: chmod +x {shown}"
             ),
         ),
-        StartFailure::Format => (Reason::CgiBadFormat, format_sentence(&shown.to_string(), &head)),
+        StartFailure::Format => (
+            Reason::CgiBadFormat,
+            format_sentence(&shown.to_string(), &head),
+        ),
         StartFailure::TooLarge => (
             Reason::CgiArgumentsTooLong,
             format!("the variables for {shown} are more than the system takes"),
@@ -60,9 +64,15 @@ pub fn start_failure(path: &Path, failure: StartFailure) -> (Reason, String) {
 
 /// The interpreter that a `#!` line names, up to its first space; a CR at its end is kept.
 fn interpreter_of(head: &[u8]) -> Option<String> {
-    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let line = head
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
     let line = String::from_utf8_lossy(line);
-    let name = line.trim_start_matches([' ', '\t']).split([' ', '\t']).next()?;
+    let name = line
+        .trim_start_matches([' ', '\t'])
+        .split([' ', '\t'])
+        .next()?;
     Some(name.to_owned())
 }
 

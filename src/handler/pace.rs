@@ -22,7 +22,11 @@ pub struct Pace {
 impl Pace {
     /// A first window that begins now, when `moved` bytes were moved already.
     pub fn start(window: Duration, now: Moment, moved: u64) -> Pace {
-        Pace { window, ends: now + window, moved }
+        Pace {
+            window,
+            ends: now + window,
+            moved,
+        }
     }
 
     /// Takes notice that `moved` bytes were moved by now; begins a new window once this one has

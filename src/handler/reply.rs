@@ -165,10 +165,16 @@ impl<'c> Reply<'c> {
     pub fn begin(&mut self, head: ResponseHead, content_length: Option<u64>) {
         if content_length.is_some() || self.envelope.is_head || !head.status.has_body() {
             let plan = self.open(&head, content_length);
-            self.progress = Progress::Open { plan, left: content_length.unwrap_or(0) };
+            self.progress = Progress::Open {
+                plan,
+                left: content_length.unwrap_or(0),
+            };
         } else {
             self.status = Some(head.status);
-            self.progress = Progress::Held { head, body: Vec::new() };
+            self.progress = Progress::Held {
+                head,
+                body: Vec::new(),
+            };
         }
     }
 
@@ -188,15 +194,25 @@ impl<'c> Reply<'c> {
                 self.release();
                 self.push(bytes);
             }
-            Progress::Open { plan: BodyPlan::Length(_), left } => {
+            Progress::Open {
+                plan: BodyPlan::Length(_),
+                left,
+            } => {
                 // At most the length of a slice.
                 let taken = (bytes.len() as u64).min(*left) as usize;
                 *left -= taken as u64;
                 self.excess |= taken < bytes.len();
                 self.send(&bytes[..taken]);
             }
-            Progress::Open { plan: BodyPlan::Chunked, .. } => self.send_chunk(bytes),
-            Progress::Open { plan: BodyPlan::UntilClose, .. } | Progress::Raw => self.send(bytes),
+            Progress::Open {
+                plan: BodyPlan::Chunked,
+                ..
+            } => self.send_chunk(bytes),
+            Progress::Open {
+                plan: BodyPlan::UntilClose,
+                ..
+            }
+            | Progress::Raw => self.send(bytes),
             Progress::Open { .. } | Progress::Unbegun | Progress::Ended => {}
         }
     }
@@ -223,10 +239,16 @@ impl<'c> Reply<'c> {
                 self.body_len = body.len() as u64;
                 self.outgoing.bytes().extend_from_slice(&body);
             }
-            Progress::Open { plan: BodyPlan::Chunked, .. } => {
+            Progress::Open {
+                plan: BodyPlan::Chunked,
+                ..
+            } => {
                 self.outgoing.push_output(LAST_CHUNK, self.room);
             }
-            Progress::Open { plan: BodyPlan::Length(_), left: 1.. } => {
+            Progress::Open {
+                plan: BodyPlan::Length(_),
+                left: 1..,
+            } => {
                 self.closes = true;
                 return Ending::Short;
             }
@@ -239,7 +261,12 @@ impl<'c> Reply<'c> {
     pub fn cut(&mut self) {
         self.release();
         self.closes = true;
-        if let Progress::Open { plan: BodyPlan::UntilClose, .. } | Progress::Raw = self.progress {
+        if let Progress::Open {
+            plan: BodyPlan::UntilClose,
+            ..
+        }
+        | Progress::Raw = self.progress
+        {
             // A connection that is gone anyway needs no reset.
             let _ = self.stream.reset_on_close();
         }
@@ -260,9 +287,19 @@ impl<'c> Reply<'c> {
         let method = if self.envelope.is_head { "HEAD" } else { "GET" };
         let plan = BodyPlan::for_response(method, self.envelope.version, head.status, len);
         self.closes |= plan.needs_close();
-        let connection = if self.closes { Connection::Close } else { self.envelope.connection };
+        let connection = if self.closes {
+            Connection::Close
+        } else {
+            self.envelope.connection
+        };
         self.status = Some(head.status);
-        encode_head(self.outgoing.bytes(), head.as_ref(), plan, connection, &self.envelope.date);
+        encode_head(
+            self.outgoing.bytes(),
+            head.as_head_ref(),
+            plan,
+            connection,
+            &self.envelope.date,
+        );
         plan
     }
 
@@ -293,5 +330,18 @@ impl<'c> Reply<'c> {
         } else {
             self.outgoing.push_output(bytes, self.room);
         }
+    }
+}
+
+fn push_body(outgoing: &mut Outgoing, body: Body) {
+    match body {
+        Body::Empty => {}
+        Body::Bytes(bytes) => outgoing.bytes().extend_from_slice(&bytes),
+        Body::Shared(bytes) if bytes.len() <= COPIED_MAX => {
+            outgoing.bytes().extend_from_slice(&bytes);
+        }
+        Body::Shared(bytes) => outgoing.push_shared(bytes),
+        Body::File { file, first, len } => outgoing.push_file(file, first, len),
+        Body::Parts(parts) => parts.into_iter().for_each(|part| push_body(outgoing, part)),
     }
 }

@@ -17,8 +17,7 @@ use std::path::{Path, PathBuf};
 use crate::proto::Reason;
 use crate::proto::cgi::response::is_nph;
 use crate::proto::uri::route::script_splits;
-use crate::sys::beneath::{Kind, Root};
-use crate::sys::child::StartFailure;
+use crate::sys::beneath::{Failure, Kind, Root};
 
 /// A program found for a request.
 #[derive(Debug, Clone)]
@@ -51,7 +50,11 @@ impl Script {
     pub fn single(program: &Path, prefix: &str, rest: &[u8], path: &[u8]) -> Script {
         let name = prefix.trim_end_matches('/');
         // `/app` itself, without the slash, has no PATH_INFO; `/app/` has "/".
-        let path_info = if path.len() > name.len() { [b"/", rest].concat() } else { Vec::new() };
+        let path_info = if path.len() > name.len() {
+            [b"/", rest].concat()
+        } else {
+            Vec::new()
+        };
         Script::direct(program.to_owned(), name.as_bytes().to_vec(), path_info)
     }
 
@@ -94,7 +97,10 @@ impl Script {
 /// Finds the program in a folder of programs that `rest`, the path below `prefix`, names.
 pub fn find(folder: &Root, prefix: &str, rest: &[u8]) -> Result<Script, Reason> {
     for (name, path_info) in script_splits(rest) {
-        if name.split(|byte| *byte == b'/').any(|segment| segment.starts_with(b".")) {
+        if name
+            .split(|byte| *byte == b'/')
+            .any(|segment| segment.starts_with(b"."))
+        {
             return Err(Reason::CgiHidden);
         }
         match folder.kind(name) {
@@ -115,17 +121,11 @@ pub fn find(folder: &Root, prefix: &str, rest: &[u8]) -> Result<Script, Reason> 
 }
 
 fn lookup_reason(error: &io::Error) -> Reason {
-    match StartFailure::from(error) {
-        StartFailure::Missing => Reason::CgiNotFound,
-        StartFailure::Exhausted if is_exhaustion(error) => Reason::CgiSpawnFailed,
-        // Permission, or a link that leaves the folder.
-        _ => Reason::CgiDenied,
+    match Failure::from(error) {
+        Failure::Missing => Reason::CgiNotFound,
+        Failure::Denied | Failure::Escapes | Failure::Special => Reason::CgiDenied,
+        Failure::System => Reason::CgiSpawnFailed,
     }
-}
-
-fn is_exhaustion(error: &io::Error) -> bool {
-    // ENOMEM, ENFILE and EMFILE have no kinds of their own but the first.
-    error.kind() == io::ErrorKind::OutOfMemory || matches!(error.raw_os_error(), Some(23 | 24))
 }
 
 /// `folder/name`, for a name that was found beneath the folder and so is relative and without `..`.
@@ -143,11 +143,17 @@ mod tests {
 
     #[test]
     fn one_program_answers_everything_below_its_prefix() {
-        for (path, rest, path_info) in
-            [("/app", "", ""), ("/app/", "", "/"), ("/app/a/b", "a/b", "/a/b")]
-        {
-            let script =
-                Script::single(Path::new("/srv/nph-x"), "/app/", rest.as_bytes(), path.as_bytes());
+        for (path, rest, path_info) in [
+            ("/app", "", ""),
+            ("/app/", "", "/"),
+            ("/app/a/b", "a/b", "/a/b"),
+        ] {
+            let script = Script::single(
+                Path::new("/srv/nph-x"),
+                "/app/",
+                rest.as_bytes(),
+                path.as_bytes(),
+            );
             assert_eq!(script.script_name, b"/app");
             assert_eq!(script.path_info, path_info.as_bytes(), "{path}");
             assert_eq!(script.folder, Path::new("/srv"));

@@ -6,12 +6,12 @@
 //!   routes are hidden from static routes that would contain them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::cache::Cache;
 use super::script::{self, Script};
 use super::static_file::{self, StaticRoot};
-use crate::config::StartError;
-use crate::config::settings::{CgiRoute, Settings, StaticRoute, Symlinks};
+use crate::config::{CgiRoute, Settings, StartError, StaticRoute, Symlinks};
 use crate::proto::Reason;
 use crate::proto::uri::path::UrlPath;
 use crate::proto::uri::route::{RouteKey, Routes};
@@ -21,6 +21,8 @@ use crate::sys::beneath::{Links, Root};
 #[derive(Debug)]
 pub struct Site {
     routes: Routes<Mount>,
+    /// The interpreters of extension routes.
+    interpreters: Arc<Routes<PathBuf>>,
     statics: Vec<StaticRoot>,
     default_static: Option<usize>,
     /// Small files, kept in memory.
@@ -28,14 +30,14 @@ pub struct Site {
     summary: String,
 }
 
-/// What a prefix or an extension leads to.
+/// What a prefix leads to.
 #[derive(Debug)]
 enum Mount {
     /// The static root with this index.
     Files(usize),
     /// A folder of programs.
     Programs(Root),
-    /// One program, or the interpreter of an extension.
+    /// One program.
     Program(PathBuf),
 }
 
@@ -62,32 +64,36 @@ impl Site {
                 "holds neither www/ nor cgi-bin/; name another folder, or give --static or --cgi",
             ));
         }
+        let mut routes = Routes::new();
+        let mut interpreters = Routes::new();
+        let mut hidden = Vec::new();
+        let mut clauses = Vec::new();
+        for StaticRoute { prefix, folder } in &statics {
+            clauses.push(format!("serves {prefix} from {}", folder.display()));
+        }
+        for route in &cgis {
+            match &route.key {
+                RouteKey::Prefix(prefix) => {
+                    let (mount, path) = open_programs(route)?;
+                    clauses.push(format!("runs {prefix} from {}", path.display()));
+                    routes.insert_prefix(prefix, mount);
+                    hidden.push(path);
+                }
+                RouteKey::Extension(extension) => {
+                    let interpreter = open_interpreter(route)?;
+                    clauses.push(format!("runs *{extension} with {}", interpreter.display()));
+                    interpreters.insert_extension(extension, interpreter);
+                }
+            }
+        }
         let mut site = Site {
-            routes: Routes::new(),
+            routes,
+            interpreters: Arc::new(interpreters),
             statics: Vec::new(),
             default_static: None,
             cache: Cache::new(),
             summary: String::new(),
         };
-        let mut hidden = Vec::new();
-        let mut clauses = Vec::new();
-        for route in &cgis {
-            let (mount, path) = open_cgi(route)?;
-            match &route.key {
-                RouteKey::Prefix(prefix) => {
-                    clauses.push(format!("runs {prefix} from {}", path.display()));
-                    hidden.push(path);
-                    site.routes.insert_prefix(prefix, mount);
-                }
-                RouteKey::Extension(extension) => {
-                    clauses.push(format!("runs *{extension} with {}", path.display()));
-                    site.routes.insert_extension(extension, mount);
-                }
-            }
-        }
-        for route in statics.iter().rev() {
-            clauses.insert(0, format!("serves {} from {}", route.prefix, route.folder.display()));
-        }
         for route in &statics {
             site.mount_static(route, settings, &hidden)?;
         }
@@ -113,21 +119,29 @@ impl Site {
             StartError::wrong(
                 "--static",
                 route.folder.display(),
-                format!("cannot be opened as a folder ({error}); give an existing one as ROUTE=DIR"),
+                format!(
+                    "cannot be opened as a folder ({error}); give an existing one as ROUTE=DIR"
+                ),
             )
         })?;
         let number = self.statics.len();
         if route.prefix == "/" {
             self.default_static = Some(number);
         }
-        self.statics.push(StaticRoot::new(
+        // Only those that can be reached: each costs a look at every file that is opened.
+        let is_reachable =
+            |path: &&PathBuf| links == Links::Follow || path.starts_with(root.path());
+        let interpreters = Arc::clone(&self.interpreters);
+        self.statics.push(StaticRoot {
             number,
+            index: settings.index.clone(),
+            listing: settings.listing,
+            is_script: Box::new(move |name| interpreters.extension_of(name).is_some()),
+            hidden: hidden.iter().filter(is_reachable).cloned().collect(),
             root,
-            settings.index.clone(),
-            settings.listing,
-            hidden.to_vec(),
-        ));
-        self.routes.insert_prefix(&route.prefix, Mount::Files(number));
+        });
+        self.routes
+            .insert_prefix(&route.prefix, Mount::Files(number));
         Ok(())
     }
 
@@ -138,7 +152,8 @@ impl Site {
 
     /// The static root of the whole site, which holds error pages and is DOCUMENT_ROOT.
     pub fn document_root(&self) -> Option<&StaticRoot> {
-        self.default_static.and_then(|number| self.statics.get(number))
+        self.default_static
+            .and_then(|number| self.statics.get(number))
     }
 
     /// Finds what a path leads to.
@@ -150,16 +165,14 @@ impl Site {
         match found.target {
             Mount::Files(number) => {
                 let root = self.statics.get(*number).ok_or(Reason::RouteNone)?;
-                if self.routes.has_extension_routes() {
-                    if let Some(script) = self.find_interpreted(root, found.prefix, found.rest) {
-                        return Ok(Resource::Script(Box::new(script)));
-                    }
+                if let Some(script) = self.find_interpreted(root, found.prefix, found.rest) {
+                    return Ok(Resource::Script(Box::new(script)));
                 }
                 Ok(Resource::File(root, found.rest))
             }
-            Mount::Programs(folder) => {
-                script::find(folder, found.prefix, found.rest).map(Box::new).map(Resource::Script)
-            }
+            Mount::Programs(folder) => script::find(folder, found.prefix, found.rest)
+                .map(Box::new)
+                .map(Resource::Script),
             Mount::Program(program) => Ok(Resource::Script(Box::new(Script::single(
                 program,
                 found.prefix,
@@ -170,17 +183,16 @@ impl Site {
     }
 
     fn find_interpreted(&self, root: &StaticRoot, prefix: &str, rest: &[u8]) -> Option<Script> {
-        let found = static_file::find_script(root, rest, |name| {
-            self.routes.extension_of(name).is_some()
-        })?;
-        let Some(Mount::Program(interpreter)) = self.routes.extension_of(&found.script_rest) else {
+        if !self.interpreters.has_extension_routes() {
             return None;
-        };
-        let script_name = [prefix.as_bytes(), found.script_rest.as_slice()].concat();
+        }
+        let found = static_file::find_script(root, rest)?;
+        let interpreter = self.interpreters.extension_of(&found.path)?;
+        let script_name = [prefix.as_bytes(), found.path.as_slice()].concat();
         Some(Script::interpreted(
             interpreter,
-            root.root(),
-            &found.script_rest,
+            &root.root,
+            &found.path,
             script_name,
             found.path_info,
         ))
@@ -191,7 +203,10 @@ impl Site {
 fn static_routes(settings: &Settings) -> Vec<StaticRoute> {
     let www = settings.root.join("www");
     if settings.statics.is_empty() && www.is_dir() {
-        return vec![StaticRoute { prefix: "/".to_owned(), folder: www }];
+        return vec![StaticRoute {
+            prefix: "/".to_owned(),
+            folder: www,
+        }];
     }
     settings.statics.clone()
 }
@@ -201,32 +216,50 @@ fn cgi_routes(settings: &Settings) -> Vec<CgiRoute> {
     let programs = settings.root.join("cgi-bin");
     if settings.cgis.is_empty() && programs.is_dir() {
         let key = RouteKey::Prefix("/cgi-bin/".to_owned());
-        return vec![CgiRoute { key, path: programs }];
+        return vec![CgiRoute {
+            key,
+            path: programs,
+        }];
     }
     settings.cgis.clone()
 }
 
-/// Opens what a CGI route names; returns its canonical path too.
-fn open_cgi(route: &CgiRoute) -> Result<(Mount, PathBuf), StartError> {
-    let wrong = |problem: String| StartError::wrong("--cgi", route.path.display(), problem);
-    let expected = match route.key {
-        RouteKey::Prefix(_) => "give an existing folder of programs, or one program, as ROUTE=PATH",
-        RouteKey::Extension(_) => "give an existing interpreter as .EXT=PROGRAM",
+/// Opens the folder of programs, or the one program, that a prefix leads to; returns its canonical
+/// path too.
+fn open_programs(route: &CgiRoute) -> Result<(Mount, PathBuf), StartError> {
+    const EXPECTED: &str = "give an existing folder of programs, or one program, as ROUTE=PATH";
+    let wrong = |problem: String| {
+        StartError::wrong(
+            "--cgi",
+            route.path.display(),
+            format!("{problem}; {EXPECTED}"),
+        )
     };
     let path = std::fs::canonicalize(&route.path)
-        .map_err(|error| wrong(format!("cannot be found ({error}); {expected}")))?;
-    if matches!(route.key, RouteKey::Prefix(_)) && path.is_dir() {
+        .map_err(|error| wrong(format!("cannot be found ({error})")))?;
+    if path.is_dir() {
         let folder = Root::open(&path, Links::Within)
-            .map_err(|error| wrong(format!("cannot be opened ({error}); {expected}")))?;
+            .map_err(|error| wrong(format!("cannot be opened ({error})")))?;
         return Ok((Mount::Programs(folder), path));
     }
-    if !is_executable(&path) {
-        return Err(wrong(format!("is no executable file; {expected}")));
-    }
-    // As it was written, so that a program that looks at its own name finds the one it knows.
-    let program = std::path::absolute(&route.path)
-        .map_err(|error| wrong(format!("has no absolute path ({error}); {expected}")))?;
+    let program = executable(route).ok_or_else(|| wrong("is no executable file".to_owned()))?;
     Ok((Mount::Program(program), path))
+}
+
+/// Finds the interpreter of an extension.
+fn open_interpreter(route: &CgiRoute) -> Result<PathBuf, StartError> {
+    executable(route).ok_or_else(|| {
+        let problem = "is no executable file; give an existing interpreter as .EXT=PROGRAM";
+        StartError::wrong("--cgi", route.path.display(), problem)
+    })
+}
+
+/// The route's path made absolute, if it can be executed: not resolved further, so that a program
+/// that looks at its own name finds the one that it was given.
+fn executable(route: &CgiRoute) -> Option<PathBuf> {
+    is_executable(&route.path)
+        .then(|| std::path::absolute(&route.path).ok())
+        .flatten()
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -35,7 +35,14 @@ pub struct StderrLog<N> {
 impl<N: Display> StderrLog<N> {
     /// A log whose lines begin with `name`.
     pub fn new(name: N, now: Moment) -> StderrLog<N> {
-        StderrLog { name, line: Vec::new(), started: now, logged: 0, dropped: 0, tail: Vec::new() }
+        StderrLog {
+            name,
+            line: Vec::new(),
+            started: now,
+            logged: 0,
+            dropped: 0,
+            tail: Vec::new(),
+        }
     }
 
     /// Takes the next bytes.
@@ -58,7 +65,11 @@ impl<N: Display> StderrLog<N> {
     pub fn finish(mut self, now: Moment) -> Vec<u8> {
         self.end_line(now);
         if self.dropped > 0 {
-            log::warn!("{}: {} more lines of stderr were dropped", self.name, self.dropped);
+            log::warn!(
+                "{}: {} more lines of stderr were dropped",
+                self.name,
+                self.dropped
+            );
         }
         self.tail
     }

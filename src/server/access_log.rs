@@ -58,14 +58,24 @@ impl AccessLog {
         };
         let target = match target {
             None => None,
-            Some((path, Ok(file))) => Some(Target { path, file: RwLock::new(file) }),
+            Some((path, Ok(file))) => Some(Target {
+                path,
+                file: RwLock::new(file),
+            }),
             Some((path, Err(error))) => {
-                let shown = path.as_deref().unwrap_or(Path::new("-")).display().to_string();
+                let shown = path
+                    .as_deref()
+                    .unwrap_or(Path::new("-"))
+                    .display()
+                    .to_string();
                 let problem = format!("cannot be opened for writing ({error})");
                 return Err(StartError::failed("--access-log", shown, problem));
             }
         };
-        Ok(AccessLog { target, failed: AtomicBool::new(false) })
+        Ok(AccessLog {
+            target,
+            failed: AtomicBool::new(false),
+        })
     }
 
     /// Whether lines are wanted.
@@ -75,10 +85,19 @@ impl AccessLog {
 
     /// Opens the file anew, after it was renamed.
     pub fn reopen(&self) {
-        let Some(Target { path: Some(path), file }) = &self.target else { return };
+        let Some(Target {
+            path: Some(path),
+            file,
+        }) = &self.target
+        else {
+            return;
+        };
         match open_file(path) {
             Ok(fresh) => *file.write().unwrap_or_else(PoisonError::into_inner) = fresh,
-            Err(error) => log::error!("--access-log: {}: {error}; the old file stays", path.display()),
+            Err(error) => log::error!(
+                "--access-log: {}: {error}; the old file stays",
+                path.display()
+            ),
         }
         self.failed.store(false, Ordering::Relaxed);
     }
@@ -93,7 +112,12 @@ impl AccessLog {
         // Writing to memory cannot fail.
         let _ = write!(line, "{} {} ", entry.status, entry.body_len);
         line.extend_from_slice(&entry.after);
-        let _ = writeln!(line, " {}.{:06}s {reason}", micros / 1_000_000, micros % 1_000_000);
+        let _ = writeln!(
+            line,
+            " {}.{:06}s {reason}",
+            micros / 1_000_000,
+            micros % 1_000_000
+        );
         let mut file = &*target.file.read().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = file.write_all(&line) {
             if !self.failed.swap(true, Ordering::Relaxed) {
@@ -106,7 +130,12 @@ impl AccessLog {
 impl Entry {
     /// The entry of an exchange whose head may be empty, where it could not be parsed; `date` is an
     /// HTTP date.
-    pub fn new(peer: Option<SocketAddr>, head: &RequestHead, date: &[u8; 29], started: u64) -> Entry {
+    pub fn new(
+        peer: Option<SocketAddr>,
+        head: &RequestHead,
+        date: &[u8; 29],
+        started: u64,
+    ) -> Entry {
         let mut before = Vec::with_capacity(128);
         match peer {
             // Writing to memory cannot fail.
@@ -125,7 +154,14 @@ impl Entry {
         push_quoted(&mut after, head.field("referer"));
         after.push(b' ');
         push_quoted(&mut after, head.field("user-agent"));
-        Entry { before, after, started, status: StatusCode::OK, body_len: 0, reason: None }
+        Entry {
+            before,
+            after,
+            started,
+            status: StatusCode::OK,
+            body_len: 0,
+            reason: None,
+        }
     }
 }
 
@@ -162,7 +198,11 @@ fn escape(line: &mut Vec<u8>, text: &[u8]) {
 
 fn open_file(path: &Path) -> io::Result<File> {
     // Readable by the group that may read logs, and nobody else.
-    OpenOptions::new().append(true).create(true).mode(0o640).open(path)
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .open(path)
 }
 
 fn duplicate_stdout() -> io::Result<File> {

@@ -73,7 +73,14 @@ pub struct Ticket {
 impl Admission {
     /// An admission to `max` programs at once, which wakes those in line by their numbers.
     pub fn new(max: usize, wake: Wake) -> Admission {
-        Admission { state: Mutex::new(State { running: 0, line: VecDeque::new() }), max, wake }
+        Admission {
+            state: Mutex::new(State {
+                running: 0,
+                line: VecDeque::new(),
+            }),
+            max,
+            wake,
+        }
     }
 
     /// Asks to run a program for the connection with this number.
@@ -85,14 +92,22 @@ impl Admission {
         }
         if state.line.len() >= LINE_MAX {
             // Those who left without a turn still stand there.
-            state.line.retain(|place| place.state.load(Ordering::Acquire) == WAITING);
+            state
+                .line
+                .retain(|place| place.state.load(Ordering::Acquire) == WAITING);
         }
         if state.line.len() >= LINE_MAX {
             return Admitted::Full;
         }
-        let place = Arc::new(Place { state: AtomicU8::new(WAITING), number });
+        let place = Arc::new(Place {
+            state: AtomicU8::new(WAITING),
+            number,
+        });
         state.line.push_back(Arc::clone(&place));
-        Admitted::Wait(Ticket { place, admission: Arc::clone(self) })
+        Admitted::Wait(Ticket {
+            place,
+            admission: Arc::clone(self),
+        })
     }
 
     /// How many programs run.
@@ -101,7 +116,9 @@ impl Admission {
     }
 
     fn permit(self: &Arc<Admission>) -> Permit {
-        Permit { admission: Arc::clone(self) }
+        Permit {
+            admission: Arc::clone(self),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -112,12 +129,10 @@ impl Admission {
     fn hand_on(&self) -> Option<u32> {
         let mut state = self.state();
         while let Some(place) = state.line.pop_front() {
-            let granted = place.state.compare_exchange(
-                WAITING,
-                GRANTED,
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            );
+            let granted =
+                place
+                    .state
+                    .compare_exchange(WAITING, GRANTED, Ordering::AcqRel, Ordering::Acquire);
             if granted.is_ok() {
                 return Some(place.number);
             }
@@ -160,7 +175,9 @@ impl Drop for Ticket {
 impl Place {
     /// Leaves the line, if the place is in this state.
     fn leave(&self, from: u8) -> bool {
-        self.state.compare_exchange(from, LEFT, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.state
+            .compare_exchange(from, LEFT, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 }
 
@@ -171,7 +188,10 @@ mod tests {
     fn wake_log() -> (Wake, Arc<Mutex<Vec<u32>>>) {
         let woken = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&woken);
-        (Wake(Box::new(move |number| log.lock().unwrap().push(number))), woken)
+        (
+            Wake(Box::new(move |number| log.lock().unwrap().push(number))),
+            woken,
+        )
     }
 
     fn wait(admission: &Arc<Admission>, number: u32) -> Ticket {
@@ -185,7 +205,9 @@ mod tests {
     fn turns_are_handed_on_in_order_and_past_those_who_left() {
         let (wake, woken) = wake_log();
         let admission = Arc::new(Admission::new(1, wake));
-        let Admitted::Now(permit) = admission.ask(1) else { panic!() };
+        let Admitted::Now(permit) = admission.ask(1) else {
+            panic!()
+        };
         let second = wait(&admission, 2);
         let third = wait(&admission, 3);
         let fourth = wait(&admission, 4);
@@ -204,8 +226,9 @@ mod tests {
         let (wake, _) = wake_log();
         let admission = Arc::new(Admission::new(1, wake));
         let _permit = admission.ask(0);
-        let mut tickets: Vec<Ticket> =
-            (0..LINE_MAX as u32).map(|number| wait(&admission, number)).collect();
+        let mut tickets: Vec<Ticket> = (0..LINE_MAX as u32)
+            .map(|number| wait(&admission, number))
+            .collect();
         assert!(matches!(admission.ask(9), Admitted::Full));
         tickets.pop();
         assert!(matches!(admission.ask(9), Admitted::Wait(_)));

@@ -170,7 +170,10 @@ impl BodyState {
             }
             self.keep(data)?;
             if is_whole {
-                return Ok(Received::All { used, spool: self.spool.take() });
+                return Ok(Received::All {
+                    used,
+                    spool: self.spool.take(),
+                });
             }
             if used == input.len() {
                 return Ok(Received::Some { used });

@@ -255,7 +255,12 @@ impl Connection {
         self.idle_since = Moment::NEVER;
         self.deadline = Moment::NEVER;
         let started = worker.server.clock.micros();
-        let mut pending = Pending { head, body: None, is_unread: false, started };
+        let mut pending = Pending {
+            head,
+            body: None,
+            is_unread: false,
+            started,
+        };
         let wanted = match Request::read(&pending.head) {
             Ok(request) => exchange::body_wanted(&request, worker.server),
             Err(reason) => return self.refuse(pending.head, reason, worker),
@@ -382,7 +387,9 @@ impl Connection {
         self.deadline = Moment::NEVER;
         self.stage = match then {
             // The next request may be here already; its response leaves together with this one.
-            Then::Keep if self.outgoing.in_memory() <= GATHERED_MAX && !self.outgoing.has_bulk() => {
+            Then::Keep
+                if self.outgoing.in_memory() <= GATHERED_MAX && !self.outgoing.has_bulk() =>
+            {
                 Stage::Head
             }
             _ => Stage::Sending(then),
@@ -397,9 +404,15 @@ impl Connection {
             Ok(flushed) => {
                 let (now, sent) = (worker.now(), self.outgoing.sent());
                 let window = worker.server.settings.send_timeout;
-                let pace = self.pace.get_or_insert_with(|| Pace::start(window, now, sent));
+                let pace = self
+                    .pace
+                    .get_or_insert_with(|| Pace::start(window, now, sent));
                 self.deadline = pace.advance(now, sent);
-                return Step::Done(if flushed == Flushed::Turn { Next::Turn } else { Next::Park });
+                return Step::Done(if flushed == Flushed::Turn {
+                    Next::Turn
+                } else {
+                    Next::Park
+                });
             }
             Err(_) => return self.lose(worker),
         }

@@ -75,7 +75,13 @@ impl<'h> Request<'h> {
         let target = Target::parse(head.method(), head.target())?;
         let authority = request_authority(head, target.authority)?;
         let expectation = framing::expectation(head)?;
-        Ok(Request { head, target, authority, framing, expectation })
+        Ok(Request {
+            head,
+            target,
+            authority,
+            framing,
+            expectation,
+        })
     }
 
     /// Whether the whole server is meant, or a method that it does not offer: no path is looked at.
@@ -93,7 +99,10 @@ pub fn body_wanted(request: &Request<'_>, server: &Server) -> Result<Option<Want
     let is_script = !request.is_pathless()
         && matches!(
             UrlPath::decode(request.target.path).and_then(|path| {
-                server.site.resolve(&path).map(|found| matches!(found, Resource::Script(_)))
+                server
+                    .site
+                    .resolve(&path)
+                    .map(|found| matches!(found, Resource::Script(_)))
             }),
             Ok(true)
         );
@@ -103,8 +112,16 @@ pub fn body_wanted(request: &Request<'_>, server: &Server) -> Result<Option<Want
             return Err(Reason::BodyTooLong);
         }
     }
-    let Request { framing, expectation, .. } = *request;
-    Ok(Some(Wanted { framing, expectation, fate }))
+    let Request {
+        framing,
+        expectation,
+        ..
+    } = *request;
+    Ok(Some(Wanted {
+        framing,
+        expectation,
+        fate,
+    }))
 }
 
 /// Answers a whole request.
@@ -119,7 +136,10 @@ pub fn answer(
         Ok(request) => request,
         // It was found in order when its head came.
         Err(reason) => {
-            return Answer::Given { entry: refuse(connection, head, reason, worker), closes: true };
+            return Answer::Given {
+                entry: refuse(connection, head, reason, worker),
+                closes: true,
+            };
         }
     };
     let mut exchange = Exchange {
@@ -141,8 +161,12 @@ pub fn answer(
         connection: connection_field(keeps, head.version()),
         date: worker.date(),
     };
-    let mut reply =
-        Reply::new(&connection.stream, &mut connection.outgoing, &worker.server.room, envelope);
+    let mut reply = Reply::new(
+        &connection.stream,
+        &mut connection.outgoing,
+        &worker.server.room,
+        envelope,
+    );
     let body = pending.body.as_ref();
     let reason = match exchange.give(&mut reply, body, permit, worker) {
         Given::Answered(reason) => reason,
@@ -172,8 +196,12 @@ pub fn refuse(
         connection: ConnectionField::Close,
         date: worker.date(),
     };
-    let mut reply =
-        Reply::new(&connection.stream, &mut connection.outgoing, &worker.server.room, envelope);
+    let mut reply = Reply::new(
+        &connection.stream,
+        &mut connection.outgoing,
+        &worker.server.room,
+        envelope,
+    );
     let id = worker.server.next_id();
     let response = error_response(worker.server, head, reason, &id, worker.seconds());
     reply.respond(response);
@@ -241,7 +269,9 @@ impl<'e> Exchange<'e> {
             Step::Over(outcome) => outcome,
         };
         for _ in 0..REDIRECTS_MAX {
-            let Outcome::LocalRedirect(location) = outcome else { break };
+            let Outcome::LocalRedirect(location) = outcome else {
+                break;
+            };
             outcome = match Target::parse("GET", &location) {
                 Ok(target) => {
                     let subject = Subject {
@@ -273,7 +303,11 @@ impl<'e> Exchange<'e> {
         if self.request.head.method() == "OPTIONS" {
             let mut head = ResponseHead::new(StatusCode::NO_CONTENT);
             head.field("Allow", ALLOWED);
-            reply.respond(Response { head, body: Body::Empty, reason: None });
+            reply.respond(Response {
+                head,
+                body: Body::Empty,
+                reason: None,
+            });
             return Given::Answered(None);
         }
         Given::Answered(self.give_error(reply, Reason::MethodRefused))
@@ -335,7 +369,7 @@ impl<'e> Exchange<'e> {
         if let Err(reason) = self.fill(&mut worker.variables, &script, subject, reply) {
             return Outcome::Failed(reason);
         }
-        for dropped in worker.variables.withheld() {
+        for dropped in worker.variables.dropped() {
             log::info!("{name}: the field {dropped} was not passed on");
         }
         if !script.is_interpreted {
@@ -348,8 +382,19 @@ impl<'e> Exchange<'e> {
             clock: &server.clock,
             halt: &server.halt,
         };
-        let stdin = subject.body.filter(|body| !body.is_empty()).map(|body| body.content());
-        cgi::run(&script, &worker.variables, stdin, reply, &mut worker.buffer, &terms, &name)
+        let stdin = subject
+            .body
+            .filter(|body| !body.is_empty())
+            .map(|body| body.content());
+        cgi::run(
+            &script,
+            &worker.variables,
+            stdin,
+            reply,
+            &mut worker.buffer,
+            &terms,
+            &name,
+        )
     }
 
     /// Makes the meta-variables of a program.
@@ -426,8 +471,7 @@ impl<'e> Exchange<'e> {
     /// Gives an error page.
     fn give_error(&mut self, reply: &mut Reply<'_>, reason: Reason) -> Option<Reason> {
         let id = self.id();
-        let mut response =
-            error_response(self.server, self.request.head, reason, &id, self.now);
+        let mut response = error_response(self.server, self.request.head, reason, &id, self.now);
         match reason {
             Reason::CgiBusy => response.head.field("Retry-After", RETRY_AFTER),
             Reason::MethodRefused => response.head.field("Allow", ALLOWED),
@@ -485,8 +529,15 @@ fn error_response(
 fn frame<'f>(server: &'f Server, head: &RequestHead, id: &'f str, now: u64) -> Frame<'f> {
     Frame {
         request_id: id,
-        form: if prefers_html(head.field("accept")) { Form::Html } else { Form::Text },
-        site: server.site.document_root().map(|root| (root, &server.site.cache)),
+        form: if prefers_html(head.field("accept")) {
+            Form::Html
+        } else {
+            Form::Text
+        },
+        site: server
+            .site
+            .document_root()
+            .map(|root| (root, &server.site.cache)),
         now,
     }
 }

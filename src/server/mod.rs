@@ -119,9 +119,14 @@ impl Server {
             parking.poller.register(listener, token).map_err(system)?;
         }
         let waking = Arc::clone(&parking);
-        let wake = Wake(Box::new(move |number| waking.table.wake(number, &waking.poller)));
+        let wake = Wake(Box::new(move |number| {
+            waking.table.wake(number, &waking.poller)
+        }));
         Ok(Server {
-            head_limits: HeadLimits { max_len: settings.max_header, ..HeadLimits::default() },
+            head_limits: HeadLimits {
+                max_len: settings.max_header,
+                ..HeadLimits::default()
+            },
             site,
             parking,
             listeners,
@@ -141,8 +146,11 @@ impl Server {
 
     /// What is served where.
     fn summary(&self) -> String {
-        let addresses: Vec<String> =
-            self.listeners.iter().map(|listener| listener.bound().to_string()).collect();
+        let addresses: Vec<String> = self
+            .listeners
+            .iter()
+            .map(|listener| listener.bound().to_string())
+            .collect();
         format!("{} {}", addresses.join(" "), self.site.summary())
     }
 
@@ -226,7 +234,13 @@ impl Server {
     /// Reserves a slot, at the cost of an idle connection where it has to be.
     fn reserve(&self) -> Option<u32> {
         let table = &self.parking.table;
-        table.reserve().or_else(|| if table.evict_idle() { table.reserve() } else { None })
+        table.reserve().or_else(|| {
+            if table.evict_idle() {
+                table.reserve()
+            } else {
+                None
+            }
+        })
     }
 
     /// Gives back the slot of a connection that is gone.
@@ -248,7 +262,10 @@ impl Server {
     fn accept_all(&self) {
         for (at, listener) in self.listeners.iter().enumerate() {
             // After the stop it is no longer registered, and nobody is to be accepted.
-            let _ = self.parking.poller.wake(listener, LISTENER_TOKEN + at as u64);
+            let _ = self
+                .parking
+                .poller
+                .wake(listener, LISTENER_TOKEN + at as u64);
         }
     }
 

@@ -73,7 +73,9 @@ impl Slot {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Box<Connection>>> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -153,8 +155,8 @@ impl Table {
     /// The slot with this number, which was reserved at some time.
     pub fn slot(&self, number: u32) -> &Slot {
         let number = number as usize;
-        let block = self.blocks[number / BLOCK]
-            .get_or_init(|| (0..BLOCK).map(|_| Slot::new()).collect());
+        let block =
+            self.blocks[number / BLOCK].get_or_init(|| (0..BLOCK).map(|_| Slot::new()).collect());
         &block[number % BLOCK]
     }
 
@@ -176,21 +178,27 @@ impl Table {
 
     /// The numbers of slots whose deadline has passed.
     pub fn overdue(&self, now: Moment) -> Vec<u32> {
-        self.numbers(|slot| slot.deadline.load(Ordering::Relaxed) <= now.0).collect()
+        self.numbers(|slot| slot.deadline.load(Ordering::Relaxed) <= now.0)
+            .collect()
     }
 
     /// The numbers of all slots that hold a connection.
     pub fn occupied(&self) -> Vec<u32> {
-        self.numbers(|slot| slot.deadline.load(Ordering::Relaxed) != Moment::NEVER.0).collect()
+        self.numbers(|slot| slot.deadline.load(Ordering::Relaxed) != Moment::NEVER.0)
+            .collect()
     }
 
     /// Removes the connection that has been idle for longest; false when none is idle.
     pub fn evict_idle(&self) -> bool {
         let since = |number: &u32| self.slot(*number).idle_since.load(Ordering::Relaxed);
         let idle = |slot: &Slot| slot.idle_since.load(Ordering::Relaxed) != Moment::NEVER.0;
-        let Some(number) = self.numbers(idle).min_by_key(since) else { return false };
+        let Some(number) = self.numbers(idle).min_by_key(since) else {
+            return false;
+        };
         let slot = self.slot(number);
-        let Ok(mut place) = slot.connection.try_lock() else { return false };
+        let Ok(mut place) = slot.connection.try_lock() else {
+            return false;
+        };
         // A request may have come since.
         if slot.marked.load(Ordering::SeqCst) || !idle(slot) || place.take().is_none() {
             return false;
@@ -200,7 +208,11 @@ impl Table {
     }
 
     fn numbers(&self, wanted: impl Fn(&Slot) -> bool) -> impl Iterator<Item = u32> {
-        let made = self.blocks.iter().enumerate().filter_map(|(at, block)| Some((at, block.get()?)));
+        let made = self
+            .blocks
+            .iter()
+            .enumerate()
+            .filter_map(|(at, block)| Some((at, block.get()?)));
         made.flat_map(|(at, block)| block.iter().enumerate().map(move |(i, slot)| (at, i, slot)))
             .filter(move |(_, _, slot)| wanted(slot))
             // At most `max` connections, which are numbered by u32.

@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::{LISTENER_TOKEN, STOP_TOKEN, Server};
-use crate::proto::Reason;
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
 use crate::proto::http::head::RequestHead;
@@ -109,7 +108,9 @@ impl<'s> Worker<'s> {
 
     /// Writes the line of an exchange that has ended.
     pub fn log(&self, entry: &Entry) {
-        self.server.access_log.write(entry, self.server.clock.micros());
+        self.server
+            .access_log
+            .write(entry, self.server.clock.micros());
     }
 
     fn attend(&mut self, number: u32, hung_up: bool) {
@@ -127,7 +128,10 @@ impl<'s> Worker<'s> {
                     slot.park(connection.deadline(), connection.idle_since());
                     if next == Next::Turn {
                         // A registered socket can always be asked for again.
-                        let _ = server.parking.poller.wake(connection.stream(), number.into());
+                        let _ = server
+                            .parking
+                            .poller
+                            .wake(connection.stream(), number.into());
                     }
                 }
                 Next::Close => {
@@ -154,7 +158,9 @@ impl<'s> Worker<'s> {
             connection.consumed = 0;
         }
         if connection.outgoing.is_empty() {
-            connection.outgoing.swap_buffer(std::mem::take(&mut self.output));
+            connection
+                .outgoing
+                .swap_buffer(std::mem::take(&mut self.output));
         }
     }
 
@@ -178,7 +184,9 @@ impl<'s> Worker<'s> {
     /// Accepts everyone who waits at a listener.
     fn accept(&mut self, listener: usize) {
         let server = self.server;
-        let Some(socket) = server.listeners.get(listener) else { return };
+        let Some(socket) = server.listeners.get(listener) else {
+            return;
+        };
         while !server.is_stopping() {
             let Some(number) = server.reserve() else {
                 server.accepting_paused.store(true, Ordering::SeqCst);
@@ -206,10 +214,5 @@ impl<'s> Worker<'s> {
                 }
             }
         }
-    }
-
-    /// Notes for the log what a connection's end cost its exchange.
-    pub fn abandon(&self, connection: &mut Connection) {
-        connection.abandon(self, Reason::ClientGone);
     }
 }

@@ -69,9 +69,16 @@ impl Program<'_> {
     ) -> io::Result<Child> {
         let mut command = Command::new(self.path);
         command
-            .args(self.arguments.iter().map(|argument| OsStr::from_bytes(argument)))
+            .args(
+                self.arguments
+                    .iter()
+                    .map(|argument| OsStr::from_bytes(argument)),
+            )
             .env_clear()
-            .envs(environment.map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))))
+            .envs(
+                environment
+                    .map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))),
+            )
             .current_dir(self.folder)
             .process_group(0)
             .stdout(Stdio::piped())
@@ -84,7 +91,14 @@ impl Program<'_> {
         let stderr = process.stderr.take();
         let pid = Pid::from_child(&process);
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
-        Ok(Child { process, pid, pidfd, stdout, stderr, exit: None })
+        Ok(Child {
+            process,
+            pid,
+            pidfd,
+            stdout,
+            stderr,
+            exit: None,
+        })
     }
 }
 
@@ -131,7 +145,9 @@ impl Child {
     ///
     /// Call it only when stdout was reported ready, since it blocks otherwise.
     pub fn read_stdout(&mut self, buffer: &mut Buffer) -> io::Result<()> {
-        let Some(stdout) = &mut self.stdout else { return Ok(buffer.clear()) };
+        let Some(stdout) = &mut self.stdout else {
+            return Ok(buffer.clear());
+        };
         if buffer.fill(stdout)? == 0 {
             self.stdout = None;
         }
@@ -140,7 +156,9 @@ impl Child {
 
     /// Reads what lies in stderr, as [`Child::read_stdout`] does.
     pub fn read_stderr(&mut self, buffer: &mut Buffer) -> io::Result<()> {
-        let Some(stderr) = &mut self.stderr else { return Ok(buffer.clear()) };
+        let Some(stderr) = &mut self.stderr else {
+            return Ok(buffer.clear());
+        };
         if buffer.fill(stderr)? == 0 {
             self.stderr = None;
         }
@@ -224,7 +242,10 @@ pub struct Buffer {
 impl Buffer {
     /// An empty buffer of this size.
     pub fn new(size: usize) -> Buffer {
-        Buffer { bytes: vec![0; size].into_boxed_slice(), filled: 0 }
+        Buffer {
+            bytes: vec![0; size].into_boxed_slice(),
+            filled: 0,
+        }
     }
 
     /// What the last read brought.

@@ -21,7 +21,10 @@ pub fn seal() -> io::Result<()> {
 /// Lifts the limit of open descriptors as far as the system lets it be, and returns it.
 pub fn raise_limit() -> u64 {
     let limit = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     match rustix::process::setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,

@@ -106,7 +106,10 @@ impl Listener {
         net::bind(&socket, &address)?;
         net::listen(&socket, BACKLOG)?;
         let bound = SocketAddr::try_from(net::getsockname(&socket)?)?;
-        Ok(Listener { socket, bound: Bound::Tcp(bound) })
+        Ok(Listener {
+            socket,
+            bound: Bound::Tcp(bound),
+        })
     }
 
     /// Binds a unix socket at `path` and listens.
@@ -121,12 +124,20 @@ impl Listener {
             net::bind(&socket, &address)?;
         }
         net::listen(&socket, BACKLOG)?;
-        Ok(Listener { socket, bound: Bound::Unix(path.to_owned()) })
+        Ok(Listener {
+            socket,
+            bound: Bound::Unix(path.to_owned()),
+        })
     }
 
     /// Where it listens.
     pub fn bound(&self) -> &Bound {
         &self.bound
+    }
+
+    /// Stops listening: whoever connects from now on is refused.
+    pub fn stop(&self) -> io::Result<()> {
+        Ok(net::shutdown(&self.socket, net::Shutdown::Both)?)
     }
 
     /// Accepts one connection.
@@ -182,6 +193,5 @@ fn is_stale(path: &Path, address: &SocketAddrUnix) -> bool {
     use std::os::unix::fs::FileTypeExt;
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
     let probe = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None);
-    is_socket
-        && probe.is_ok_and(|probe| net::connect(&probe, address) == Err(Errno::CONNREFUSED))
+    is_socket && probe.is_ok_and(|probe| net::connect(&probe, address) == Err(Errno::CONNREFUSED))
 }

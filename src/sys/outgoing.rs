@@ -44,10 +44,23 @@ pub struct Outgoing {
 
 #[derive(Debug)]
 enum Piece {
-    Bytes { bytes: Vec<u8>, sent: usize },
-    Shared { bytes: Arc<[u8]>, sent: usize },
-    File { file: Arc<File>, next: u64, end: u64 },
-    Spooled { file: SpoolFile, next: u64 },
+    Bytes {
+        bytes: Vec<u8>,
+        sent: usize,
+    },
+    Shared {
+        bytes: Arc<[u8]>,
+        sent: usize,
+    },
+    File {
+        file: Arc<File>,
+        next: u64,
+        end: u64,
+    },
+    Spooled {
+        file: SpoolFile,
+        next: u64,
+    },
 }
 
 impl Outgoing {
@@ -57,7 +70,10 @@ impl Outgoing {
             return &mut self.front;
         }
         if !matches!(self.rest.back(), Some(Piece::Bytes { .. })) {
-            self.rest.push_back(Piece::Bytes { bytes: Vec::new(), sent: 0 });
+            self.rest.push_back(Piece::Bytes {
+                bytes: Vec::new(),
+                sent: 0,
+            });
         }
         match self.rest.back_mut() {
             Some(Piece::Bytes { bytes, .. }) => bytes,
@@ -72,7 +88,11 @@ impl Outgoing {
 
     /// Pushes `len` bytes of a file from `first`.
     pub fn push_file(&mut self, file: Arc<File>, first: u64, len: u64) {
-        self.rest.push_back(Piece::File { file, next: first, end: first.saturating_add(len) });
+        self.rest.push_back(Piece::File {
+            file,
+            next: first,
+            end: first.saturating_add(len),
+        });
     }
 
     /// Pushes output of a program: into memory while little is pending, else into a spool file.
@@ -106,11 +126,13 @@ impl Outgoing {
         let front = std::mem::take(&mut self.front);
         let unsent = self.front_sent;
         self.front_sent = 0;
-        match SpoolFile::create(room) {
-            Ok(mut file) if file.append(&front[unsent..]).is_ok() => {
-                self.rest.push_back(Piece::Spooled { file, next: 0 });
-            }
-            _ => {
+        let spooled = SpoolFile::create(room).and_then(|mut file| {
+            file.append(&front[unsent..])?;
+            Ok(file)
+        });
+        match spooled {
+            Ok(file) => self.rest.push_back(Piece::Spooled { file, next: 0 }),
+            Err(_) => {
                 self.front = front;
                 self.front_sent = unsent;
             }
@@ -154,7 +176,11 @@ impl Outgoing {
     pub fn flush(&mut self, stream: &Stream) -> io::Result<Flushed> {
         let before = self.sent;
         while self.front_sent < self.front.len() {
-            let more = if self.rest.is_empty() { More::No } else { More::Follows };
+            let more = if self.rest.is_empty() {
+                More::No
+            } else {
+                More::Follows
+            };
             match stream.write(&self.front[self.front_sent..], more)? {
                 Some(sent) => {
                     self.front_sent += sent;
@@ -166,8 +192,14 @@ impl Outgoing {
         self.front.clear();
         self.front_sent = 0;
         while !self.rest.is_empty() {
-            let more = if self.rest.len() > 1 { More::Follows } else { More::No };
-            let Some(piece) = self.rest.front_mut() else { break };
+            let more = if self.rest.len() > 1 {
+                More::Follows
+            } else {
+                More::No
+            };
+            let Some(piece) = self.rest.front_mut() else {
+                break;
+            };
             match piece.send(stream, more)? {
                 Some(sent) => self.sent += sent,
                 None => return Ok(Flushed::Blocked),

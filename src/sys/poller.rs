@@ -10,8 +10,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 
-const EDGES: EventFlags =
-    EventFlags::IN.union(EventFlags::OUT).union(EventFlags::RDHUP).union(EventFlags::ET);
+const EDGES: EventFlags = EventFlags::IN
+    .union(EventFlags::OUT)
+    .union(EventFlags::RDHUP)
+    .union(EventFlags::ET);
 
 /// An epoll instance whose events carry a caller's token.
 #[derive(Debug)]
@@ -31,24 +33,41 @@ pub struct Woken {
 impl Poller {
     /// Makes an epoll instance.
     pub fn new() -> io::Result<Poller> {
-        Ok(Poller { epoll: epoll::create(CreateFlags::CLOEXEC)? })
+        Ok(Poller {
+            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+        })
     }
 
     /// Registers a descriptor for edge-triggered events in both directions. A first event follows at
     /// once, since a fresh socket can be written.
     pub fn register(&self, source: impl AsFd, token: u64) -> io::Result<()> {
-        Ok(epoll::add(&self.epoll, source, EventData::new_u64(token), EDGES)?)
+        Ok(epoll::add(
+            &self.epoll,
+            source,
+            EventData::new_u64(token),
+            EDGES,
+        )?)
     }
 
     /// Registers a descriptor that wakes every waiter for as long as it is readable.
     pub fn register_level(&self, source: impl AsFd, token: u64) -> io::Result<()> {
-        Ok(epoll::add(&self.epoll, source, EventData::new_u64(token), EventFlags::IN)?)
+        Ok(epoll::add(
+            &self.epoll,
+            source,
+            EventData::new_u64(token),
+            EventFlags::IN,
+        )?)
     }
 
     /// Has a registered descriptor reported once more if it is ready in any direction, as a socket
     /// with room to write always is.
     pub fn wake(&self, source: impl AsFd, token: u64) -> io::Result<()> {
-        Ok(epoll::modify(&self.epoll, source, EventData::new_u64(token), EDGES)?)
+        Ok(epoll::modify(
+            &self.epoll,
+            source,
+            EventData::new_u64(token),
+            EDGES,
+        )?)
     }
 
     /// Ends the registration of a descriptor that stays open.

@@ -23,7 +23,9 @@ pub struct Steering {
 impl Steering {
     /// Starts to catch the signals.
     pub fn catch() -> io::Result<Steering> {
-        Ok(Steering { signals: Signals::new([SIGTERM, SIGINT, SIGHUP])? })
+        Ok(Steering {
+            signals: Signals::new([SIGTERM, SIGINT, SIGHUP])?,
+        })
     }
 
     /// Waits for the next request. `None` is never returned while signals can be caught.

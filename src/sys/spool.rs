@@ -34,8 +34,14 @@ impl Room {
     pub fn new(folder: &Path, max_disk: u64) -> Room {
         Room {
             folder: folder.to_owned(),
-            disk: Budget { used: AtomicU64::new(0), max: max_disk },
-            memory: Budget { used: AtomicU64::new(0), max: MEMORY_ALL },
+            disk: Budget {
+                used: AtomicU64::new(0),
+                max: max_disk,
+            },
+            memory: Budget {
+                used: AtomicU64::new(0),
+                max: MEMORY_ALL,
+            },
         }
     }
 }
@@ -72,7 +78,12 @@ pub struct SpoolFile {
 impl SpoolFile {
     /// Makes an empty file in the room's folder.
     pub fn create(room: &Arc<Room>) -> io::Result<SpoolFile> {
-        Ok(SpoolFile { file: open_unnamed(&room.folder)?, room: Arc::clone(room), len: 0, claimed: 0 })
+        Ok(SpoolFile {
+            file: open_unnamed(&room.folder)?,
+            room: Arc::clone(room),
+            len: 0,
+            claimed: 0,
+        })
     }
 
     /// Appends all of `bytes`. Fails with `StorageFull` when the room's bound or the disk is reached;
@@ -141,7 +152,12 @@ pub enum Content<'a> {
 impl Spool {
     /// An empty spool that claims from `room`.
     pub fn new(room: &Arc<Room>) -> Spool {
-        Spool { room: Arc::clone(room), memory: Vec::new(), claimed: 0, file: None }
+        Spool {
+            room: Arc::clone(room),
+            memory: Vec::new(),
+            claimed: 0,
+            file: None,
+        }
     }
 
     /// Appends all of `bytes`; errors as [`SpoolFile::append`].
@@ -167,7 +183,9 @@ impl Spool {
 
     /// How many bytes were appended.
     pub fn len(&self) -> u64 {
-        self.file.as_ref().map_or(self.memory.len() as u64, SpoolFile::len)
+        self.file
+            .as_ref()
+            .map_or(self.memory.len() as u64, SpoolFile::len)
     }
 
     /// Whether nothing was appended.

@@ -67,7 +67,12 @@ impl Stream {
 
     /// Moves up to `len` bytes from a pipe to the peer without copying them; `Some(0)` means that
     /// the pipe is at its end.
-    pub fn splice_from(&self, pipe: impl AsFd, len: usize, more: More) -> io::Result<Option<usize>> {
+    pub fn splice_from(
+        &self,
+        pipe: impl AsFd,
+        len: usize,
+        more: More,
+    ) -> io::Result<Option<usize>> {
         use rustix::pipe::SpliceFlags;
         let mut flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
         if more == More::Follows {
@@ -83,7 +88,10 @@ impl Stream {
 
     /// Makes closing reset the connection, so that the peer cannot take what it has for the whole.
     pub fn reset_on_close(&self) -> io::Result<()> {
-        Ok(sockopt::set_socket_linger(&self.socket, Some(Duration::ZERO))?)
+        Ok(sockopt::set_socket_linger(
+            &self.socket,
+            Some(Duration::ZERO),
+        )?)
     }
 
     /// The address of this end, where it is TCP.

@@ -25,7 +25,9 @@ pub struct Halt {
 impl Halt {
     /// An order that was not given yet.
     pub fn new() -> io::Result<Halt> {
-        Ok(Halt { event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)? })
+        Ok(Halt {
+            event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        })
     }
 
     /// Gives the order.
@@ -184,5 +186,8 @@ pub(super) fn await_readable(descriptor: &OwnedFd, patience: Duration) -> bool {
 
 fn timespec(span: Duration) -> Timespec {
     let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
-    Timespec { tv_sec: seconds, tv_nsec: i64::from(span.subsec_nanos()) }
+    Timespec {
+        tv_sec: seconds,
+        tv_nsec: i64::from(span.subsec_nanos()),
+    }
 }

@@ -145,7 +145,7 @@ impl RequestHead {
 
     /// Returns name and value of every field line in the order they were sent. A value has no
     /// whitespace around it and may hold any byte but control characters other than HTAB.
-    pub fn field_lines(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub fn field_lines(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.fields
             .iter()
             .map(|line| (self.token(&line.name), &self.bytes[line.value.clone()]))

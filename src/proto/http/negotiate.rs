@@ -16,7 +16,7 @@ use std::cmp::Reverse;
 use crate::proto::grammar::{list_members, trim_ows};
 
 /// A content coding in which a file can lie precompressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Coding {
     /// Brotli (RFC 7932).
     Brotli,
@@ -28,7 +28,7 @@ pub enum Coding {
 
 impl Coding {
     /// All of them in our order: made once and kept, a file is usually smallest in Brotli.
-    const ALL: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
+    pub const ALL: [Coding; 3] = [Coding::Brotli, Coding::Zstd, Coding::Gzip];
 
     /// The name in Content-Encoding.
     pub const fn token(self) -> &'static str {
