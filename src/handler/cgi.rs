@@ -38,7 +38,7 @@ pub const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
 const TERM_GRACE: Duration = Duration::from_secs(2);
 
 /// How long a pipe must be still to count as quiet while the first output is held back.
-const QUIET: Duration = Duration::from_millis(2);
+const QUIET: Duration = Duration::from_millis(10);
 
 /// How long a program that has closed stdout may take to tell by its exit whether that was on purpose.
 const EXIT_GRACE: Duration = Duration::from_millis(250);

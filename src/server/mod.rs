@@ -11,6 +11,7 @@ mod body;
 mod connection;
 mod exchange;
 mod table;
+mod wakes;
 mod worker;
 
 use std::io;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use access_log::AccessLog;
 use admission::{Admission, Wake};
 use table::Table;
+use wakes::Wakes;
 use worker::Worker;
 
 use crate::config::{ListenAddress, Settings, StartError};
@@ -37,6 +39,9 @@ use crate::sys::watch::Halt;
 
 /// Tokens from here on name listeners; below, they are the numbers of slots.
 const LISTENER_TOKEN: u64 = 1 << 32;
+
+/// The token of [`Wakes`].
+const WAKE_TOKEN: u64 = u64::MAX - 1;
 
 /// The token of the order to stop.
 const STOP_TOKEN: u64 = u64::MAX;
@@ -84,6 +89,7 @@ struct Server {
 struct Parking {
     table: Table,
     poller: Poller,
+    wakes: Wakes,
 }
 
 /// Serves until told to stop by a signal.
@@ -113,15 +119,18 @@ impl Server {
         let parking = Arc::new(Parking {
             table: Table::new(settings.max_connections),
             poller: Poller::new().map_err(system)?,
+            wakes: Wakes::new().map_err(system)?,
         });
+        parking
+            .poller
+            .register(&parking.wakes, WAKE_TOKEN)
+            .map_err(system)?;
         for (at, listener) in listeners.iter().enumerate() {
             let token = LISTENER_TOKEN + at as u64;
             parking.poller.register(listener, token).map_err(system)?;
         }
         let waking = Arc::clone(&parking);
-        let wake = Wake(Box::new(move |number| {
-            waking.table.wake(number, &waking.poller)
-        }));
+        let wake = Wake(Box::new(move |number| waking.wakes.push(number)));
         Ok(Server {
             head_limits: HeadLimits {
                 max_len: settings.max_header,
@@ -186,7 +195,7 @@ impl Server {
         }
         let table = &self.parking.table;
         for number in table.occupied() {
-            table.wake(number, &self.parking.poller);
+            self.parking.wakes.push(number);
         }
         self.wait_until(self.settings.drain_timeout, || table.live() == 0);
         if table.live() > 0 {
@@ -218,7 +227,7 @@ impl Server {
             thread::sleep(tick);
             let now = self.clock.now();
             for number in self.parking.table.overdue(now) {
-                self.parking.table.wake(number, &self.parking.poller);
+                self.parking.wakes.push(number);
             }
             if self.accept_again.load(Ordering::Relaxed) <= now.0 {
                 self.accept_again.store(Moment::NEVER.0, Ordering::Relaxed);

@@ -14,7 +14,6 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use super::connection::Connection;
 use crate::sys::clock::Moment;
-use crate::sys::poller::Poller;
 
 const BLOCK: usize = 256;
 
@@ -53,6 +52,11 @@ impl Slot {
                 serve(&mut claimed);
             }
         }
+    }
+
+    /// Whether an event came that nobody has looked at.
+    pub fn is_marked(&self) -> bool {
+        self.marked.load(Ordering::SeqCst)
     }
 
     /// Notes that the peer has ended its half of the connection.
@@ -128,7 +132,7 @@ impl Table {
     }
 
     /// Puts a connection into the slot that was reserved for it. `register` is called while the slot
-    /// is claimed, so that its first event waits for the connection to be in place.
+    /// is claimed; a first event that finds it so leaves its mark, which the caller has to look for.
     pub fn fill<E>(
         &self,
         number: u32,
@@ -158,22 +162,6 @@ impl Table {
         let block =
             self.blocks[number / BLOCK].get_or_init(|| (0..BLOCK).map(|_| Slot::new()).collect());
         &block[number % BLOCK]
-    }
-
-    /// Has the connection of a slot looked at by a worker.
-    pub fn wake(&self, number: u32, poller: &Poller) {
-        let slot = self.slot(number);
-        slot.marked.store(true, Ordering::SeqCst);
-        let claimed = match slot.connection.try_lock() {
-            Ok(claimed) => claimed,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            // Whoever has it sees the mark.
-            Err(TryLockError::WouldBlock) => return,
-        };
-        if let Some(connection) = claimed.as_ref() {
-            // A registered socket can always be asked for again.
-            let _ = poller.wake(connection.stream(), u64::from(number));
-        }
     }
 
     /// The numbers of slots whose deadline has passed.

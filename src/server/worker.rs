@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
-use super::{LISTENER_TOKEN, STOP_TOKEN, Server};
+use super::{LISTENER_TOKEN, STOP_TOKEN, Server, WAKE_TOKEN};
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
 use crate::proto::http::head::RequestHead;
@@ -59,6 +59,11 @@ impl<'s> Worker<'s> {
         loop {
             match self.server.parking.poller.wait() {
                 Ok(woken) if woken.token == STOP_TOKEN => return,
+                Ok(woken) if woken.token == WAKE_TOKEN => {
+                    if let Some(number) = self.server.parking.wakes.pop() {
+                        self.attend(number, false);
+                    }
+                }
                 Ok(woken) if woken.token >= LISTENER_TOKEN => {
                     // There are at most as many as the operator named.
                     self.accept((woken.token - LISTENER_TOKEN) as usize);
@@ -127,11 +132,7 @@ impl<'s> Worker<'s> {
                 next @ (Next::Park | Next::Turn) => {
                     slot.park(connection.deadline(), connection.idle_since());
                     if next == Next::Turn {
-                        // A registered socket can always be asked for again.
-                        let _ = server
-                            .parking
-                            .poller
-                            .wake(connection.stream(), number.into());
+                        server.parking.wakes.push(number);
                     }
                 }
                 Next::Close => {
@@ -203,6 +204,8 @@ impl<'s> Worker<'s> {
                     if let Err(error) = filled {
                         log::warn!("a connection could not be registered: {error}");
                         server.closed(number);
+                    } else if parking.table.slot(number).is_marked() {
+                        self.attend(number, false);
                     }
                 }
                 Accepted::Nobody => return server.closed(number),

@@ -2,13 +2,14 @@
 //!
 //! Rules: connections are registered edge-triggered for reading and writing together and are never
 //! re-armed, so that an answered request costs no epoll_ctl. Hence whoever is woken must go on until
-//! a call would block, or ask for one more event with [`Poller::wake`].
+//! a call would block, or see to being woken again.
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::event::{EventfdFlags, eventfd};
 
 const EDGES: EventFlags = EventFlags::IN
     .union(EventFlags::OUT)
@@ -59,8 +60,7 @@ impl Poller {
         )?)
     }
 
-    /// Has a registered descriptor reported once more if it is ready in any direction, as a socket
-    /// with room to write always is.
+    /// Has a registered descriptor reported once more if it is ready.
     pub fn wake(&self, source: impl AsFd, token: u64) -> io::Result<()> {
         Ok(epoll::modify(
             &self.epoll,
@@ -95,5 +95,33 @@ impl Poller {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+}
+
+/// Something to be registered that is reported once for every ring, though rings may fall together.
+#[derive(Debug)]
+pub struct Bell {
+    event: OwnedFd,
+}
+
+impl Bell {
+    /// A bell that was not rung yet.
+    pub fn new() -> io::Result<Bell> {
+        Ok(Bell {
+            event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        })
+    }
+
+    /// Has whoever waits at the poller told.
+    ///
+    /// The counter is never read: each write is an edge, and 2^64 of them are out of reach.
+    pub fn ring(&self) {
+        let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
     }
 }
