@@ -114,6 +114,7 @@ pub fn run(
         stage,
         stderr: StderrLog::new(name, now),
         silence_ends: now + terms.silence,
+        quiet_from: Moment::NEVER,
         half_closed: None,
         pace: None,
         ended: false,
@@ -147,6 +148,8 @@ struct Relay<'r, 'c> {
     stage: Stage,
     stderr: StderrLog<&'r str>,
     silence_ends: Moment,
+    /// When stdout counts as quiet, or its close as meant; other events may come before.
+    quiet_from: Moment,
     /// Until when a half-closed client is waited for without a sign of it.
     half_closed: Option<Moment>,
     /// Runs while something is unsent.
@@ -189,7 +192,7 @@ impl Relay<'_, '_> {
                 // It is the client that keeps the program waiting.
                 self.silence_ends = now + self.terms.silence;
             }
-            self.check_deadlines(&events, now)?;
+            self.check_deadlines(now)?;
         }
     }
 
@@ -198,13 +201,20 @@ impl Relay<'_, '_> {
         if self.ended && !self.reply.is_full() {
             return Duration::ZERO;
         }
-        if self.child.stdout().is_none() && !matches!(self.stage, Stage::Given) {
-            return EXIT_GRACE;
+        let deadline = if self.awaits_quiet() {
+            self.quiet_from
+        } else {
+            self.next_deadline()
+        };
+        now.until(deadline)
+    }
+
+    /// Whether something is done once stdout has been quiet, or closed, for a while.
+    fn awaits_quiet(&self) -> bool {
+        match self.stage {
+            Stage::Header(_) | Stage::Body | Stage::Raw if self.child.stdout().is_none() => true,
+            _ => self.reply.is_held(),
         }
-        if self.reply.is_held() {
-            return QUIET;
-        }
-        now.until(self.next_deadline())
     }
 
     fn next_deadline(&self) -> Moment {
@@ -262,12 +272,14 @@ impl Relay<'_, '_> {
             Pipe::Quiet => Ok(true),
             Pipe::End => {
                 self.child.close_stdout();
+                self.quiet_from = now + EXIT_GRACE;
                 Ok(true)
             }
             Pipe::Bytes => {
                 let read = self.child.read_stdout(self.buffer);
                 read.map_err(|_| Reason::ServerFailed)?;
                 self.silence_ends = now + self.terms.silence;
+                self.quiet_from = now + QUIET;
                 // The last of an ended program fits one read, unless a child of it still writes.
                 let read_all = !self.buffer.is_full();
                 self.take_output()?;
@@ -313,11 +325,11 @@ impl Relay<'_, '_> {
     }
 
     /// Acts on what has not happened for too long.
-    fn check_deadlines(&mut self, events: &Events, now: Moment) -> Result<(), Reason> {
-        if events.stdout == Pipe::Quiet && !self.ended {
+    fn check_deadlines(&mut self, now: Moment) -> Result<(), Reason> {
+        if now >= self.quiet_from && self.awaits_quiet() && !self.ended {
             if self.child.stdout().is_none() {
                 self.give_early(now)?;
-            } else if self.reply.is_held() {
+            } else {
                 self.reply.release();
                 self.flush(now)?;
             }
@@ -338,7 +350,7 @@ impl Relay<'_, '_> {
     fn give_early(&mut self, now: Moment) -> Result<(), Reason> {
         match &self.stage {
             Stage::Header(seen) => Err(response::ended(seen)),
-            Stage::Redirect(_) | Stage::Given => Ok(()),
+            Stage::Redirect(_) | Stage::Given => Ok(()), // Nobody waits for it.
             Stage::Body | Stage::Raw => match self.reply.finish() {
                 Ending::Whole => {
                     self.stage = Stage::Given;
