@@ -513,7 +513,7 @@ fn an_extension_route_runs_files_with_their_interpreter() {
     let interpreter = site.script(
         "interpreter",
         "#!/bin/sh\necho Content-Type: text/plain\necho\nfor argument; do echo \"ARGUMENT=$argument\"; \
-         done\nenv\n",
+         done\necho \"FOLDER=$(pwd)\"\nenv\n",
     );
     site.file("www/dir/page.foo", "the source");
     site.file("www/page.txt", "a page");
@@ -529,7 +529,7 @@ fn an_extension_route_runs_files_with_their_interpreter() {
         fs::canonicalize(script).unwrap(),
         fs::canonicalize(server.path("www/dir/page.foo")).unwrap()
     );
-    let folder = variables.value("PWD").unwrap();
+    let folder = variables.value("FOLDER").unwrap();
     assert_eq!(
         fs::canonicalize(folder).unwrap(),
         fs::canonicalize(server.path("www/dir")).unwrap()

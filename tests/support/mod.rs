@@ -58,8 +58,18 @@ pub(crate) fn skipped(test: &str, reason: &str) {
     io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// The path of a program that a test needs. Where it cannot be had the test is skipped, but fails with
-/// `CI=true`: there everything is installed.
+/// As [`skipped`], for want of something to install; fails with `CI=true`, where all of it is.
+#[track_caller]
+pub(crate) fn not_installed(test: &str, what: &str) {
+    let reason = format!("{what} is not installed");
+    assert!(
+        env::var_os("CI").is_none_or(|value| value != "true"),
+        "{reason}"
+    );
+    skipped(test, &reason);
+}
+
+/// The path of a program that a test needs; without it the test is [`not_installed`].
 #[track_caller]
 pub(crate) fn installed(test: &str, program: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH").unwrap_or_default();
@@ -67,12 +77,7 @@ pub(crate) fn installed(test: &str, program: &str) -> Option<PathBuf> {
         .map(|path| path.join(program))
         .find(|path| path.exists());
     if found.is_none() {
-        let reason = format!("{program} is not installed");
-        assert!(
-            env::var_os("CI").is_none_or(|value| value != "true"),
-            "{reason}"
-        );
-        skipped(test, &reason);
+        not_installed(test, program);
     }
     found
 }

@@ -30,11 +30,8 @@ fn example(name: &str) -> PathBuf {
         .unwrap()
         .join("examples")
         .join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: cargo test builds it",
-        path.display()
-    );
+    let advice = "`cargo test` builds it; before `--test integration` run `cargo build --examples`";
+    assert!(path.exists(), "{} is missing: {advice}", path.display());
     path
 }
 
@@ -346,7 +343,7 @@ impl Drop for Server {
             }
         }
         if thread::panicking() {
-            eprintln!("--- log of the server\n{}--- end", self.log());
+            eprintln!("--- log of the server, its end\n{}---", tail(&self.log()));
         }
     }
 }
@@ -375,6 +372,13 @@ impl Variables {
     }
 }
 
+/// The last lines of a log: enough to see why a test failed.
+fn tail(log: &str) -> String {
+    let mut lines: Vec<&str> = log.lines().rev().take(20).collect();
+    lines.reverse();
+    lines.join("\n") + "\n"
+}
+
 /// Fails unless `read` comes to give a line with `text`.
 #[track_caller]
 fn wait_for_line(text: &str, name: &str, read: impl Fn() -> String) -> String {
@@ -386,7 +390,7 @@ fn wait_for_line(text: &str, name: &str, read: impl Fn() -> String) -> String {
             .map(str::to_string);
         found.is_some()
     });
-    found.unwrap_or_else(|| panic!("{text:?} did not come to the {name}:\n{}", read()))
+    found.unwrap_or_else(|| panic!("{text:?} did not come to the {name}:\n{}", tail(&read())))
 }
 
 /// Reads the pipe to its end in a thread of its own: a full pipe would halt the server.
