@@ -126,6 +126,14 @@ fn a_client_that_leaves_ends_a_stubborn_program() {
 }
 
 #[test]
+fn a_client_that_only_half_closes_has_a_grace_and_no_more() {
+    let server = Server::start(&[]);
+    let (client, pids) = ask_and_read_pids(&server, "family");
+    client.half_close();
+    expect_ended(&pids);
+}
+
+#[test]
 fn a_client_that_leaves_a_flood_ends_the_program() {
     let server = Server::start(&[]);
     let mut client = server.connect();
@@ -157,6 +165,16 @@ fn a_child_in_the_background_does_not_hold_the_response() {
     for pid in pids {
         kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
     }
+}
+
+#[test]
+fn a_program_that_closes_its_output_and_works_on_does_not_hold_the_response() {
+    let server = Server::start(&[]);
+    server.script(
+        "cgi-bin/works-on",
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\ndone\\n'\nexec sleep 60 >&- 2>&-\n",
+    );
+    assert_eq!(server.get("/cgi-bin/works-on").text(), "done\n");
 }
 
 #[test]
@@ -268,6 +286,17 @@ fn files_are_answered_while_every_process_is_busy() {
     server.file("gate", "");
     for client in &mut busy {
         assert_eq!(client.read_response("GET").text(), "first\nsecond\n");
+    }
+}
+
+#[test]
+fn one_thread_is_enough_for_files_and_programs() {
+    let site = Site::new();
+    site.file("www/page.txt", "a page\n");
+    let server = site.serve(&["--threads", "1"]);
+    for _ in 0..3 {
+        assert_eq!(server.get("/page.txt").text(), "a page\n");
+        assert_eq!(server.get("/cgi-bin/probe/hello").text(), "hello\n");
     }
 }
 

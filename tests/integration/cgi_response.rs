@@ -139,6 +139,19 @@ fn local_redirects_in_a_circle_end() {
 }
 
 #[test]
+fn ten_local_redirects_are_followed_and_no_more() {
+    let server = Server::start(&[]);
+    server.script(
+        "cgi-bin/chain",
+        "#!/bin/sh\n\
+         if [ \"$QUERY_STRING\" = 0 ]; then printf 'Content-Type: text/plain\\n\\nthe end\\n'\n\
+         else printf 'Location: /cgi-bin/chain?%s\\n\\n' $((QUERY_STRING - 1)); fi\n",
+    );
+    assert_eq!(server.get("/cgi-bin/chain?10").text(), "the end\n");
+    assert_eq!(server.get("/cgi-bin/chain?11").status, 502);
+}
+
+#[test]
 fn several_cookies_are_kept_apart() {
     let response = Server::start(&[]).get("/cgi-bin/probe/cookies");
     assert_eq!(response.values("Set-Cookie"), ["a=1", "b=2; Path=/"]);

@@ -422,6 +422,29 @@ fn slow_clients_hold_no_worker() {
 }
 
 #[test]
+fn a_body_for_which_the_spool_has_no_room_is_507() {
+    let server = Server::start(&["--max-spool", "1M", "--max-body", "10M"]);
+    let response = server.post("/cgi-bin/probe/stdin", &vec![b'a'; 2 << 20]);
+    assert_eq!(response.status, 507);
+    server.wait_for_access("spool.full");
+    // What the refused body took has been given back.
+    let response = server.post("/cgi-bin/probe/stdin", &vec![b'a'; 512 << 10]);
+    assert_eq!(response.status, 200);
+}
+
+#[test]
+fn the_port_can_be_taken_again_at_once() {
+    let mut server = site_with_page().serve(&[]);
+    let address = server.authority().to_string();
+    // The server closes first, so its side of the connection lingers in TIME_WAIT.
+    server.fetch("GET", "/page.txt", &["Connection: close"], b"");
+    server.signal(Signal::TERM);
+    assert!(server.wait(PATIENCE).is_some());
+    let again = site_with_page().listen(&[&address]).serve(&[]);
+    assert_eq!(again.get("/page.txt").text(), "a page\n");
+}
+
+#[test]
 fn sigterm_finishes_what_runs_and_then_exits_0() {
     for signal in [Signal::TERM, Signal::INT] {
         let site = Site::new();

@@ -160,7 +160,7 @@ impl Client {
     }
 
     /// Says that nothing more will be sent; answers can still be received.
-    pub(crate) fn half_close(&mut self) {
+    pub(crate) fn half_close(&self) {
         match &self.stream {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write).unwrap(),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write).unwrap(),
