@@ -1,3 +1,122 @@
 //! tollgate's program: arguments in, a running server out.
+//!
+//! Rules: what is printed or logged is one line, whatever it quotes: control characters are escaped,
+//! so that a name in a request or an argument can neither forge a line nor steer a terminal. A reader
+//! that has gone away (`tollgate --help | head -1`) is no error.
 
-fn main() {}
+use std::env;
+use std::fmt::{self, Display, Write as _};
+use std::fs;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
+use std::process::ExitCode;
+use std::thread;
+use std::time::SystemTime;
+
+use tollgate::config::{self, Command, ExitStatus, Surroundings};
+use tollgate::server;
+
+fn main() -> ExitCode {
+    let surroundings = Surroundings {
+        variable: &|name| env::var_os(name),
+        cores: thread::available_parallelism().map_or(1, usize::from),
+        stdout_is_terminal: io::stdout().is_terminal(),
+    };
+    let settings = match config::parse(env::args_os().skip(1), &surroundings) {
+        Ok(Command::Serve(settings)) => settings,
+        Ok(Command::Help(text) | Command::Version(text)) => return print(&text),
+        Err(error) => return fail(&error, error.exit()),
+    };
+    start_log();
+    for warning in &settings.warnings {
+        log::warn!("{warning}");
+    }
+    match server::run(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, error.exit),
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    let mut stdout = io::stdout();
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(
+            &format_args!("standard output: {error}"),
+            ExitStatus::CouldNotStart,
+        ),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn fail(error: &dyn Display, status: ExitStatus) -> ExitCode {
+    // With standard error gone there is nobody left to tell.
+    let _ = writeln!(io::stderr(), "tollgate: {}", OneLine(error));
+    ExitCode::from(status.code())
+}
+
+/// Sends the log to standard error. RUST_LOG says how much of it.
+fn start_log() {
+    let stamped = !stderr_is_journal();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+        .format(move |out, record| {
+            if stamped {
+                write!(out, "{} ", httpdate::HttpDate::from(SystemTime::now()))?;
+            }
+            writeln!(out, "{:<5} {}", record.level(), OneLine(record.args()))
+        })
+        .init();
+}
+
+/// Whether standard error is the systemd journal, which notes the time itself: systemd.exec(5),
+/// `$JOURNAL_STREAM`. Children inherit the variable, so it is held against the descriptor.
+fn stderr_is_journal() -> bool {
+    let stderr = fs::metadata("/proc/self/fd/2").map(|it| format!("{}:{}", it.dev(), it.ino()));
+    env::var("JOURNAL_STREAM").is_ok_and(|journal| stderr.is_ok_and(|stderr| stderr == journal))
+}
+
+/// Displays without control characters: each is written as Rust writes it, `\n` or `\u{1b}`.
+struct OneLine<T>(T);
+
+impl<T: Display> Display for OneLine<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(Escape(f), "{}", self.0)
+    }
+}
+
+struct Escape<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Escape<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| {
+            if c.is_control() {
+                write!(self.0, "{}", c.escape_default())
+            } else {
+                self.0.write_char(c)
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OneLine;
+
+    #[test]
+    fn what_is_printed_stays_on_one_line() {
+        let cases = [
+            ("plain text, 'quoted' and \\", "plain text, 'quoted' and \\"),
+            ("two\r\nlines\t", "two\\r\\nlines\\t"),
+            (
+                "\0 \u{1b}[2J \u{7f} \u{9b}",
+                "\\u{0} \\u{1b}[2J \\u{7f} \\u{9b}",
+            ),
+            ("Grüße", "Grüße"),
+        ];
+        for (text, line) in cases {
+            assert_eq!(OneLine(text).to_string(), line);
+        }
+    }
+}

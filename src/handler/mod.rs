@@ -7,9 +7,21 @@ use crate::proto::Reason;
 use crate::proto::http::response::ResponseHead;
 
 pub mod cache;
+pub mod cgi;
+pub mod diagnose;
 pub mod error_page;
+pub mod html;
 pub mod listing;
+pub mod mime;
+pub mod pace;
+pub mod reply;
+pub mod representation;
+pub mod script;
+pub mod site;
 pub mod static_file;
+pub mod stderr;
+#[cfg(test)]
+pub(crate) mod testing;
 
 /// A whole answer that needs no program: what a file, a redirect or an error gives.
 #[derive(Debug)]
@@ -20,6 +32,18 @@ pub struct Response {
     pub body: Body,
     /// Why this is not the plain answer, for the log.
     pub reason: Option<Reason>,
+}
+
+impl Response {
+    /// A bare answer with the status of `reason`: fields and a page may be added.
+    pub fn refused(reason: Reason) -> Response {
+        let head = ResponseHead::new(reason.status());
+        Response {
+            head,
+            body: Body::Empty,
+            reason: Some(reason),
+        }
+    }
 }
 
 /// The content of a [`Response`].
@@ -42,4 +66,22 @@ pub enum Body {
     },
     /// Several pieces after one another (multipart/byteranges).
     Parts(Vec<Body>),
+}
+
+impl Body {
+    /// How many bytes it is long.
+    pub fn len(&self) -> u64 {
+        match self {
+            Body::Empty => 0,
+            Body::Bytes(bytes) => bytes.len() as u64,
+            Body::Shared(bytes) => bytes.len() as u64,
+            Body::File { len, .. } => *len,
+            Body::Parts(parts) => parts.iter().map(Body::len).sum(),
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }

@@ -1,1 +1,319 @@
-//! Connections and threads.
+//! Connections and threads: start, serve, drain, stop.
+//!
+//! Shape: [`run`] turns settings into a running server and returns when that has ended. Threads: the
+//! workers, all alike, wait on the shared poller; as many of them as there may be programs can be held
+//! by a program each, and `--threads` more are never lent to one, so files always answer. A janitor
+//! walks the deadlines. The main thread waits for signals.
+
+mod access_log;
+mod admission;
+mod body;
+mod connection;
+mod exchange;
+mod table;
+mod worker;
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use access_log::AccessLog;
+use admission::{Admission, Wake};
+use table::Table;
+use worker::Worker;
+
+use crate::config::{ListenAddress, Settings, StartError};
+use crate::handler::site::Site;
+use crate::proto::http::head::HeadLimits;
+use crate::sys::clock::{Clock, Moment, epoch_seconds};
+use crate::sys::descriptors;
+use crate::sys::listener::Listener;
+use crate::sys::poller::Poller;
+use crate::sys::signal::{Request, Steering};
+use crate::sys::spool::Room;
+use crate::sys::watch::Halt;
+
+/// Tokens from here on name listeners; below, they are the numbers of slots.
+const LISTENER_TOKEN: u64 = 1 << 32;
+
+/// The token of the order to stop.
+const STOP_TOKEN: u64 = u64::MAX;
+
+/// The stack of a worker; nothing here recurses or keeps large values on it.
+const WORKER_STACK: usize = 256 << 10;
+
+/// How many descriptors one running program takes: its pipes, pidfd, stdin and what std opens for a
+/// moment.
+const DESCRIPTORS_PER_PROGRAM: u64 = 10;
+
+/// How many descriptors the server itself and files on their way take.
+const DESCRIPTORS_RESERVED: u64 = 24;
+
+/// How long accepting rests when the system has no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long programs that are ended by the stop are waited for: their grace, and some.
+const HALT_GRACE: Duration = Duration::from_secs(4);
+
+/// Everything that the threads share.
+#[derive(Debug)]
+struct Server {
+    settings: Settings,
+    head_limits: HeadLimits,
+    site: Site,
+    parking: Arc<Parking>,
+    listeners: Vec<Listener>,
+    admission: Arc<Admission>,
+    access_log: AccessLog,
+    room: Arc<Room>,
+    clock: Clock,
+    /// Programs are to be ended.
+    halt: Halt,
+    stopping: AtomicBool,
+    accepting_paused: AtomicBool,
+    /// When accepting goes on by itself.
+    accept_again: AtomicU64,
+    started: u64,
+    serial: AtomicU64,
+}
+
+/// Where connections wait, and what wakes them.
+#[derive(Debug)]
+struct Parking {
+    table: Table,
+    poller: Poller,
+}
+
+/// Serves until told to stop by a signal.
+///
+/// Prints one line to stdout once it accepts connections: what is served where.
+///
+/// # Errors
+/// What kept the server from starting.
+pub fn run(settings: Settings) -> Result<(), StartError> {
+    let system = |error: io::Error| StartError::failed("tollgate", "", error);
+    descriptors::hand_down_default_signals();
+    descriptors::seal().map_err(system)?;
+    let steering = Steering::catch().map_err(system)?;
+    let server = Server::open(settings)?;
+    println!("tollgate: {}", server.summary());
+    server.serve(steering).map_err(system)
+}
+
+impl Server {
+    /// Opens the site, the log and the listeners.
+    fn open(mut settings: Settings) -> Result<Server, StartError> {
+        let system = |error: io::Error| StartError::failed("tollgate", "", error);
+        let site = Site::open(&settings)?;
+        let access_log = AccessLog::open(&settings.access_log)?;
+        let listeners = listen(&settings.listen)?;
+        fit_descriptors(&mut settings, listeners.len() as u64);
+        let parking = Arc::new(Parking {
+            table: Table::new(settings.max_connections),
+            poller: Poller::new().map_err(system)?,
+        });
+        for (at, listener) in listeners.iter().enumerate() {
+            let token = LISTENER_TOKEN + at as u64;
+            parking.poller.register(listener, token).map_err(system)?;
+        }
+        let waking = Arc::clone(&parking);
+        let wake = Wake(Box::new(move |number| {
+            waking.table.wake(number, &waking.poller)
+        }));
+        Ok(Server {
+            head_limits: HeadLimits {
+                max_len: settings.max_header,
+                ..HeadLimits::default()
+            },
+            site,
+            parking,
+            listeners,
+            admission: Arc::new(Admission::new(settings.max_processes, wake)),
+            access_log,
+            room: Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool)),
+            clock: Clock::start(),
+            halt: Halt::new().map_err(system)?,
+            stopping: AtomicBool::new(false),
+            accepting_paused: AtomicBool::new(false),
+            accept_again: AtomicU64::new(Moment::NEVER.0),
+            started: epoch_seconds(),
+            serial: AtomicU64::new(0),
+            settings,
+        })
+    }
+
+    /// What is served where.
+    fn summary(&self) -> String {
+        let addresses: Vec<String> = self
+            .listeners
+            .iter()
+            .map(|listener| listener.bound().to_string())
+            .collect();
+        format!("{} {}", addresses.join(" "), self.site.summary())
+    }
+
+    fn serve(&self, mut steering: Steering) -> io::Result<()> {
+        thread::scope(|scope| {
+            let workers = self.settings.threads + self.settings.max_processes;
+            for number in 0..workers {
+                let builder = thread::Builder::new()
+                    .name(format!("worker-{number}"))
+                    .stack_size(WORKER_STACK);
+                builder.spawn_scoped(scope, || Worker::new(self).work())?;
+            }
+            let janitor = thread::Builder::new().name("janitor".to_owned());
+            janitor.spawn_scoped(scope, || self.keep_deadlines())?;
+            while let Some(request) = steering.next() {
+                match request {
+                    Request::Reopen => self.access_log.reopen(),
+                    Request::Stop => break,
+                }
+            }
+            self.drain(&mut steering);
+            Ok(())
+        })
+    }
+
+    /// Lets what runs come to its end, then ends what is left.
+    fn drain(&self, _steering: &mut Steering) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for listener in &self.listeners {
+            // What fails here is a listener that accepts no more already.
+            let _ = self.parking.poller.forget(listener);
+            let _ = listener.stop();
+        }
+        let table = &self.parking.table;
+        for number in table.occupied() {
+            table.wake(number, &self.parking.poller);
+        }
+        self.wait_until(self.settings.drain_timeout, || table.live() == 0);
+        if table.live() > 0 {
+            log::info!("stopping with {} connections still open", table.live());
+        }
+        self.halt.order();
+        self.wait_until(HALT_GRACE, || self.admission.running() == 0);
+        // Level-triggered: every worker that comes back sees it.
+        let _ = self.parking.poller.register_level(&self.halt, STOP_TOKEN);
+    }
+
+    fn wait_until(&self, patience: Duration, done: impl Fn() -> bool) {
+        let ends = self.clock.now() + patience;
+        while !done() && self.clock.now() < ends {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Walks the deadlines until the server stops: whatever is overdue is looked at by a worker.
+    fn keep_deadlines(&self) {
+        let settings = &self.settings;
+        let shortest = settings
+            .header_timeout
+            .min(settings.idle_timeout)
+            .min(settings.send_timeout)
+            .min(Duration::from_secs(4));
+        let tick = (shortest / 4).max(Duration::from_millis(10));
+        while !self.halt.is_ordered() {
+            thread::sleep(tick);
+            let now = self.clock.now();
+            for number in self.parking.table.overdue(now) {
+                self.parking.table.wake(number, &self.parking.poller);
+            }
+            if self.accept_again.load(Ordering::Relaxed) <= now.0 {
+                self.accept_again.store(Moment::NEVER.0, Ordering::Relaxed);
+                self.accept_all();
+            }
+        }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Reserves a slot, at the cost of an idle connection where it has to be.
+    fn reserve(&self) -> Option<u32> {
+        let table = &self.parking.table;
+        table.reserve().or_else(|| {
+            if table.evict_idle() {
+                table.reserve()
+            } else {
+                None
+            }
+        })
+    }
+
+    /// Gives back the slot of a connection that is gone.
+    fn closed(&self, number: u32) {
+        self.parking.table.release(number);
+        if self.accepting_paused.load(Ordering::Relaxed)
+            && self.accepting_paused.swap(false, Ordering::SeqCst)
+        {
+            self.accept_all();
+        }
+    }
+
+    fn pause_accepting(&self) {
+        let again = self.clock.now() + ACCEPT_PAUSE;
+        self.accept_again.store(again.0, Ordering::Relaxed);
+    }
+
+    /// Has workers look at all listeners.
+    fn accept_all(&self) {
+        for (at, listener) in self.listeners.iter().enumerate() {
+            // After the stop it is no longer registered, and nobody is to be accepted.
+            let _ = self
+                .parking
+                .poller
+                .wake(listener, LISTENER_TOKEN + at as u64);
+        }
+    }
+
+    /// An id that no other request of this server has, nor one of a server started at another second.
+    fn next_id(&self) -> String {
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        format!("{:x}-{serial:x}", self.started)
+    }
+}
+
+fn listen(addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let bound = match address {
+            ListenAddress::Tcp { host, port } => Listener::tcp(host, *port),
+            ListenAddress::Unix(path) => Listener::unix(path).map(|listener| vec![listener]),
+        };
+        match bound {
+            Ok(bound) => listeners.extend(bound),
+            Err(error) => {
+                let hint = match error.kind() {
+                    io::ErrorKind::AddrInUse => "is taken; stop who has it or name another address",
+                    io::ErrorKind::PermissionDenied => {
+                        "may not be listened on by this user; ports below 1024 need a right"
+                    }
+                    _ => "cannot be listened on; write it as HOST:PORT, [V6]:PORT or unix:PATH",
+                };
+                let problem = format!("{hint} ({error})");
+                return Err(StartError::failed("--listen", address, problem));
+            }
+        }
+    }
+    Ok(listeners)
+}
+
+/// Lowers --max-connections to what the limit of descriptors leaves room for.
+fn fit_descriptors(settings: &mut Settings, listeners: u64) {
+    let limit = descriptors::raise_limit();
+    let programs = settings.max_processes as u64 * DESCRIPTORS_PER_PROGRAM;
+    let reserved = DESCRIPTORS_RESERVED + listeners + programs.min(limit / 2);
+    let room = limit.saturating_sub(reserved).max(1);
+    if (settings.max_connections as u64) > room {
+        log::warn!(
+            "--max-connections: {} do not fit the limit of {limit} open files beside {} programs; \
+             at most {room} are held",
+            settings.max_connections,
+            settings.max_processes
+        );
+        settings.max_connections = usize::try_from(room).unwrap_or(usize::MAX);
+    }
+}

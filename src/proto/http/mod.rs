@@ -2,10 +2,10 @@
 
 pub mod chunked;
 pub mod conditional;
-pub mod negotiate;
 pub mod framing;
 pub mod head;
 pub mod host;
+pub mod negotiate;
 pub mod persist;
 pub mod range;
 pub mod response;

@@ -1,0 +1,347 @@
+//! All options, in one table.
+//!
+//! Shape: [`FLAGS`] is what the command line is read by and what `--help` is written from.
+//! Rules: an option is one row: its names, what it takes, what holds without it, a sentence, and how
+//! it is set. Rows stand in the order of `--help`, those of a group together. A default is a text
+//! that goes through the same reading as what an operator writes, so it is stated here alone.
+//! Not here: the grammar of a value (`value`), or what several values mean together (`settings`).
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::settings::{Listing, Settings, Symlinks};
+use super::{Command, Surroundings, environment, help, value};
+
+/// One option.
+#[derive(Debug)]
+pub struct Flag {
+    /// The letter that can stand for it after one dash.
+    pub short: Option<char>,
+    /// The name after two dashes.
+    pub long: &'static str,
+    /// Where `--help` lists it.
+    pub group: Group,
+    /// What follows the name, and how it is set.
+    pub takes: Takes,
+    /// What holds when the option is not given.
+    pub default: Fallback,
+    /// What it does, for people.
+    pub help: &'static str,
+}
+
+/// The headings of `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Where to listen, and which files to send.
+    Serving,
+    /// Which programs to run, and how.
+    Programs,
+    /// How much of everything.
+    Limits,
+    /// How long for everything.
+    Timeouts,
+    /// What is written down.
+    Log,
+    /// What does not serve.
+    Other,
+}
+
+/// Sets what a text means, or says what is wrong with it: the rest of a sentence that begins with
+/// the text in quotes.
+type SetText = fn(&mut Settings, &str, &Surroundings<'_>) -> Result<(), String>;
+
+/// What an option takes after its name, with its limits and its setter.
+#[derive(Debug)]
+pub enum Takes {
+    /// Nothing; asks for a text instead of serving.
+    Answer(fn() -> Command),
+    /// Nothing; turns something on.
+    Switch(fn(&mut Settings)),
+    /// A number of things.
+    Count(RangeInclusive<usize>, fn(&mut Settings, usize)),
+    /// A number of bytes.
+    Size(RangeInclusive<u64>, fn(&mut Settings, u64)),
+    /// A time in seconds.
+    Seconds(fn(&mut Settings, Duration)),
+    /// A text, called so in `--help`; once.
+    Text(&'static str, SetText),
+    /// A text, called so in `--help`; as often as wished.
+    Texts(&'static str, SetText),
+}
+
+/// What holds when an option is not given.
+#[derive(Debug)]
+pub enum Fallback {
+    /// Nothing.
+    None,
+    /// This value.
+    Value(&'static str),
+    /// A value that depends on the surroundings, and the rule in words.
+    Computed(&'static str, fn(&Surroundings<'_>) -> Option<String>),
+    /// What these words say. The server settles it: it takes a look at the file system.
+    Words(&'static str),
+}
+
+impl Group {
+    /// The heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Group::Serving => "Serving",
+            Group::Programs => "Programs",
+            Group::Limits => "Limits",
+            Group::Timeouts => "Time-outs",
+            Group::Log => "Log",
+            Group::Other => "Other",
+        }
+    }
+}
+
+impl Flag {
+    /// What `--help` calls the value, `None` for an option that takes none.
+    pub fn value_name(&self) -> Option<&'static str> {
+        match &self.takes {
+            Takes::Answer(_) | Takes::Switch(_) => None,
+            Takes::Count(..) => Some("N"),
+            Takes::Size(..) => Some("SIZE"),
+            Takes::Seconds(_) => Some("SECS"),
+            Takes::Text(name, _) | Takes::Texts(name, _) => Some(name),
+        }
+    }
+
+    /// Whether each further value adds to those before it.
+    pub fn is_repeatable(&self) -> bool {
+        matches!(self.takes, Takes::Texts(..))
+    }
+
+    /// Sets what `value` means. An option that takes no value is given an empty one.
+    ///
+    /// # Errors
+    /// What is wrong with the value: the rest of a sentence that begins with the value in quotes.
+    pub(super) fn set(
+        &self,
+        settings: &mut Settings,
+        value: &str,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<(), String> {
+        match &self.takes {
+            Takes::Answer(_) => {}
+            Takes::Switch(set) => set(settings),
+            Takes::Count(range, set) => set(settings, value::count(value, range)?),
+            Takes::Size(range, set) => set(settings, value::size(value, range)?),
+            Takes::Seconds(set) => set(settings, value::seconds(value)?),
+            Takes::Text(_, set) | Takes::Texts(_, set) => set(settings, value, surroundings)?,
+        }
+        Ok(())
+    }
+}
+
+impl Fallback {
+    /// Returns the value to set, `None` where there is nothing to set.
+    pub(super) fn value(&self, surroundings: &Surroundings<'_>) -> Option<String> {
+        match self {
+            Fallback::None | Fallback::Words(_) => None,
+            Fallback::Value(value) => Some((*value).to_owned()),
+            Fallback::Computed(_, value) => value(surroundings),
+        }
+    }
+}
+
+/// Displays as an operator writes it in full: `--listen`.
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "--{}", self.long)
+    }
+}
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const TIB: u64 = 1 << 40;
+
+/// Every option, in the order of `--help`.
+pub static FLAGS: &[Flag] = &[
+    Flag {
+        short: Some('l'),
+        long: "listen",
+        group: Group::Serving,
+        takes: Takes::Texts("ADDR", |settings, text, _| settings.add_listen(text)),
+        default: Fallback::Value("127.0.0.1:8080"),
+        help: "Listen at HOST:PORT, [V6]:PORT or unix:PATH; port 0 takes a free one and prints it",
+    },
+    Flag {
+        short: Some('s'),
+        long: "static",
+        group: Group::Serving,
+        takes: Takes::Texts("ROUTE=DIR", |settings, text, _| settings.add_static(text)),
+        default: Fallback::Words("/=ROOT/www where it exists"),
+        help: "Send the files in DIR for URLs that begin with ROUTE",
+    },
+    Flag {
+        short: None,
+        long: "index",
+        group: Group::Serving,
+        takes: Takes::Text("NAMES", |settings, text, _| {
+            value::index_names(text).map(|names| settings.index = names)
+        }),
+        default: Fallback::Value("index.html"),
+        help: "File names, with commas between, to look for where a URL is a folder",
+    },
+    Flag {
+        short: None,
+        long: "listing",
+        group: Group::Serving,
+        takes: Takes::Switch(|settings| settings.listing = Listing::On),
+        default: Fallback::None,
+        help: "List folders that have no index file",
+    },
+    Flag {
+        short: None,
+        long: "follow-symlinks",
+        group: Group::Serving,
+        takes: Takes::Switch(|settings| settings.symlinks = Symlinks::Follow),
+        default: Fallback::None,
+        help: "Follow symbolic links also where they lead out of DIR",
+    },
+    Flag {
+        short: Some('c'),
+        long: "cgi",
+        group: Group::Programs,
+        takes: Takes::Texts("ROUTE=PATH", |settings, text, _| settings.add_cgi(text)),
+        default: Fallback::Words("/cgi-bin/=ROOT/cgi-bin where it exists"),
+        help: "Run programs. ROUTE is a URL prefix (/cgi-bin/) and PATH a folder of programs or one \
+               program, or ROUTE is a file extension (.php) and PATH the interpreter for such files",
+    },
+    Flag {
+        short: Some('e'),
+        long: "env",
+        group: Group::Programs,
+        takes: Takes::Texts("NAME[=VALUE]", environment::add),
+        default: Fallback::None,
+        help: "Set a variable for programs, or pass the server's own; HTTP_AUTHORIZATION passes \
+               that field of requests",
+    },
+    Flag {
+        short: None,
+        long: "max-processes",
+        group: Group::Programs,
+        takes: Takes::Count(1..=4096, |settings, count| settings.max_processes = count),
+        default: Fallback::Computed("4 per core", |surroundings| {
+            Some((4 * surroundings.cores).clamp(4, 4096).to_string())
+        }),
+        help: "Programs that run at once; further requests wait in line",
+    },
+    Flag {
+        short: Some('t'),
+        long: "threads",
+        group: Group::Limits,
+        takes: Takes::Count(1..=1024, |settings, count| settings.threads = count),
+        default: Fallback::Computed("2 per core, at least 4", |surroundings| {
+            Some((2 * surroundings.cores).clamp(4, 1024).to_string())
+        }),
+        help: "Worker threads",
+    },
+    Flag {
+        short: None,
+        long: "max-connections",
+        group: Group::Limits,
+        takes: Takes::Count(1..=1_000_000, |settings, count| {
+            settings.max_connections = count
+        }),
+        default: Fallback::Value("10000"),
+        help: "Connections held open at once",
+    },
+    Flag {
+        short: None,
+        long: "max-header",
+        group: Group::Limits,
+        takes: Takes::Size(KIB..=MIB, |settings, bytes| {
+            settings.max_header = bytes as usize
+        }),
+        default: Fallback::Value("16K"),
+        help: "Longest request line with its header fields",
+    },
+    Flag {
+        short: None,
+        long: "max-body",
+        group: Group::Limits,
+        takes: Takes::Size(0..=TIB, |settings, bytes| settings.max_body = bytes),
+        default: Fallback::Value("64M"),
+        help: "Longest request body",
+    },
+    Flag {
+        short: None,
+        long: "max-spool",
+        group: Group::Limits,
+        takes: Takes::Size(MIB..=TIB, |settings, bytes| settings.max_spool = bytes),
+        default: Fallback::Value("1G"),
+        help: "Disk that request bodies and output not yet sent may take together",
+    },
+    Flag {
+        short: None,
+        long: "header-timeout",
+        group: Group::Timeouts,
+        takes: Takes::Seconds(|settings, time| settings.header_timeout = time),
+        default: Fallback::Value("10"),
+        help: "Longest wait for a request line with its header fields",
+    },
+    Flag {
+        short: None,
+        long: "idle-timeout",
+        group: Group::Timeouts,
+        takes: Takes::Seconds(|settings, time| settings.idle_timeout = time),
+        default: Fallback::Value("15"),
+        help: "Longest wait for a connection's next request",
+    },
+    Flag {
+        short: None,
+        long: "send-timeout",
+        group: Group::Timeouts,
+        takes: Takes::Seconds(|settings, time| settings.send_timeout = time),
+        default: Fallback::Value("30"),
+        help: "Longest wait for a client to take more of a response",
+    },
+    Flag {
+        short: None,
+        long: "cgi-timeout",
+        group: Group::Timeouts,
+        takes: Takes::Seconds(|settings, time| settings.cgi_timeout = time),
+        default: Fallback::Value("60"),
+        help: "Longest silence of a program before it is ended",
+    },
+    Flag {
+        short: None,
+        long: "drain-timeout",
+        group: Group::Timeouts,
+        takes: Takes::Seconds(|settings, time| settings.drain_timeout = time),
+        default: Fallback::Value("10"),
+        help: "Longest wait for what still runs when the server is told to stop",
+    },
+    Flag {
+        short: None,
+        long: "access-log",
+        group: Group::Log,
+        takes: Takes::Text("PATH|-", |settings, text, _| {
+            value::access_log(text).map(|log| settings.access_log = log)
+        }),
+        default: Fallback::Computed("- on a terminal, otherwise none", |surroundings| {
+            surroundings.stdout_is_terminal.then(|| "-".to_owned())
+        }),
+        help: "Write one line for each request to the file PATH, or to standard output with -",
+    },
+    Flag {
+        short: Some('h'),
+        long: "help",
+        group: Group::Other,
+        takes: Takes::Answer(|| Command::Help(help::text())),
+        default: Fallback::None,
+        help: "Print this and exit",
+    },
+    Flag {
+        short: Some('V'),
+        long: "version",
+        group: Group::Other,
+        takes: Takes::Answer(|| Command::Version(help::version())),
+        default: Fallback::None,
+        help: "Print the version and exit",
+    },
+];

@@ -1,0 +1,93 @@
+//! The texts of `--help` and `--version`.
+//!
+//! Rules: written from the table of options alone, in at most 80 columns.
+
+use std::fmt::Write;
+
+use super::flags::{FLAGS, Fallback, Flag};
+
+const WIDTH: usize = 80;
+/// Where descriptions begin: two columns past the longest name.
+const INDENT: usize = 29;
+
+const INTRODUCTION: &str = "\
+Sends files and runs programs (CGI) over HTTP.
+
+Usage: tollgate [OPTIONS] [ROOT]
+
+ROOT is the folder that holds www/ and cgi-bin/ (default .)
+";
+
+const CONCLUSION: &str = "
+SIZE is bytes, or a number with K, M or G. SECS may have a fraction, as in 0.5.
+RUST_LOG=debug in the environment makes the log on standard error say more.
+
+Examples:
+  tollgate
+      Serve ./www, and run ./cgi-bin, at http://127.0.0.1:8080/
+  tollgate -l [::]:80 -s /=/srv/site -c .php=/usr/bin/php-cgi
+      Serve a site with PHP to the whole network
+";
+
+/// Returns the name and version of the program.
+pub(super) fn version() -> String {
+    format!("tollgate {}\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// Returns the description of all options.
+pub(super) fn text() -> String {
+    let mut text = version() + INTRODUCTION;
+    let mut group = None;
+    for flag in FLAGS {
+        if group.replace(flag.group) != Some(flag.group) {
+            text.extend(["\n", flag.group.title(), ":\n"]);
+        }
+        push_entry(&mut text, flag);
+    }
+    text + CONCLUSION
+}
+
+fn push_entry(text: &mut String, flag: &Flag) {
+    let short = flag
+        .short
+        .map_or_else(|| " ".repeat(4), |short| format!("-{short}, "));
+    let value = flag
+        .value_name()
+        .map(|name| format!(" {name}"))
+        .unwrap_or_default();
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{:<INDENT$}", format!("  {short}{flag}{value}"));
+
+    let mut column = INDENT;
+    for piece in pieces(flag) {
+        if column > INDENT && column + 1 + piece.len() > WIDTH {
+            let _ = write!(text, "\n{:INDENT$}", "");
+            column = INDENT;
+        }
+        if column > INDENT {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(&piece);
+        column += piece.len();
+    }
+    text.push('\n');
+}
+
+/// What is not broken over lines: each word, and the default as a whole.
+fn pieces(flag: &Flag) -> Vec<String> {
+    let help = flag.help.to_owned()
+        + if flag.is_repeatable() {
+            "; repeatable"
+        } else {
+            ""
+        };
+    let mut pieces: Vec<String> = help.split_whitespace().map(str::to_owned).collect();
+    match flag.default {
+        Fallback::None => {}
+        Fallback::Value(words) | Fallback::Words(words) | Fallback::Computed(words, _) => {
+            pieces.push(format!("(default {words})"));
+        }
+    }
+    pieces
+}

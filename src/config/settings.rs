@@ -1,0 +1,244 @@
+//! What the server is told to do, with every default filled in.
+//!
+//! Shape: [`settle`] turns what was written for each option into [`Settings`].
+//! Rules: no text is left that has to be parsed again. Two routes never claim the same URLs, and two
+//! sockets never the same address, so that the order of the arguments decides nothing.
+//! Not here: whether folders exist and ports are free (who opens them).
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use crate::proto::cgi::meta::Authorization;
+use crate::proto::uri::route::RouteKey;
+
+use super::args::Line;
+use super::value::{self, Size};
+use super::{Surroundings, UsageError};
+
+/// Everything that an operator decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The folder in which `www` and `cgi-bin` are looked for.
+    pub root: PathBuf,
+    /// Where to accept connections; at least one address.
+    pub listen: Vec<ListenAddress>,
+    /// Folders of files as written; with none, `/` is `www` below the root where that exists.
+    pub statics: Vec<StaticRoute>,
+    /// Programs as written; with none, `/cgi-bin/` is `cgi-bin` below the root where that exists.
+    pub cgis: Vec<CgiRoute>,
+    /// Variables that every program is given, each name once, none that the server computes.
+    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Whether programs are told the Authorization field.
+    pub authorization: Authorization,
+    /// Worker threads, at least 1.
+    pub threads: usize,
+    /// Programs that run at once, at least 1.
+    pub max_processes: usize,
+    /// Connections held open at once, at least 1.
+    pub max_connections: usize,
+    /// The longest silence of a program.
+    pub cgi_timeout: Duration,
+    /// The longest time that a request head may take, from its first byte or the connection's start.
+    pub header_timeout: Duration,
+    /// The longest time that a connection may be quiet between two requests.
+    pub idle_timeout: Duration,
+    /// The longest time in which a client may take nothing of a response.
+    pub send_timeout: Duration,
+    /// The longest time that running exchanges are given when the server stops.
+    pub drain_timeout: Duration,
+    /// The longest request body, in bytes.
+    pub max_body: u64,
+    /// The longest request head, in bytes.
+    pub max_header: usize,
+    /// How many bytes of disk all spools may take together.
+    pub max_spool: u64,
+    /// The names tried in turn where a URL is a folder.
+    pub index: Vec<String>,
+    /// What a folder without an index answers.
+    pub listing: Listing,
+    /// Where symbolic links may lead.
+    pub symlinks: Symlinks,
+    /// Where each request is written down.
+    pub access_log: AccessLog,
+    /// What is permitted and yet worth a line in the log.
+    pub warnings: Vec<String>,
+}
+
+/// An address to accept connections at. Displays as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// A TCP port.
+    Tcp {
+        /// An IPv4 or IPv6 address without brackets, or a name.
+        host: String,
+        /// The port; 0 for any that is free.
+        port: u16,
+    },
+    /// A unix domain socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ListenAddress::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            ListenAddress::Tcp { host, port } => write!(f, "{host}:{port}"),
+            ListenAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A folder whose files are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticRoute {
+    /// The URL prefix, with a slash at both ends.
+    pub prefix: String,
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+/// Programs that are run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CgiRoute {
+    /// What a request is known by.
+    pub key: RouteKey,
+    /// For a prefix a folder of programs or one program, for an extension its interpreter.
+    pub path: PathBuf,
+}
+
+/// What a folder without an index file answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// That it is not there to be seen.
+    Off,
+    /// The list of what it holds.
+    On,
+}
+
+/// Where symbolic links may lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Symlinks {
+    /// Nowhere outside the folder of their route.
+    Stay,
+    /// Anywhere.
+    Follow,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Nowhere.
+    Off,
+    /// To standard output.
+    Stdout,
+    /// To the end of this file.
+    File(PathBuf),
+}
+
+/// Returns what the written values and the defaults mean together.
+///
+/// # Errors
+/// The first value, in the order of the table, that is not of its option's form.
+pub(super) fn settle(line: Line, surroundings: &Surroundings<'_>) -> Result<Settings, UsageError> {
+    let mut settings = Settings::unset(line.root);
+    for written in line.written {
+        let flag = written.flag;
+        let values = match written.values {
+            values if values.is_empty() => flag.default.value(surroundings).into_iter().collect(),
+            values => values,
+        };
+        for value in values {
+            flag.set(&mut settings, &value, surroundings)
+                .map_err(|problem| UsageError::of_value(flag, &value, problem))?;
+        }
+    }
+    settings.warn_of_body_beyond_spool();
+    Ok(settings)
+}
+
+impl Settings {
+    /// Settings in which nothing that has a default is set: the table of options does that.
+    fn unset(root: PathBuf) -> Settings {
+        Settings {
+            root,
+            listen: Vec::new(),
+            statics: Vec::new(),
+            cgis: Vec::new(),
+            environment: Vec::new(),
+            authorization: Authorization::Withheld,
+            threads: 0,
+            max_processes: 0,
+            max_connections: 0,
+            cgi_timeout: Duration::ZERO,
+            header_timeout: Duration::ZERO,
+            idle_timeout: Duration::ZERO,
+            send_timeout: Duration::ZERO,
+            drain_timeout: Duration::ZERO,
+            max_body: 0,
+            max_header: 0,
+            max_spool: 0,
+            index: Vec::new(),
+            listing: Listing::Off,
+            symlinks: Symlinks::Stay,
+            access_log: AccessLog::Off,
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(super) fn add_listen(&mut self, text: &str) -> Result<(), String> {
+        let address = value::listen_address(text)?;
+        // Port 0 is another port each time.
+        let distinct = matches!(address, ListenAddress::Tcp { port: 0, .. });
+        if self.listen.contains(&address) && !distinct {
+            return Err("is given twice; give each address once".to_owned());
+        }
+        self.listen.push(address);
+        Ok(())
+    }
+
+    pub(super) fn add_static(&mut self, text: &str) -> Result<(), String> {
+        let form = "write it as ROUTE=DIR, for example /=./www";
+        let (key, folder) = value::route(text, form)?;
+        let RouteKey::Prefix(prefix) = key else {
+            return Err(format!("has a file extension for ROUTE; {form}"));
+        };
+        if self.statics.iter().any(|route| route.prefix == prefix) {
+            return Err(format!(
+                "gives {prefix} a second folder; give each ROUTE once"
+            ));
+        }
+        self.statics.push(StaticRoute { prefix, folder });
+        Ok(())
+    }
+
+    pub(super) fn add_cgi(&mut self, text: &str) -> Result<(), String> {
+        let form = "write it as ROUTE=PATH, for example /cgi-bin/=./cgi-bin";
+        let (key, path) = value::route(text, form)?;
+        if self.cgis.iter().any(|route| is_same(&route.key, &key)) {
+            return Err("has a ROUTE that is given already; give each ROUTE once".to_owned());
+        }
+        self.cgis.push(CgiRoute { key, path });
+        Ok(())
+    }
+
+    fn warn_of_body_beyond_spool(&mut self) {
+        if self.max_body > self.max_spool {
+            let (body, spool) = (Size(self.max_body), Size(self.max_spool));
+            self.warnings.push(format!(
+                "--max-body: {body} is more than --max-spool {spool}, the room for all bodies together"
+            ));
+        }
+    }
+}
+
+/// Whether two keys claim the same requests: extensions are matched in either case of letters.
+fn is_same(one: &RouteKey, other: &RouteKey) -> bool {
+    match (one, other) {
+        (RouteKey::Extension(one), RouteKey::Extension(other)) => one.eq_ignore_ascii_case(other),
+        _ => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests;

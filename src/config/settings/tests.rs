@@ -1,0 +1,256 @@
+use super::super::tests::{check_refusals, parse_words, settings_of};
+use super::super::{Command, parse};
+use super::*;
+
+fn tcp(host: &str, port: u16) -> ListenAddress {
+    ListenAddress::Tcp {
+        host: host.to_owned(),
+        port,
+    }
+}
+
+/// What no argument at all means with 4 cores on a terminal.
+fn defaults() -> Settings {
+    Settings {
+        root: PathBuf::from("."),
+        listen: vec![tcp("127.0.0.1", 8080)],
+        statics: Vec::new(),
+        cgis: Vec::new(),
+        environment: Vec::new(),
+        authorization: Authorization::Withheld,
+        threads: 8,
+        max_processes: 16,
+        max_connections: 10_000,
+        cgi_timeout: Duration::from_secs(60),
+        header_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(15),
+        send_timeout: Duration::from_secs(30),
+        drain_timeout: Duration::from_secs(10),
+        max_body: 64 << 20,
+        max_header: 16 << 10,
+        max_spool: 1 << 30,
+        index: vec!["index.html".to_owned()],
+        listing: Listing::Off,
+        symlinks: Symlinks::Stay,
+        access_log: AccessLog::Stdout,
+        warnings: Vec::new(),
+    }
+}
+
+#[test]
+fn defaults_hold_without_arguments() {
+    assert_eq!(settings_of(&[]), defaults());
+}
+
+#[test]
+fn defaults_follow_the_surroundings() {
+    // (cores, threads, max-processes)
+    for (cores, threads, max_processes) in [(1, 4, 4), (2, 4, 8), (3, 6, 12), (2000, 1024, 4096)] {
+        let surroundings = Surroundings {
+            variable: &|_| None,
+            cores,
+            stdout_is_terminal: false,
+        };
+        let Ok(Command::Serve(settings)) = parse([], &surroundings) else {
+            panic!("{cores} cores")
+        };
+        let expected = Settings {
+            threads,
+            max_processes,
+            access_log: AccessLog::Off,
+            ..defaults()
+        };
+        assert_eq!(settings, expected, "{cores} cores");
+    }
+}
+
+#[test]
+fn every_option_sets_its_own_setting_and_no_other() {
+    type Change = fn(&mut Settings);
+    let cases: [(&[&str], Change); 20] = [
+        (&["/srv"], |s| s.root = "/srv".into()),
+        (&["-l", "a:1", "-l", "[::]:2"], |s| {
+            s.listen = vec![tcp("a", 1), tcp("::", 2)]
+        }),
+        (&["-l", "a:0", "-l", "a:0"], |s| {
+            s.listen = vec![tcp("a", 0), tcp("a", 0)]
+        }),
+        (&["--static", "/doc=d"], |s| {
+            s.statics = vec![StaticRoute {
+                prefix: "/doc/".to_owned(),
+                folder: "d".into(),
+            }];
+        }),
+        (&["--cgi", "/cgi-bin/=a=b"], |s| {
+            let key = RouteKey::Prefix("/cgi-bin/".to_owned());
+            s.cgis = vec![CgiRoute {
+                key,
+                path: "a=b".into(),
+            }];
+        }),
+        (&["--env", "A=1"], |s| {
+            s.environment = vec![(b"A".to_vec(), b"1".to_vec())]
+        }),
+        (&["--threads", "1"], |s| s.threads = 1),
+        (&["--max-processes", "1"], |s| s.max_processes = 1),
+        (&["--max-connections", "1000000"], |s| {
+            s.max_connections = 1_000_000
+        }),
+        (&["--cgi-timeout", "0.5"], |s| {
+            s.cgi_timeout = Duration::from_millis(500)
+        }),
+        (&["--header-timeout", "1"], |s| {
+            s.header_timeout = Duration::from_secs(1)
+        }),
+        (&["--idle-timeout", "2"], |s| {
+            s.idle_timeout = Duration::from_secs(2)
+        }),
+        (&["--send-timeout", "3"], |s| {
+            s.send_timeout = Duration::from_secs(3)
+        }),
+        (&["--drain-timeout", "4"], |s| {
+            s.drain_timeout = Duration::from_secs(4)
+        }),
+        (&["--max-body", "0"], |s| s.max_body = 0),
+        (&["--max-header", "1M"], |s| s.max_header = 1 << 20),
+        (&["--max-spool", "1024G"], |s| s.max_spool = 1 << 40),
+        (&["--listing"], |s| s.listing = Listing::On),
+        (&["--follow-symlinks"], |s| s.symlinks = Symlinks::Follow),
+        (&["--access-log", "log"], |s| {
+            s.access_log = AccessLog::File("log".into())
+        }),
+    ];
+    for (words, change) in cases {
+        let mut expected = defaults();
+        change(&mut expected);
+        assert_eq!(settings_of(words), expected, "{words:?}");
+    }
+    assert_eq!(settings_of(&["--index", "a,b"]).index, ["a", "b"]);
+}
+
+#[test]
+fn a_cgi_route_is_a_prefix_or_an_extension() {
+    let settings = settings_of(&["-c", "/git=/usr/lib/git", "-c", ".php=/usr/bin/php-cgi"]);
+    let keys: Vec<_> = settings.cgis.into_iter().map(|route| route.key).collect();
+    assert_eq!(
+        keys,
+        ["/git/", ".php"].map(|text| RouteKey::parse(text).unwrap())
+    );
+}
+
+#[test]
+fn wrong_routes_are_refused() {
+    let route = "has no valid ROUTE; begin it with '/' (a URL prefix, without '//', '..', '?', '#' or \
+                 '%') or with '.' (a file extension of letters, digits, '-' and '_')";
+    let files = "write it as ROUTE=DIR, for example /=./www";
+    check_refusals(
+        "--static",
+        &[
+            ("/srv", &format!("has no '='; {files}")),
+            ("/=", &format!("has nothing after the '='; {files}")),
+            (
+                ".php=x",
+                &format!("has a file extension for ROUTE; {files}"),
+            ),
+            ("=x", route),
+            ("a=x", route),
+            ("/../=x", route),
+        ],
+    );
+    let programs = "write it as ROUTE=PATH, for example /cgi-bin/=./cgi-bin";
+    check_refusals(
+        "--cgi",
+        &[
+            ("/x", &format!("has no '='; {programs}")),
+            ("", &format!("has no '='; {programs}")),
+            ("/x=", &format!("has nothing after the '='; {programs}")),
+            ("cgi-bin=x", route),
+            (".=x", route),
+            ("/a%20b/=x", route),
+            ("/a?b=x", route),
+        ],
+    );
+}
+
+#[test]
+fn nothing_is_claimed_twice() {
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &["-l", "a:1", "-l", "a:1"],
+            "--listen: 'a:1' is given twice; give each address once",
+        ),
+        (
+            &["-l", "unix:s", "-l", "unix:s"],
+            "--listen: 'unix:s' is given twice; give each address once",
+        ),
+        (
+            &["-s", "/=a", "-s", "/b=c", "-s", "/b/=d"],
+            "--static: '/b/=d' gives /b/ a second folder; give each ROUTE once",
+        ),
+        (
+            &["-c", "/x=a", "-c", "/x/=b"],
+            "--cgi: '/x/=b' has a ROUTE that is given already; give each ROUTE once",
+        ),
+        (
+            &["-c", ".pl=a", "-c", ".PL=b"],
+            "--cgi: '.PL=b' has a ROUTE that is given already; give each ROUTE once",
+        ),
+    ];
+    for (words, line) in cases {
+        assert_eq!(parse_words(words).expect_err(line).to_string(), line);
+    }
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    let cases = [
+        (
+            "--threads",
+            ["0", "1025"],
+            "is not a whole number from 1 to 1024",
+        ),
+        (
+            "--max-processes",
+            ["0", "4097"],
+            "is not a whole number from 1 to 4096",
+        ),
+        (
+            "--max-connections",
+            ["0", "1000001"],
+            "is not a whole number from 1 to 1000000",
+        ),
+        (
+            "--max-header",
+            ["1023", "1025K"],
+            "is not a size from 1K to 1M; write bytes, or a number with K, M or G",
+        ),
+        (
+            "--max-body",
+            ["-1", "1025G"],
+            "is not a size from 0 to 1024G; write bytes, or a number with K, M or G",
+        ),
+        (
+            "--max-spool",
+            ["1023K", "1025G"],
+            "is not a size from 1M to 1024G; write bytes, or a number with K, M or G",
+        ),
+    ];
+    for (option, values, problem) in cases {
+        check_refusals(option, &values.map(|value| (value, problem)));
+    }
+    for name in ["header", "idle", "send", "cgi", "drain"] {
+        let problem = "is not a time; write seconds above 0 and up to 604800, such as 60 or 0.5";
+        check_refusals(
+            &format!("--{name}-timeout"),
+            &[("0", problem), ("604801", problem)],
+        );
+    }
+}
+
+#[test]
+fn a_body_that_no_spool_can_hold_is_worth_a_warning() {
+    let warning =
+        "--max-body: 2G is more than --max-spool 1G, the room for all bodies together".to_owned();
+    assert_eq!(settings_of(&["--max-body", "2G"]).warnings, [warning]);
+    assert!(settings_of(&["--max-body", "1G"]).warnings.is_empty());
+}

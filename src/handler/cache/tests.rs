@@ -1,0 +1,209 @@
+use std::fs;
+
+use super::*;
+use crate::handler::Body;
+use crate::handler::mime::MediaType;
+use crate::handler::representation::Opened;
+use crate::sys::beneath::{Links, Time};
+use crate::sys::testing::TempDir;
+
+const NOW: u64 = 1_000_000;
+
+struct Fixture {
+    dir: TempDir,
+    root: Root,
+    cache: Cache,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        let dir = TempDir::new();
+        let root = Root::open(dir.path(), Links::Within).unwrap();
+        Fixture {
+            dir,
+            root,
+            cache: Cache::new(),
+        }
+    }
+
+    fn insert(&self, key: &Key<'_>, content: impl AsRef<[u8]>) {
+        self.dir.write(str::from_utf8(key.path).unwrap(), content);
+        self.keep(key);
+    }
+
+    fn keep(&self, key: &Key<'_>) {
+        let file = self.root.open_file(key.path).unwrap();
+        let stat = Stat::of(&file).unwrap();
+        let opened = Opened {
+            file,
+            stat,
+            path: key.path.to_vec(),
+        };
+        let mut file = Representation::new(opened, MediaType::of(key.path), key.coding, &[], NOW);
+        file.read().unwrap();
+        self.cache.insert(key, Arc::new(file), NOW);
+    }
+
+    fn lookup(&self, key: &Key<'_>, now: u64) -> Option<Vec<u8>> {
+        match self.cache.lookup(&self.root, key, now)?.body() {
+            Body::Shared(content) => Some(content.to_vec()),
+            body => panic!("not in memory: {body:?}"),
+        }
+    }
+
+    fn held(&self) -> Vec<usize> {
+        let slots = self.cache.slots.iter();
+        slots
+            .filter_map(|slot| slot.read().unwrap().as_ref().map(Held::weight))
+            .collect()
+    }
+}
+
+fn key(path: &str) -> Key<'_> {
+    Key {
+        route: 0,
+        path: path.as_bytes(),
+        coding: None,
+    }
+}
+
+#[test]
+fn a_file_is_found_by_all_parts_of_its_key() {
+    let all = Fixture::new();
+    all.insert(&key("a"), "content");
+    assert_eq!(all.lookup(&key("a"), NOW).unwrap(), b"content");
+    assert!(all.lookup(&key("b"), NOW).is_none());
+    assert!(
+        all.lookup(
+            &Key {
+                route: 1,
+                ..key("a")
+            },
+            NOW
+        )
+        .is_none()
+    );
+    assert!(
+        all.lookup(
+            &Key {
+                coding: Some(Coding::Gzip),
+                ..key("a")
+            },
+            NOW
+        )
+        .is_none()
+    );
+    assert!(
+        all.lookup(&key("a"), NOW).is_some(),
+        "another key's miss costs nothing"
+    );
+}
+
+#[test]
+fn a_hit_is_checked_against_the_file() {
+    let all = Fixture::new();
+    all.insert(&key("a"), "content");
+    all.dir.write("a", "other content");
+    assert!(all.lookup(&key("a"), NOW).is_none());
+    assert!(all.held().is_empty(), "what is no longer true is let go");
+
+    all.insert(&key("a"), "content");
+    fs::remove_file(all.dir.path().join("a")).unwrap();
+    assert!(all.lookup(&key("a"), NOW).is_none());
+}
+
+#[test]
+fn a_file_is_opened_again_after_a_while() {
+    let all = Fixture::new();
+    for (now, is_found) in [
+        (NOW + KEPT, true),
+        (NOW + KEPT + 1, false),
+        (NOW - KEPT - 1, false),
+    ] {
+        all.insert(&key("a"), "content");
+        assert_eq!(all.lookup(&key("a"), now).is_some(), is_found, "at {now}");
+    }
+}
+
+#[test]
+fn only_small_files_that_have_settled_are_admitted() {
+    let all = Fixture::new();
+    all.dir.write("a", "");
+    let stat = all.root.stat(b"a").unwrap();
+    let now = NOW.cast_signed();
+    let cases = [
+        (0, now - 2, now - 2, true),
+        (0, now - 1, now - 2, false),
+        (0, now - 2, now - 1, false),
+        (0, now - 2, now + 9, false),
+        (0, i64::MIN, i64::MIN, true),
+        (0, i64::MAX, i64::MIN, false),
+        (LONGEST, 0, 0, true),
+        (LONGEST + 1, 0, 0, false),
+    ];
+    for (size, modified, changed, is_admitted) in cases {
+        let at = |seconds| Time {
+            seconds,
+            nanos: 999_999_999,
+        };
+        let stat = Stat {
+            size,
+            modified: at(modified),
+            changed: at(changed),
+            ..stat
+        };
+        assert_eq!(Cache::admits(&stat, NOW), is_admitted, "{stat:?}");
+    }
+}
+
+#[test]
+fn the_same_key_is_held_once() {
+    let all = Fixture::new();
+    for content in ["one", "two", "three"] {
+        all.insert(&key("a"), content);
+    }
+    assert_eq!(all.lookup(&key("a"), NOW).unwrap(), b"three");
+    assert_eq!(all.held().len(), 1);
+}
+
+#[test]
+fn bytes_are_bounded_and_counted() {
+    let all = Fixture::new();
+    let content = vec![0; 64 * 1024];
+    for name in 0..200 {
+        all.insert(&key(&format!("{name}")), &content);
+        let held: usize = all.held().iter().sum();
+        assert_eq!(all.cache.bytes.load(Ordering::Relaxed), held);
+        assert!(held <= CAPACITY);
+    }
+    assert!(all.held().len() > 100, "room is used");
+}
+
+#[test]
+fn threads_share_it() {
+    let all = Fixture::new();
+    for name in 0..7 {
+        all.dir.write(format!("{name}"), "content");
+    }
+    std::thread::scope(|scope| {
+        for route in [0, 0, 1, 1] {
+            let all = &all;
+            scope.spawn(move || {
+                for round in 0..200 {
+                    let name = format!("{}", round % 7);
+                    let key = Key {
+                        route,
+                        ..key(&name)
+                    };
+                    if round % 5 == 0 || all.lookup(&key, NOW).is_none() {
+                        all.keep(&key);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(
+        all.cache.bytes.load(Ordering::Relaxed),
+        all.held().iter().sum::<usize>()
+    );
+}

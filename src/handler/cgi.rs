@@ -1,0 +1,439 @@
+//! Runs a program for one request and relays what it prints (RFC 3875 sections 6 and 7).
+//!
+//! Shape: [`run`] gets a [`Script`], its variables and its whole stdin, writes through a [`Reply`] and
+//! returns an [`Outcome`]. It holds a worker for as long as the program computes. Rules:
+//! - **No orphans**: a client that is gone, a time-out, a failed write and the server's stop all end
+//!   the program's whole group. A client that only half-closed gets [`HALF_CLOSED_GRACE`] in which
+//!   something must be printed.
+//! - **Honest truncation**: a program ended by a signal, or with less output than it announced, leaves
+//!   a response that the client can tell is cut.
+//! - **A client never slows a program**, but for one that has filled its spool: then its own least
+//!   rate decides.
+//! - The end of the program is the end of the response, even where a child that it left behind holds
+//!   stdout open.
+//!
+//! Not here: what the header may say (`proto::cgi::response`), what stderr may cost (`stderr.rs`).
+
+use std::time::Duration;
+
+use super::diagnose;
+use super::pace::Pace;
+use super::reply::{Ending, Reply};
+use super::script::Script;
+use super::stderr::StderrLog;
+use crate::proto::cgi::meta::MetaVariables;
+use crate::proto::cgi::response::{self, CgiHead, CgiResponse};
+use crate::proto::http::response::ResponseHead;
+use crate::proto::{Parsed, Reason};
+use crate::sys::child::{Buffer, Child, Exit, Program, StartFailure};
+use crate::sys::clock::{Clock, Moment};
+use crate::sys::spool::Content;
+use crate::sys::watch::{Events, Halt, Pipe, Wanted, watch};
+
+/// How long a client that sends nothing more is believed to be still reading, counted anew with every
+/// output that it takes.
+pub const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
+
+/// How long a program may take to end after SIGTERM.
+const TERM_GRACE: Duration = Duration::from_secs(2);
+
+/// How long a pipe must be still to count as quiet while the first output is held back.
+const QUIET: Duration = Duration::from_millis(2);
+
+/// How long a program that has closed stdout may take to tell by its exit whether that was on purpose.
+const EXIT_GRACE: Duration = Duration::from_millis(250);
+
+/// What a program is run under.
+#[derive(Debug)]
+pub struct Terms<'a> {
+    /// The longest silence on stdout.
+    pub silence: Duration,
+    /// The window of a client's least rate.
+    pub send_window: Duration,
+    /// The longest header.
+    pub max_header: usize,
+    /// The clock of all deadlines.
+    pub clock: &'a Clock,
+    /// The order to stop.
+    pub halt: &'a Halt,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The response was given; the reason, if there is one, is for the log.
+    Answered(Option<Reason>),
+    /// Nothing was sent: the client is to be answered with this reason.
+    Failed(Reason),
+    /// The response was begun and cut.
+    Cut(Reason),
+    /// The program asks for another path of this server to be answered instead.
+    LocalRedirect(Vec<u8>),
+}
+
+/// Runs `script`, whose log lines begin with `name`.
+pub fn run(
+    script: &Script,
+    variables: &MetaVariables,
+    stdin: Option<Content<'_>>,
+    reply: &mut Reply<'_>,
+    buffer: &mut Buffer,
+    terms: &Terms<'_>,
+    name: &str,
+) -> Outcome {
+    let program = Program {
+        path: &script.program,
+        arguments: &script.arguments,
+        folder: &script.folder,
+        stdin,
+    };
+    let child = match program.start(variables.iter()) {
+        Ok(child) => child,
+        Err(error) => {
+            let file = script.arguments_file().unwrap_or(&script.program);
+            let (reason, sentence) = diagnose::start_failure(file, StartFailure::from(&error));
+            log::error!("{name}: {}: {sentence} ({error})", reason.code());
+            return Outcome::Failed(reason);
+        }
+    };
+    let now = terms.clock.now();
+    let stage = if script.is_nph {
+        Stage::Raw
+    } else {
+        Stage::Header(Vec::new())
+    };
+    if script.is_nph {
+        reply.begin_raw();
+    }
+    let mut relay = Relay {
+        child,
+        reply,
+        buffer,
+        terms,
+        name,
+        stage,
+        stderr: StderrLog::new(name, now),
+        silence_ends: now + terms.silence,
+        half_closed: None,
+        pace: None,
+        ended: false,
+    };
+    let stopped = relay.pump();
+    relay.settle(stopped)
+}
+
+/// What the bytes of stdout are.
+#[derive(Debug)]
+enum Stage {
+    /// A header that is not whole yet.
+    Header(Vec<u8>),
+    /// The body of the response.
+    Body,
+    /// A whole response, head and all.
+    Raw,
+    /// Nothing that anyone waits for: a local redirect is to be followed.
+    Redirect(Vec<u8>),
+    /// Nothing: stdout was closed and the response is given.
+    Given,
+}
+
+/// One run on its way.
+struct Relay<'r, 'c> {
+    child: Child,
+    reply: &'r mut Reply<'c>,
+    buffer: &'r mut Buffer,
+    terms: &'r Terms<'r>,
+    name: &'r str,
+    stage: Stage,
+    stderr: StderrLog<&'r str>,
+    silence_ends: Moment,
+    /// Until when a half-closed client is waited for without a sign of it.
+    half_closed: Option<Moment>,
+    /// Runs while something is unsent.
+    pace: Option<Pace>,
+    ended: bool,
+}
+
+impl Relay<'_, '_> {
+    /// Relays until the program has ended and all it wrote was read, or until there is a reason to
+    /// end it.
+    fn pump(&mut self) -> Result<(), Reason> {
+        loop {
+            let wanted = Wanted {
+                stdout: !self.reply.is_full(),
+                end: !self.ended,
+                client_half: self.half_closed.is_none(),
+                client_room: !self.reply.is_flushed(),
+            };
+            let now = self.terms.clock.now();
+            let patience = self.patience(now);
+            let events = watch(
+                &mut self.child,
+                self.reply.stream(),
+                self.terms.halt,
+                wanted,
+                patience,
+            )
+            .map_err(|_| Reason::ServerFailed)?;
+            let now = self.terms.clock.now();
+            if events.halted {
+                return Err(Reason::ServerStopping);
+            }
+            self.attend_client(&events, now)?;
+            self.ended |= events.ended;
+            let read_all = self.read(&events, now)?;
+            if self.ended && wanted.stdout && read_all {
+                return Ok(());
+            }
+            if !wanted.stdout {
+                // It is the client that keeps the program waiting.
+                self.silence_ends = now + self.terms.silence;
+            }
+            self.check_deadlines(&events, now)?;
+        }
+    }
+
+    /// How long nothing may happen before something has to be done about it.
+    fn patience(&self, now: Moment) -> Duration {
+        if self.ended && !self.reply.is_full() {
+            return Duration::ZERO;
+        }
+        if self.child.stdout().is_none() && !matches!(self.stage, Stage::Given) {
+            return EXIT_GRACE;
+        }
+        if self.reply.is_held() {
+            return QUIET;
+        }
+        now.until(self.next_deadline())
+    }
+
+    fn next_deadline(&self) -> Moment {
+        let client = self.pace.as_ref().map_or(Moment::NEVER, Pace::ends);
+        let half = self.half_closed.unwrap_or(Moment::NEVER);
+        self.silence_ends.min(client).min(half)
+    }
+
+    /// Sends what the client has room for, and learns whether it is still there.
+    fn attend_client(&mut self, events: &Events, now: Moment) -> Result<(), Reason> {
+        if events.client_gone {
+            return Err(Reason::ClientGone);
+        }
+        if events.client_half && self.half_closed.is_none() {
+            self.half_closed = Some(now + HALF_CLOSED_GRACE);
+        }
+        if events.client_room {
+            self.flush(now)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, now: Moment) -> Result<(), Reason> {
+        let before = self.reply.sent();
+        self.reply.flush().map_err(|_| Reason::ClientGone)?;
+        let sent = self.reply.sent();
+        if sent > before && self.half_closed.is_some() {
+            self.half_closed = Some(now + HALF_CLOSED_GRACE);
+        }
+        if self.reply.is_flushed() {
+            self.pace = None;
+            return Ok(());
+        }
+        match &mut self.pace {
+            Some(pace) => {
+                pace.advance(now, sent);
+            }
+            None => self.pace = Some(Pace::start(self.terms.send_window, now, sent)),
+        }
+        Ok(())
+    }
+
+    /// Reads what both pipes have; true when stdout had nothing more.
+    fn read(&mut self, events: &Events, now: Moment) -> Result<bool, Reason> {
+        match events.stderr {
+            Pipe::Quiet => {}
+            Pipe::End => self.child.close_stderr(),
+            Pipe::Bytes => {
+                let read = self.child.read_stderr(self.buffer);
+                read.map_err(|_| Reason::ServerFailed)?;
+                self.stderr.take(self.buffer.filled(), now);
+            }
+        }
+        match events.stdout {
+            Pipe::Quiet => Ok(true),
+            Pipe::End => {
+                self.child.close_stdout();
+                Ok(true)
+            }
+            Pipe::Bytes => {
+                let read = self.child.read_stdout(self.buffer);
+                read.map_err(|_| Reason::ServerFailed)?;
+                self.silence_ends = now + self.terms.silence;
+                // The last of an ended program fits one read, unless a child of it still writes.
+                let read_all = !self.buffer.is_full();
+                self.take_output()?;
+                if !self.reply.is_held() && !self.reply.is_flushed() {
+                    self.flush(now)?;
+                }
+                Ok(read_all)
+            }
+        }
+    }
+
+    /// Gives what was read from stdout to where the stage says.
+    fn take_output(&mut self) -> Result<(), Reason> {
+        match &mut self.stage {
+            Stage::Body | Stage::Raw => self.reply.push(self.buffer.filled()),
+            Stage::Redirect(_) | Stage::Given => {}
+            Stage::Header(seen) => {
+                seen.extend_from_slice(self.buffer.filled());
+                if let Parsed::Complete { value, used } =
+                    response::parse(seen, self.terms.max_header)?
+                {
+                    let body = seen.split_off(used);
+                    self.begin(value, &body);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, head: CgiHead, body: &[u8]) {
+        if let CgiResponse::LocalRedirect { location } = head.kind {
+            self.stage = Stage::Redirect(location);
+            return;
+        }
+        let response = ResponseHead {
+            status: head.status,
+            phrase: head.phrase,
+            block: head.block,
+        };
+        self.reply.begin(response, head.content_length);
+        self.reply.push(body);
+        self.stage = Stage::Body;
+    }
+
+    /// Acts on what has not happened for too long.
+    fn check_deadlines(&mut self, events: &Events, now: Moment) -> Result<(), Reason> {
+        if events.stdout == Pipe::Quiet && !self.ended {
+            if self.child.stdout().is_none() {
+                self.give_early(now)?;
+            } else if self.reply.is_held() {
+                self.reply.release();
+                self.flush(now)?;
+            }
+        }
+        if now >= self.silence_ends {
+            return Err(Reason::CgiTimeout);
+        }
+        if self.pace.as_ref().is_some_and(|pace| now >= pace.ends()) {
+            return Err(Reason::ClientSlow);
+        }
+        if self.half_closed.is_some_and(|ends| now >= ends) {
+            return Err(Reason::ClientGone);
+        }
+        Ok(())
+    }
+
+    /// Ends the response of a program that has closed stdout on purpose and goes on running.
+    fn give_early(&mut self, now: Moment) -> Result<(), Reason> {
+        match &self.stage {
+            Stage::Header(seen) => Err(response::ended(seen)),
+            Stage::Redirect(_) | Stage::Given => Ok(()),
+            Stage::Body | Stage::Raw => match self.reply.finish() {
+                Ending::Whole => {
+                    self.stage = Stage::Given;
+                    self.flush(now)
+                }
+                Ending::Short => Err(Reason::CgiShort),
+            },
+        }
+    }
+
+    /// Ends or reaps the program, and turns what happened into an outcome.
+    fn settle(mut self, pumped: Result<(), Reason>) -> Outcome {
+        let exit = match pumped {
+            Ok(()) => self.child.reap(),
+            Err(_) => self.child.end(TERM_GRACE),
+        };
+        let tail = self.stderr.finish(self.terms.clock.now());
+        let verdict = pumped.and_then(|()| verdict_of(&self.stage, exit, self.reply));
+        let stage = self.stage;
+        match (verdict, stage) {
+            (Ok(_), Stage::Redirect(location)) => Outcome::LocalRedirect(location),
+            (Ok(None), _) => Outcome::Answered(None),
+            (Ok(Some(reason)), _) => {
+                log::warn!("{}: {}: {}", self.name, reason.code(), describe(exit));
+                Outcome::Answered(Some(reason))
+            }
+            (Err(reason), stage) => {
+                report(self.name, reason, exit, &stage, &tail);
+                match stage {
+                    Stage::Given => Outcome::Answered(Some(reason)),
+                    _ if self.reply.is_begun() => {
+                        self.reply.cut();
+                        Outcome::Cut(reason)
+                    }
+                    _ => Outcome::Failed(reason),
+                }
+            }
+        }
+    }
+}
+
+/// Whether the output of a program that ended by itself is a whole response; a reason beside `Ok` is
+/// worth a line in the log.
+fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option<Reason>, Reason> {
+    match (stage, exit) {
+        (Stage::Redirect(_) | Stage::Given, _) => {}
+        (Stage::Header(seen), Exit::Signal(_)) if !seen.is_empty() => {
+            return Err(Reason::CgiKilled);
+        }
+        (Stage::Header(seen), _) => return Err(response::ended(seen)),
+        (Stage::Body | Stage::Raw, Exit::Signal(_)) => return Err(Reason::CgiKilled),
+        (Stage::Body | Stage::Raw, Exit::Status(_)) => {
+            if reply.finish() == Ending::Short {
+                return Err(Reason::CgiShort);
+            }
+        }
+    }
+    Ok(match exit {
+        _ if reply.has_excess() => Some(Reason::CgiLong),
+        Exit::Status(0) => None,
+        _ => Some(Reason::CgiExit),
+    })
+}
+
+/// Writes what is known about a failed run to the log.
+fn report(name: &str, reason: Reason, exit: Exit, stage: &Stage, tail: &[u8]) {
+    let mut line = format!(
+        "{name}: {}: {} ({})",
+        reason.code(),
+        reason.meaning(),
+        describe(exit)
+    );
+    if let Stage::Header(seen) = stage {
+        let shown = &seen[..seen.len().min(200)];
+        if !shown.is_empty() {
+            line.push_str(&format!("; it printed \"{}\"", shown.escape_ascii()));
+        }
+    }
+    if !tail.is_empty() {
+        let shown = tail.trim_ascii();
+        let shown = &shown[shown.len().saturating_sub(200)..];
+        line.push_str(&format!(
+            "; its stderr ended in \"{}\"",
+            shown.escape_ascii()
+        ));
+    }
+    match reason {
+        Reason::ClientGone | Reason::ClientSlow | Reason::ServerStopping => log::info!("{line}"),
+        _ => log::error!("{line}"),
+    }
+}
+
+fn describe(exit: Exit) -> String {
+    match exit {
+        Exit::Status(status) => format!("exit status {status}"),
+        Exit::Signal(signal) => format!("ended by signal {signal}"),
+    }
+}

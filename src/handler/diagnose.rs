@@ -1,0 +1,143 @@
+//! Finds out why a program could not be started, from the error and the file's first line.
+//!
+//! Shape: a path and what exec(2) said go in; a [`Reason`] for the client and a sentence for the log
+//! come out. Rules: the sentence may hold paths and content of the file, so it goes to the log alone.
+
+use std::path::Path;
+
+use crate::proto::Reason;
+use crate::sys::child::StartFailure;
+use crate::sys::first_bytes;
+
+/// How much of a program is looked at: what the kernel itself reads of a `#!` line.
+const LOOKED_AT: usize = 256;
+
+/// Returns the reason and a sentence that names the cause and its remedy.
+pub fn start_failure(path: &Path, failure: StartFailure) -> (Reason, String) {
+    let shown = path.display();
+    let head = first_bytes(path, LOOKED_AT).unwrap_or_default();
+    let interpreter = interpreter_of(&head);
+    match failure {
+        StartFailure::Missing => match interpreter {
+            Some(name) if name.ends_with('\r') => (
+                Reason::CgiCarriageReturn,
+                format!(
+                    "the first line of {shown} ends in CR LF, so the kernel looks for '{}^M'; \
+                     mend it with: sed -i 's/\\r$//' {shown}",
+                    name.trim_end()
+                ),
+            ),
+            Some(name) => (
+                Reason::CgiNoInterpreter,
+                format!("{shown} asks for the interpreter '{name}', which does not exist here"),
+            ),
+            None if head.is_empty() => (
+                Reason::CgiNotFound,
+                format!("{shown} is gone since it was looked up"),
+            ),
+            None => (
+                Reason::CgiNoInterpreter,
+                format!("the loader that {shown} was linked for does not exist here"),
+            ),
+        },
+        StartFailure::Denied => (
+            Reason::CgiNotExecutable,
+            format!(
+                "{shown}, its interpreter or a folder above them may not be executed by the \
+                 server's user; try: chmod +x {shown}"
+            ),
+        ),
+        StartFailure::Format => (
+            Reason::CgiBadFormat,
+            format_sentence(&shown.to_string(), &head),
+        ),
+        StartFailure::TooLarge => (
+            Reason::CgiArgumentsTooLong,
+            format!("the variables for {shown} are more than the system takes"),
+        ),
+        StartFailure::Exhausted => (
+            Reason::CgiSpawnFailed,
+            format!("the system has no process, memory or descriptor left to start {shown}"),
+        ),
+    }
+}
+
+/// The interpreter that a `#!` line names, up to its first space; a CR at its end is kept.
+fn interpreter_of(head: &[u8]) -> Option<String> {
+    let line = head
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?;
+    let line = String::from_utf8_lossy(line);
+    let name = line
+        .trim_start_matches([' ', '\t'])
+        .split([' ', '\t'])
+        .next()?;
+    Some(name.to_owned())
+}
+
+fn format_sentence(shown: &str, head: &[u8]) -> String {
+    if head.is_empty() {
+        return format!("{shown} is empty");
+    }
+    if head.starts_with(b"\xEF\xBB\xBF#!") {
+        return format!("{shown} begins with a byte-order mark, which hides its #! line");
+    }
+    if head.starts_with(b"\x7FELF") {
+        return match head.get(18..20) {
+            Some(&[low, high]) => {
+                let machine = u16::from_le_bytes([low, high]);
+                format!(
+                    "{shown} is compiled for {}, this is {}",
+                    machine_name(machine),
+                    std::env::consts::ARCH
+                )
+            }
+            _ => format!("{shown} is a damaged ELF file"),
+        };
+    }
+    format!("{shown} has no #! line and is no compiled program; begin it with, say, #!/bin/sh")
+}
+
+/// The e_machine values of the ELF specification that small machines meet.
+fn machine_name(machine: u16) -> String {
+    let name = match machine {
+        3 => "x86",
+        8 => "mips",
+        20 | 21 => "powerpc",
+        40 => "arm",
+        62 => "x86_64",
+        183 => "aarch64",
+        243 => "riscv",
+        _ => return format!("processor {machine}"),
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interpreter_is_the_first_word() {
+        for (head, interpreter) in [
+            (&b"#!/bin/sh\necho"[..], Some("/bin/sh")),
+            (b"#! /usr/bin/env python3\n", Some("/usr/bin/env")),
+            (b"#!/usr/bin/python3\r\n", Some("/usr/bin/python3\r")),
+            (b"echo hello\n", None),
+            (b"", None),
+        ] {
+            assert_eq!(interpreter_of(head).as_deref(), interpreter);
+        }
+    }
+
+    #[test]
+    fn a_foreign_program_names_its_processor() {
+        let mut elf = b"\x7FELF".to_vec();
+        elf.resize(18, 0);
+        elf.extend_from_slice(&183u16.to_le_bytes());
+        assert!(format_sentence("x", &elf).contains("compiled for aarch64"));
+        assert!(format_sentence("x", b"echo").contains("no #! line"));
+        assert!(format_sentence("x", b"\xEF\xBB\xBF#!/bin/sh").contains("byte-order mark"));
+    }
+}

@@ -1,0 +1,69 @@
+//! The frame of the few pages that the server itself writes.
+//!
+//! Rules: a page asks for nothing else: one small style inside, no script, readable on a phone, by
+//! day and by night. Whatever comes from a file name or a request goes through [`escape`].
+
+use std::fmt::Write;
+
+const STYLE: &str = "\
+:root{color-scheme:light dark}\
+body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:2rem 1rem}\
+h1{font-size:1.4rem;font-weight:600;overflow-wrap:anywhere}\
+a{color:light-dark(#0a58a8,#8cc2ff);text-decoration:none}a:hover{text-decoration:underline}\
+table{width:100%;border-collapse:collapse}\
+td{padding:.3rem .5rem;border-top:1px solid #8884;vertical-align:top}\
+td:first-child{padding-left:0;overflow-wrap:anywhere}\
+td+td,footer{color:light-dark(#666,#aaa);font-size:.85rem;white-space:nowrap}td+td{text-align:right}\
+@media(max-width:34rem){td:last-child{display:none}}";
+
+/// What a page is.
+pub const MEDIA_TYPE: &str = "text/html; charset=utf-8";
+
+/// A whole page: `title` is plain text, `main` is HTML.
+pub fn page(title: &str, main: &str) -> Vec<u8> {
+    let title = escape(title);
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n\
+         <title>{title}</title>\n<style>{STYLE}</style>\n<h1>{title}</h1>\n{main}</html>\n"
+    )
+    .into_bytes()
+}
+
+/// `text` with the five characters that mean something in HTML text or in a quoted attribute
+/// replaced, and control characters, which HTML forbids, shown as U+FFFD.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' | '<' | '>' | '"' | '\'' => {
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "&#{};", u32::from(character));
+            }
+            _ if character.is_control() => escaped.push(char::REPLACEMENT_CHARACTER),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_stays_text() {
+        let cases = [
+            ("plain näme", "plain näme"),
+            ("<script>\"'&", "&#60;script&#62;&#34;&#39;&#38;"),
+            ("a\u{7}b\u{85}c\n", "a\u{fffd}b\u{fffd}c\u{fffd}"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(escape(text), expected);
+        }
+        let page = String::from_utf8(page("a<b", "<p>main</p>\n")).unwrap();
+        assert!(page.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"));
+        assert!(page.contains("<title>a&#60;b</title>") && page.contains("<p>main</p>"));
+        assert!(!page.contains("<script"));
+    }
+}

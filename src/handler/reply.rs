@@ -1,0 +1,347 @@
+//! Writes one response: the only way from a handler to the client.
+//!
+//! Shape: a handler either gives a whole [`Response`], or begins a response and pushes its body as it
+//! comes; `proto::http::response` decides the framing. Rules:
+//! - **Adaptive**: a body of unknown length is held back for a moment. If it ends while it is short it
+//!   gets a Content-Length; if it grows, or its source goes quiet, it is sent on at once in chunks (or
+//!   until close, for HTTP/1.0).
+//! - Nothing here waits. What the client cannot take yet stays in the [`Outgoing`] queue, which keeps
+//!   it in memory or on disk within bounds.
+//! - A response that is not whole never looks whole: no last chunk, fewer bytes than announced, or a
+//!   reset where the end of the connection is the end of the body.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{Body, Response};
+use crate::proto::http::chunked::{CHUNK_END, LAST_CHUNK, encode_chunk_size};
+use crate::proto::http::head::Version;
+use crate::proto::http::response::{BodyPlan, Connection, ResponseHead, encode_head};
+use crate::proto::http::status::StatusCode;
+use crate::sys::outgoing::{Flushed, Outgoing};
+use crate::sys::spool::Room;
+use crate::sys::stream::Stream;
+
+/// How much of a body of unknown length is held back in the hope of its end.
+const HELD_MAX: usize = 16 << 10;
+
+/// A file of up to this size is copied behind its head, so that both leave in one call.
+const COPIED_MAX: usize = 16 << 10;
+
+/// What the request and the server decide about the response's head.
+#[derive(Debug, Clone, Copy)]
+pub struct Envelope {
+    /// The request's version.
+    pub version: Version,
+    /// Whether the request is HEAD, which gets no body.
+    pub is_head: bool,
+    /// What the Connection field is to say.
+    pub connection: Connection,
+    /// The Date field's value.
+    pub date: [u8; 29],
+}
+
+/// How far the response is.
+#[derive(Debug)]
+enum Progress {
+    /// Nothing was given yet.
+    Unbegun,
+    /// Head and first bytes are held back.
+    Held { head: ResponseHead, body: Vec<u8> },
+    /// The head is on its way; `left` of an announced length are still to come.
+    Open { plan: BodyPlan, left: u64 },
+    /// A program writes the response itself, head and all.
+    Raw,
+    /// Nothing more is to come.
+    Ended,
+}
+
+/// What became of an announced length at the end of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The body is as long as announced, or nothing was announced.
+    Whole,
+    /// Bytes are missing; the client will see it.
+    Short,
+}
+
+/// The writer of one response.
+#[derive(Debug)]
+pub struct Reply<'c> {
+    stream: &'c Stream,
+    outgoing: &'c mut Outgoing,
+    room: &'c Arc<Room>,
+    envelope: Envelope,
+    progress: Progress,
+    status: Option<StatusCode>,
+    body_len: u64,
+    excess: bool,
+    closes: bool,
+}
+
+impl<'c> Reply<'c> {
+    /// A writer for the response to one request.
+    pub fn new(
+        stream: &'c Stream,
+        outgoing: &'c mut Outgoing,
+        room: &'c Arc<Room>,
+        envelope: Envelope,
+    ) -> Reply<'c> {
+        let closes = envelope.connection == Connection::Close;
+        Reply {
+            stream,
+            outgoing,
+            room,
+            envelope,
+            progress: Progress::Unbegun,
+            status: None,
+            body_len: 0,
+            excess: false,
+            closes,
+        }
+    }
+
+    /// The connection, to be watched.
+    pub fn stream(&self) -> &'c Stream {
+        self.stream
+    }
+
+    /// The status of the response, once it was begun.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.status
+    }
+
+    /// How many bytes of body were given to the client or queued for it.
+    pub fn body_len(&self) -> u64 {
+        self.body_len
+    }
+
+    /// Whether the connection has to close after this response.
+    pub fn closes(&self) -> bool {
+        self.closes
+    }
+
+    /// Whether more came than was announced, which was dropped.
+    pub fn has_excess(&self) -> bool {
+        self.excess
+    }
+
+    /// How many bytes the client was sent on this connection so far.
+    pub fn sent(&self) -> u64 {
+        self.outgoing.sent()
+    }
+
+    /// Whether anything was begun that another response can no longer replace.
+    pub fn is_begun(&self) -> bool {
+        !matches!(self.progress, Progress::Unbegun)
+    }
+
+    /// Whether the first bytes are being held back.
+    pub fn is_held(&self) -> bool {
+        matches!(self.progress, Progress::Held { .. })
+    }
+
+    /// Whether everything that was given is sent.
+    pub fn is_flushed(&self) -> bool {
+        self.outgoing.is_empty()
+    }
+
+    /// Whether so much is unsent that the source should wait.
+    pub fn is_full(&self) -> bool {
+        self.outgoing.is_full()
+    }
+
+    /// Gives a whole response. Nothing is sent before [`Reply::flush`].
+    pub fn respond(&mut self, response: Response) {
+        let plan = self.open(&response.head, Some(response.body.len()));
+        self.progress = Progress::Ended;
+        if !matches!(plan, BodyPlan::Empty | BodyPlan::Omitted(_)) {
+            self.body_len = response.body.len();
+            push_body(self.outgoing, response.body);
+        }
+    }
+
+    /// Begins a response whose body is pushed afterwards.
+    pub fn begin(&mut self, head: ResponseHead, content_length: Option<u64>) {
+        if content_length.is_some() || self.envelope.is_head || !head.status.has_body() {
+            let plan = self.open(&head, content_length);
+            self.progress = Progress::Open {
+                plan,
+                left: content_length.unwrap_or(0),
+            };
+        } else {
+            self.status = Some(head.status);
+            self.progress = Progress::Held {
+                head,
+                body: Vec::new(),
+            };
+        }
+    }
+
+    /// Begins a response that its source writes itself, head and all; the connection closes after it.
+    pub fn begin_raw(&mut self) {
+        self.closes = true;
+        self.progress = Progress::Raw;
+    }
+
+    /// Gives the next bytes of the body.
+    pub fn push(&mut self, bytes: &[u8]) {
+        match &mut self.progress {
+            Progress::Held { body, .. } if body.len() + bytes.len() <= HELD_MAX => {
+                body.extend_from_slice(bytes);
+            }
+            Progress::Held { .. } => {
+                self.release();
+                self.push(bytes);
+            }
+            Progress::Open {
+                plan: BodyPlan::Length(_),
+                left,
+            } => {
+                // At most the length of a slice.
+                let taken = (bytes.len() as u64).min(*left) as usize;
+                *left -= taken as u64;
+                self.excess |= taken < bytes.len();
+                self.send(&bytes[..taken]);
+            }
+            Progress::Open {
+                plan: BodyPlan::Chunked,
+                ..
+            } => self.send_chunk(bytes),
+            Progress::Open {
+                plan: BodyPlan::UntilClose,
+                ..
+            }
+            | Progress::Raw => self.send(bytes),
+            Progress::Open { .. } | Progress::Unbegun | Progress::Ended => {}
+        }
+    }
+
+    /// Sends on what is held back: its source went quiet.
+    pub fn release(&mut self) {
+        match std::mem::replace(&mut self.progress, Progress::Ended) {
+            Progress::Held { head, body } => {
+                let plan = self.open(&head, None);
+                self.progress = Progress::Open { plan, left: 0 };
+                if !body.is_empty() {
+                    self.push(&body);
+                }
+            }
+            other => self.progress = other,
+        }
+    }
+
+    /// Ends the body.
+    pub fn finish(&mut self) -> Ending {
+        match std::mem::replace(&mut self.progress, Progress::Ended) {
+            Progress::Held { head, body } => {
+                self.open(&head, Some(body.len() as u64));
+                self.body_len = body.len() as u64;
+                self.outgoing.bytes().extend_from_slice(&body);
+            }
+            Progress::Open {
+                plan: BodyPlan::Chunked,
+                ..
+            } => {
+                self.outgoing.push_output(LAST_CHUNK, self.room);
+            }
+            Progress::Open {
+                plan: BodyPlan::Length(_),
+                left: 1..,
+            } => {
+                self.closes = true;
+                return Ending::Short;
+            }
+            _ => {}
+        }
+        Ending::Whole
+    }
+
+    /// Ends the response without its being whole, in a way that the client can tell.
+    pub fn cut(&mut self) {
+        self.release();
+        self.closes = true;
+        if let Progress::Open {
+            plan: BodyPlan::UntilClose,
+            ..
+        }
+        | Progress::Raw = self.progress
+        {
+            // A connection that is gone anyway needs no reset.
+            let _ = self.stream.reset_on_close();
+        }
+        self.progress = Progress::Ended;
+    }
+
+    /// Sends as much as the client takes; of the rest, what is too much for memory goes to disk.
+    pub fn flush(&mut self) -> io::Result<Flushed> {
+        let flushed = self.outgoing.flush(self.stream)?;
+        if flushed == Flushed::Blocked {
+            self.outgoing.spill(self.room);
+        }
+        Ok(flushed)
+    }
+
+    /// Encodes the head, and returns how the body is framed.
+    fn open(&mut self, head: &ResponseHead, len: Option<u64>) -> BodyPlan {
+        let method = if self.envelope.is_head { "HEAD" } else { "GET" };
+        let plan = BodyPlan::for_response(method, self.envelope.version, head.status, len);
+        self.closes |= plan.needs_close();
+        let connection = if self.closes {
+            Connection::Close
+        } else {
+            self.envelope.connection
+        };
+        self.status = Some(head.status);
+        encode_head(
+            self.outgoing.bytes(),
+            head.as_head_ref(),
+            plan,
+            connection,
+            &self.envelope.date,
+        );
+        plan
+    }
+
+    fn send_chunk(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return; // An empty chunk would be the last one.
+        }
+        let len = bytes.len() as u64;
+        self.body_len += len;
+        if self.outgoing.is_full() || !self.outgoing.is_empty() {
+            let mut size = Vec::with_capacity(20);
+            encode_chunk_size(&mut size, len);
+            self.outgoing.push_output(&size, self.room);
+            self.outgoing.push_output(bytes, self.room);
+            self.outgoing.push_output(CHUNK_END, self.room);
+        } else {
+            let out = self.outgoing.bytes();
+            encode_chunk_size(out, len);
+            out.extend_from_slice(bytes);
+            out.extend_from_slice(CHUNK_END);
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        self.body_len += bytes.len() as u64;
+        if self.outgoing.is_empty() {
+            self.outgoing.bytes().extend_from_slice(bytes);
+        } else {
+            self.outgoing.push_output(bytes, self.room);
+        }
+    }
+}
+
+fn push_body(outgoing: &mut Outgoing, body: Body) {
+    match body {
+        Body::Empty => {}
+        Body::Bytes(bytes) => outgoing.bytes().extend_from_slice(&bytes),
+        Body::Shared(bytes) if bytes.len() <= COPIED_MAX => {
+            outgoing.bytes().extend_from_slice(&bytes);
+        }
+        Body::Shared(bytes) => outgoing.push_shared(bytes),
+        Body::File { file, first, len } => outgoing.push_file(file, first, len),
+        Body::Parts(parts) => parts.into_iter().for_each(|part| push_body(outgoing, part)),
+    }
+}

@@ -1,0 +1,230 @@
+//! One line for each exchange: the combined format, then its duration and reason code.
+//!
+//! Shape: `client - - [date] "request line" status bytes "referer" "user agent" 0.000123s reason`.
+//! Rules: what a client wrote is escaped, so that it can neither forge a line nor end a quotation. A
+//! line is one write to a file opened for appending, so lines never mix. A log that cannot be written
+//! harms no request; it is said once.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use crate::config::{self, StartError};
+use crate::proto::Reason;
+use crate::proto::http::head::RequestHead;
+use crate::proto::http::status::StatusCode;
+
+/// The log, or none.
+#[derive(Debug)]
+pub struct AccessLog {
+    target: Option<Target>,
+    failed: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Target {
+    path: Option<PathBuf>,
+    file: RwLock<File>,
+}
+
+/// What an exchange's line says, but for what is known only at its end.
+#[derive(Debug)]
+pub struct Entry {
+    /// The line up to the status.
+    before: Vec<u8>,
+    /// The line after the byte count, up to the duration.
+    after: Vec<u8>,
+    /// When the exchange began, on the server's clock, in microseconds.
+    pub started: u64,
+    /// The status that was answered.
+    pub status: StatusCode,
+    /// How many bytes of body were given.
+    pub body_len: u64,
+    /// Why it was not the plain answer.
+    pub reason: Option<Reason>,
+}
+
+impl AccessLog {
+    /// Opens the log that the settings ask for.
+    pub fn open(setting: &config::AccessLog) -> Result<AccessLog, StartError> {
+        let target = match setting {
+            config::AccessLog::Off => None,
+            config::AccessLog::Stdout => Some((None, duplicate_stdout())),
+            config::AccessLog::File(path) => Some((Some(path.clone()), open_file(path))),
+        };
+        let target = match target {
+            None => None,
+            Some((path, Ok(file))) => Some(Target {
+                path,
+                file: RwLock::new(file),
+            }),
+            Some((path, Err(error))) => {
+                let shown = path
+                    .as_deref()
+                    .unwrap_or(Path::new("-"))
+                    .display()
+                    .to_string();
+                let problem = format!("cannot be opened for writing ({error})");
+                return Err(StartError::failed("--access-log", shown, problem));
+            }
+        };
+        Ok(AccessLog {
+            target,
+            failed: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether lines are wanted.
+    pub fn is_on(&self) -> bool {
+        self.target.is_some()
+    }
+
+    /// Opens the file anew, after it was renamed.
+    pub fn reopen(&self) {
+        let Some(Target {
+            path: Some(path),
+            file,
+        }) = &self.target
+        else {
+            return;
+        };
+        match open_file(path) {
+            Ok(fresh) => *file.write().unwrap_or_else(PoisonError::into_inner) = fresh,
+            Err(error) => log::error!(
+                "--access-log: {}: {error}; the old file stays",
+                path.display()
+            ),
+        }
+        self.failed.store(false, Ordering::Relaxed);
+    }
+
+    /// Writes the line of an exchange that ended now.
+    pub fn write(&self, entry: &Entry, now: u64) {
+        let Some(target) = &self.target else { return };
+        let mut line = Vec::with_capacity(entry.before.len() + entry.after.len() + 64);
+        line.extend_from_slice(&entry.before);
+        let micros = now.saturating_sub(entry.started);
+        let reason = entry.reason.map_or("-", Reason::code);
+        // Writing to memory cannot fail.
+        let _ = write!(line, "{} {} ", entry.status, entry.body_len);
+        line.extend_from_slice(&entry.after);
+        let _ = writeln!(
+            line,
+            " {}.{:06}s {reason}",
+            micros / 1_000_000,
+            micros % 1_000_000
+        );
+        let mut file = &*target.file.read().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = file.write_all(&line) {
+            if !self.failed.swap(true, Ordering::Relaxed) {
+                log::error!("the access log cannot be written: {error}");
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// The entry of an exchange whose head may be empty, where it could not be parsed; `date` is an
+    /// HTTP date.
+    pub fn new(
+        peer: Option<SocketAddr>,
+        head: &RequestHead,
+        date: &[u8; 29],
+        started: u64,
+    ) -> Entry {
+        let mut before = Vec::with_capacity(128);
+        match peer {
+            // Writing to memory cannot fail.
+            Some(peer) => drop(write!(before, "{}", peer.ip())),
+            None => before.extend_from_slice(b"unix:"),
+        }
+        before.extend_from_slice(b" - - [");
+        push_log_date(&mut before, date);
+        before.extend_from_slice(b"] \"");
+        match head.request_line() {
+            [] => before.push(b'-'),
+            line => escape(&mut before, line),
+        }
+        before.extend_from_slice(b"\" ");
+        let mut after = Vec::with_capacity(96);
+        push_quoted(&mut after, head.field("referer"));
+        after.push(b' ');
+        push_quoted(&mut after, head.field("user-agent"));
+        Entry {
+            before,
+            after,
+            started,
+            status: StatusCode::OK,
+            body_len: 0,
+            reason: None,
+        }
+    }
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT` as `06/Nov/1994:08:49:37 +0000`.
+fn push_log_date(line: &mut Vec<u8>, date: &[u8; 29]) {
+    line.extend_from_slice(&date[5..7]);
+    line.push(b'/');
+    line.extend_from_slice(&date[8..11]);
+    line.push(b'/');
+    line.extend_from_slice(&date[12..16]);
+    line.push(b':');
+    line.extend_from_slice(&date[17..25]);
+    line.extend_from_slice(b" +0000");
+}
+
+fn push_quoted(line: &mut Vec<u8>, value: Option<&[u8]>) {
+    line.push(b'"');
+    match value {
+        Some(value) => escape(line, value),
+        None => line.push(b'-'),
+    }
+    line.push(b'"');
+}
+
+/// Writes control bytes, quotation marks and backslashes as `\xNN`, as Apache and nginx do.
+fn escape(line: &mut Vec<u8>, text: &[u8]) {
+    for &byte in text {
+        match byte {
+            b'"' | b'\\' | 0..=0x1F | 0x7F.. => drop(write!(line, "\\x{byte:02X}")),
+            _ => line.push(byte),
+        }
+    }
+}
+
+fn open_file(path: &Path) -> io::Result<File> {
+    // Readable by the group that may read logs, and nobody else.
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .open(path)
+}
+
+fn duplicate_stdout() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_cannot_forge_a_line() {
+        let mut line = Vec::new();
+        push_quoted(&mut line, Some(b"a\" \\ \x1b[31m\r\nb\xff"));
+        assert_eq!(line, br#""a\x22 \x5C \x1B[31m\x0D\x0Ab\xFF""#);
+    }
+
+    #[test]
+    fn the_date_is_rearranged() {
+        let mut line = Vec::new();
+        push_log_date(&mut line, b"Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(line, b"06/Nov/1994:08:49:37 +0000");
+    }
+}

@@ -1,0 +1,543 @@
+//! One exchange: from a whole request to its response, in a straight line.
+//!
+//! Shape: [`Request::read`] finds a head in order or refuses it; [`body_wanted`] says what is to
+//! become of its body; [`answer`] resolves the path and has a file sent or a program run.
+//! Rules: a request is refused for its framing and its Host before anything is looked up. A local
+//! redirect of a program is resolved again as a GET without a body, at most [`REDIRECTS_MAX`] times.
+//! A client learns a status and an id; what went wrong inside is in the log under that id.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::Server;
+use super::access_log::Entry;
+use super::admission::{Admitted, Permit, Ticket};
+use super::body::{Fate, Wanted};
+use super::connection::{Connection, Pending};
+use super::worker::Worker;
+use crate::handler::cgi::{self, Outcome, Terms};
+use crate::handler::error_page::{self, Form, Frame};
+use crate::handler::reply::{Envelope, Reply};
+use crate::handler::script::Script;
+use crate::handler::site::Resource;
+use crate::handler::static_file::{self, FileRequest};
+use crate::handler::{Body, Response};
+use crate::proto::Reason;
+use crate::proto::cgi::arguments::indexed_query;
+use crate::proto::cgi::meta::{Interpreter, MetaVariables, Scheme, ScriptRequest};
+use crate::proto::http::framing::{self, Expectation, Framing};
+use crate::proto::http::head::{RequestHead, Version};
+use crate::proto::http::host::{Authority, request_authority};
+use crate::proto::http::negotiate::prefers_html;
+use crate::proto::http::persist::{self, Persistence};
+use crate::proto::http::response::{Connection as ConnectionField, ResponseHead};
+use crate::proto::http::status::StatusCode;
+use crate::proto::uri::path::UrlPath;
+use crate::proto::uri::target::{Form as TargetForm, Target};
+use crate::sys::listener::Bound;
+
+/// How many local redirects may follow one another.
+const REDIRECTS_MAX: usize = 10;
+
+/// What a client that finds all programs busy is told to wait, in seconds.
+const RETRY_AFTER: &str = "2";
+
+/// What a server of files and programs understands, for OPTIONS and refused methods.
+const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS";
+
+/// A request whose head was found in order.
+#[derive(Debug)]
+pub struct Request<'h> {
+    head: &'h RequestHead,
+    target: Target<'h>,
+    authority: Option<Authority<'h>>,
+    framing: Framing,
+    expectation: Expectation,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub enum Answer {
+    /// The response was given.
+    Given {
+        /// Its line in the access log.
+        entry: Option<Box<Entry>>,
+        /// Whether the connection is to be closed after it.
+        closes: bool,
+    },
+    /// All programs are busy: this is its place in the line.
+    Wait(Ticket),
+}
+
+impl<'h> Request<'h> {
+    /// Checks what a head says about the message and where it is directed.
+    pub fn read(head: &'h RequestHead) -> Result<Request<'h>, Reason> {
+        let framing = framing::request_body(head)?;
+        let target = Target::parse(head.method(), head.target())?;
+        let authority = request_authority(head, target.authority)?;
+        let expectation = framing::expectation(head)?;
+        Ok(Request {
+            head,
+            target,
+            authority,
+            framing,
+            expectation,
+        })
+    }
+
+    /// Whether the whole server is meant, or a method that it does not offer: no path is looked at.
+    fn is_pathless(&self) -> bool {
+        let method = self.head.method();
+        method == "TRACE" || method == "CONNECT" || self.target.form == TargetForm::Asterisk
+    }
+}
+
+/// Says what is to be done with the body of a request; `None` when it has none.
+pub fn body_wanted(request: &Request<'_>, server: &Server) -> Result<Option<Wanted>, Reason> {
+    if request.framing == Framing::None {
+        return Ok(None);
+    }
+    let is_script = !request.is_pathless()
+        && matches!(
+            UrlPath::decode(request.target.path).and_then(|path| {
+                server
+                    .site
+                    .resolve(&path)
+                    .map(|found| matches!(found, Resource::Script(_)))
+            }),
+            Ok(true)
+        );
+    let fate = if is_script { Fate::Kept } else { Fate::Dropped };
+    if let (Fate::Kept, Framing::Length(len)) = (fate, request.framing) {
+        if len > server.settings.max_body {
+            return Err(Reason::BodyTooLong);
+        }
+    }
+    let Request {
+        framing,
+        expectation,
+        ..
+    } = *request;
+    Ok(Some(Wanted {
+        framing,
+        expectation,
+        fate,
+    }))
+}
+
+/// Answers a whole request.
+pub fn answer(
+    connection: &mut Connection,
+    pending: &mut Pending,
+    permit: Option<Permit>,
+    worker: &mut Worker<'_>,
+) -> Answer {
+    let head = &pending.head;
+    let request = match Request::read(head) {
+        Ok(request) => request,
+        // It was found in order when its head came.
+        Err(reason) => {
+            return Answer::Given {
+                entry: refuse(connection, head, reason, worker),
+                closes: true,
+            };
+        }
+    };
+    let mut exchange = Exchange {
+        server: worker.server,
+        number: connection.number,
+        listener: connection.listener,
+        peer: connection.peer,
+        is_head: head.method() == "HEAD",
+        request,
+        id: None,
+        now: worker.seconds(),
+    };
+    let keeps = persist::of_request(head) == Persistence::Keep
+        && !pending.is_unread
+        && !worker.server.is_stopping();
+    let envelope = Envelope {
+        version: head.version(),
+        is_head: exchange.is_head,
+        connection: connection_field(keeps, head.version()),
+        date: worker.date(),
+    };
+    let mut reply = Reply::new(
+        &connection.stream,
+        &mut connection.outgoing,
+        &worker.server.room,
+        envelope,
+    );
+    let body = pending.body.as_ref();
+    let reason = match exchange.give(&mut reply, body, permit, worker) {
+        Given::Answered(reason) => reason,
+        Given::Wait(ticket) => return Answer::Wait(ticket),
+    };
+    let mut entry = worker.entry(connection.peer, head, pending.started);
+    let closes = reply.closes();
+    if let Some(entry) = &mut entry {
+        entry.status = reply.status().unwrap_or(StatusCode::OK);
+        entry.body_len = reply.body_len();
+        entry.reason = reason;
+    }
+    Answer::Given { entry, closes }
+}
+
+/// Answers a request that cannot be gone on with; the connection is to be closed. The head may be
+/// empty.
+pub fn refuse(
+    connection: &mut Connection,
+    head: &RequestHead,
+    reason: Reason,
+    worker: &mut Worker<'_>,
+) -> Option<Box<Entry>> {
+    let envelope = Envelope {
+        version: Version::Http11,
+        is_head: head.method() == "HEAD",
+        connection: ConnectionField::Close,
+        date: worker.date(),
+    };
+    let mut reply = Reply::new(
+        &connection.stream,
+        &mut connection.outgoing,
+        &worker.server.room,
+        envelope,
+    );
+    let id = worker.server.next_id();
+    let response = error_response(worker.server, head, reason, &id, worker.seconds());
+    reply.respond(response);
+    let body_len = reply.body_len();
+    log::debug!("{id}: {}: {}", reason.code(), reason.meaning());
+    let mut entry = worker.entry(connection.peer, head, worker.server.clock.micros());
+    if let Some(entry) = &mut entry {
+        entry.status = reason.status();
+        entry.body_len = body_len;
+        entry.reason = Some(reason);
+    }
+    entry
+}
+
+/// What came of giving a response.
+enum Given {
+    Answered(Option<Reason>),
+    Wait(Ticket),
+}
+
+/// What all steps of one exchange know.
+struct Exchange<'e> {
+    server: &'e Server,
+    number: u32,
+    listener: usize,
+    peer: Option<SocketAddr>,
+    is_head: bool,
+    request: Request<'e>,
+    id: Option<String>,
+    now: u64,
+}
+
+/// A resource to be answered with: that of the request, or that of a local redirect.
+struct Subject<'t> {
+    target: Target<'t>,
+    request_uri: &'t [u8],
+    method: &'t str,
+    body: Option<&'t crate::sys::spool::Spool>,
+    is_redirected: bool,
+}
+
+impl<'e> Exchange<'e> {
+    /// Gives the response.
+    fn give(
+        &mut self,
+        reply: &mut Reply<'_>,
+        body: Option<&crate::sys::spool::Spool>,
+        permit: Option<Permit>,
+        worker: &mut Worker<'_>,
+    ) -> Given {
+        if self.request.is_pathless() {
+            return self.give_pathless(reply);
+        }
+        let head = self.request.head;
+        let subject = Subject {
+            target: self.request.target,
+            request_uri: head.target(),
+            method: head.method(),
+            body,
+            is_redirected: false,
+        };
+        let mut permit = permit;
+        let mut outcome = match self.give_subject(&subject, reply, &mut permit, worker) {
+            Step::Wait(ticket) => return Given::Wait(ticket),
+            Step::Over(outcome) => outcome,
+        };
+        for _ in 0..REDIRECTS_MAX {
+            let Outcome::LocalRedirect(location) = outcome else {
+                break;
+            };
+            outcome = match Target::parse("GET", &location) {
+                Ok(target) => {
+                    let subject = Subject {
+                        target,
+                        request_uri: &location,
+                        method: "GET",
+                        body: None,
+                        is_redirected: true,
+                    };
+                    // The permit of the first program serves the next one.
+                    match self.give_subject(&subject, reply, &mut permit, worker) {
+                        Step::Wait(_) => Outcome::Failed(Reason::CgiBusy),
+                        Step::Over(outcome) => outcome,
+                    }
+                }
+                Err(_) => Outcome::Failed(Reason::CgiLocation),
+            };
+        }
+        drop(permit);
+        Given::Answered(match outcome {
+            Outcome::Answered(reason) => reason,
+            Outcome::Cut(reason) => Some(reason),
+            Outcome::Failed(reason) => self.give_error(reply, reason),
+            Outcome::LocalRedirect(_) => self.give_error(reply, Reason::CgiRedirects),
+        })
+    }
+
+    fn give_pathless(&mut self, reply: &mut Reply<'_>) -> Given {
+        if self.request.head.method() == "OPTIONS" {
+            let mut head = ResponseHead::new(StatusCode::NO_CONTENT);
+            head.field("Allow", ALLOWED);
+            reply.respond(Response {
+                head,
+                body: Body::Empty,
+                reason: None,
+            });
+            return Given::Answered(None);
+        }
+        Given::Answered(self.give_error(reply, Reason::MethodRefused))
+    }
+
+    fn give_subject(
+        &mut self,
+        subject: &Subject<'_>,
+        reply: &mut Reply<'_>,
+        permit: &mut Option<Permit>,
+        worker: &mut Worker<'_>,
+    ) -> Step {
+        let path = match UrlPath::decode(subject.target.path) {
+            Ok(path) => path,
+            Err(reason) => return Step::failed(reason),
+        };
+        let server = self.server;
+        match server.site.resolve(&path) {
+            Err(reason) => Step::failed(reason),
+            Ok(Resource::File(root, rest)) => {
+                let file = FileRequest {
+                    head: self.request.head,
+                    method: subject.method,
+                    path: &path,
+                    rest,
+                    query: subject.target.query,
+                    now: self.now,
+                };
+                let response = static_file::respond(root, &server.site.cache, &file);
+                let reason = response.reason;
+                let response = self.explain(response);
+                reply.respond(response);
+                Step::Over(Outcome::Answered(reason))
+            }
+            Ok(Resource::Script(script)) => {
+                if permit.is_none() {
+                    match server.admission.ask(self.number) {
+                        Admitted::Now(granted) => *permit = Some(granted),
+                        Admitted::Wait(ticket) => return Step::Wait(ticket),
+                        Admitted::Full => return Step::failed(Reason::CgiBusy),
+                    }
+                }
+                Step::Over(self.run(*script, subject, reply, worker))
+            }
+        }
+    }
+
+    /// Runs a program.
+    fn run(
+        &mut self,
+        mut script: Script,
+        subject: &Subject<'_>,
+        reply: &mut Reply<'_>,
+        worker: &mut Worker<'_>,
+    ) -> Outcome {
+        let server = self.server;
+        let id = self.id();
+        let name = format!("{id} {}", String::from_utf8_lossy(&script.script_name));
+        if let Err(reason) = self.fill(&mut worker.variables, &script, subject, reply) {
+            return Outcome::Failed(reason);
+        }
+        for dropped in worker.variables.dropped() {
+            log::info!("{name}: the field {dropped} was not passed on");
+        }
+        if !script.is_interpreted {
+            script.arguments = indexed_query(subject.method, subject.target.query);
+        }
+        let terms = Terms {
+            silence: server.settings.cgi_timeout,
+            send_window: server.settings.send_timeout,
+            max_header: server.settings.max_header,
+            clock: &server.clock,
+            halt: &server.halt,
+        };
+        let stdin = subject
+            .body
+            .filter(|body| !body.is_empty())
+            .map(|body| body.content());
+        cgi::run(
+            &script,
+            &worker.variables,
+            stdin,
+            reply,
+            &mut worker.buffer,
+            &terms,
+            &name,
+        )
+    }
+
+    /// Makes the meta-variables of a program.
+    fn fill(
+        &self,
+        variables: &mut MetaVariables,
+        script: &Script,
+        subject: &Subject<'_>,
+        reply: &Reply<'_>,
+    ) -> Result<(), Reason> {
+        use std::os::unix::ffi::OsStrExt;
+        let server = self.server;
+        let local = match server.listeners[self.listener].bound() {
+            Bound::Tcp(bound) if !bound.ip().is_unspecified() => Some(*bound),
+            Bound::Tcp(_) => reply.stream().local_address(),
+            Bound::Unix(_) => None,
+        };
+        let server_addr = local.map(|local| local.ip().to_string());
+        let remote_addr = self.peer.map(|peer| peer.ip().to_string());
+        let own_name = local.map(|local| match local.ip() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        });
+        let authority = self.request.authority;
+        let head = self.request.head;
+        let version = head.version().to_string();
+        let request = ScriptRequest {
+            method: subject.method,
+            version: &version,
+            script_name: &script.script_name,
+            path_info: &script.path_info,
+            query: subject.target.query,
+            request_uri: subject.request_uri,
+            server_name: authority
+                .map(|authority| authority.host)
+                .or(own_name.as_deref())
+                .unwrap_or("localhost"),
+            server_port: local
+                .map(|local| local.port())
+                .or(authority.and_then(|authority| authority.port))
+                .unwrap_or(80),
+            server_addr: server_addr.as_deref().unwrap_or(""),
+            remote_addr: remote_addr.as_deref().unwrap_or(""),
+            remote_port: self.peer.map(|peer| peer.port()),
+            scheme: Scheme::Http,
+            content_length: subject.body.map(|body| body.len()),
+            document_root: server
+                .site
+                .document_root()
+                .map(|root| root.root.path().as_os_str().as_bytes()),
+            script_filename: script.filename.as_os_str().as_bytes(),
+            for_interpreter: match script.is_interpreted {
+                true => Interpreter::Configured,
+                false => Interpreter::None,
+            },
+            auth: None,
+            pass_authorization: server.settings.authorization,
+            extra: &server.settings.environment,
+        };
+        let told_host = self.request.target.authority;
+        let fields = head.field_lines().filter_map(|(name, value)| {
+            if subject.is_redirected && name.eq_ignore_ascii_case("content-type") {
+                return None; // The redirected request has no body.
+            }
+            match told_host {
+                // RFC 9112 section 3.2.2: the target's authority stands in for Host.
+                Some(host) if name.eq_ignore_ascii_case("host") => Some((name, host)),
+                _ => Some((name, value)),
+            }
+        });
+        variables.refill(&request, fields)
+    }
+
+    /// Gives an error page.
+    fn give_error(&mut self, reply: &mut Reply<'_>, reason: Reason) -> Option<Reason> {
+        let id = self.id();
+        let mut response = error_response(self.server, self.request.head, reason, &id, self.now);
+        match reason {
+            Reason::CgiBusy => response.head.field("Retry-After", RETRY_AFTER),
+            Reason::MethodRefused => response.head.field("Allow", ALLOWED),
+            _ => {}
+        }
+        reply.respond(response);
+        Some(reason)
+    }
+
+    /// Gives a bare error of the file handler its page.
+    fn explain(&mut self, response: Response) -> Response {
+        if response.reason.is_none() {
+            return response;
+        }
+        let id = self.id();
+        let frame = frame(self.server, self.request.head, &id, self.now);
+        error_page::explain(response, &frame)
+    }
+
+    fn id(&mut self) -> String {
+        self.id.get_or_insert_with(|| self.server.next_id()).clone()
+    }
+}
+
+/// What a step towards the response led to.
+enum Step {
+    Over(Outcome),
+    Wait(Ticket),
+}
+
+impl Step {
+    fn failed(reason: Reason) -> Step {
+        Step::Over(Outcome::Failed(reason))
+    }
+}
+
+fn connection_field(keeps: bool, version: Version) -> ConnectionField {
+    match (keeps, version) {
+        (false, _) => ConnectionField::Close,
+        (true, Version::Http10) => ConnectionField::KeepAlive,
+        (true, Version::Http11) => ConnectionField::Keep,
+    }
+}
+
+fn error_response(
+    server: &Server,
+    head: &RequestHead,
+    reason: Reason,
+    id: &str,
+    now: u64,
+) -> Response {
+    error_page::error_response(reason, &frame(server, head, id, now))
+}
+
+fn frame<'f>(server: &'f Server, head: &RequestHead, id: &'f str, now: u64) -> Frame<'f> {
+    Frame {
+        request_id: id,
+        form: if prefers_html(head.field("accept")) {
+            Form::Html
+        } else {
+            Form::Text
+        },
+        site: server
+            .site
+            .document_root()
+            .map(|root| (root, &server.site.cache)),
+        now,
+    }
+}

@@ -1,0 +1,221 @@
+//! Where connections are parked: a slot each, found by number, owned by whoever claims it.
+//!
+//! Rules:
+//! - **A claim is tried, never waited for.** Whoever is woken for a connection leaves a mark and tries
+//!   the slot's lock. If another worker has it, the mark tells that one to look again before it lets
+//!   go, so no event is lost and no two workers serve one connection.
+//! - Deadlines lie beside the lock, so that the janitor can read ten thousand of them without taking
+//!   one.
+//! - Slots are made in blocks when they are first needed and used again afterwards, so the table costs
+//!   nothing at the start and no lock to look into.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+
+use super::connection::Connection;
+use crate::sys::clock::Moment;
+use crate::sys::poller::Poller;
+
+const BLOCK: usize = 256;
+
+/// A place for one connection.
+#[derive(Debug)]
+pub struct Slot {
+    connection: Mutex<Option<Box<Connection>>>,
+    marked: AtomicBool,
+    hung_up: AtomicBool,
+    deadline: AtomicU64,
+    idle_since: AtomicU64,
+}
+
+impl Slot {
+    fn new() -> Slot {
+        Slot {
+            connection: Mutex::new(None),
+            marked: AtomicBool::new(false),
+            hung_up: AtomicBool::new(false),
+            deadline: AtomicU64::new(Moment::NEVER.0),
+            idle_since: AtomicU64::new(Moment::NEVER.0),
+        }
+    }
+
+    /// Claims the connection for as long as there are marks, and serves it: `serve` is called at
+    /// least once if nobody else has the claim.
+    pub fn attend(&self, mut serve: impl FnMut(&mut Option<Box<Connection>>)) {
+        self.marked.store(true, Ordering::SeqCst);
+        while self.marked.load(Ordering::SeqCst) {
+            let mut claimed = match self.connection.try_lock() {
+                Ok(claimed) => claimed,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
+            };
+            while self.marked.swap(false, Ordering::SeqCst) {
+                serve(&mut claimed);
+            }
+        }
+    }
+
+    /// Notes that the peer has ended its half of the connection.
+    pub fn mark_hung_up(&self) {
+        self.hung_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the peer is known to have ended its half.
+    pub fn is_hung_up(&self) -> bool {
+        self.hung_up.load(Ordering::Relaxed)
+    }
+
+    /// Sets until when something must happen, and since when the connection is idle
+    /// ([`Moment::NEVER`] when it is not).
+    pub fn park(&self, deadline: Moment, idle_since: Moment) {
+        self.deadline.store(deadline.0, Ordering::Relaxed);
+        self.idle_since.store(idle_since.0, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Box<Connection>>> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All slots.
+#[derive(Debug)]
+pub struct Table {
+    blocks: Box<[OnceLock<Box<[Slot]>>]>,
+    free: Mutex<Free>,
+    live: AtomicUsize,
+    max: usize,
+}
+
+/// The numbers that are not in use.
+#[derive(Debug, Default)]
+struct Free {
+    returned: Vec<u32>,
+    next: u32,
+}
+
+impl Table {
+    /// A table for at most `max` connections.
+    pub fn new(max: usize) -> Table {
+        let blocks = max.div_ceil(BLOCK);
+        Table {
+            blocks: (0..blocks).map(|_| OnceLock::new()).collect(),
+            free: Mutex::new(Free::default()),
+            live: AtomicUsize::new(0),
+            max,
+        }
+    }
+
+    /// How many connections there are.
+    pub fn live(&self) -> usize {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// Reserves the number of a free slot; `None` when the table is full.
+    pub fn reserve(&self) -> Option<u32> {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = match free.returned.pop() {
+            Some(number) => number,
+            None if (free.next as usize) < self.max => {
+                free.next += 1;
+                free.next - 1
+            }
+            None => return None,
+        };
+        self.live.fetch_add(1, Ordering::Relaxed);
+        Some(number)
+    }
+
+    /// Puts a connection into the slot that was reserved for it. `register` is called while the slot
+    /// is claimed, so that its first event waits for the connection to be in place.
+    pub fn fill<E>(
+        &self,
+        number: u32,
+        connection: Connection,
+        register: impl FnOnce(&Connection) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let slot = self.slot(number);
+        slot.hung_up.store(false, Ordering::Relaxed);
+        let mut place = slot.lock();
+        register(&connection)?;
+        slot.park(connection.deadline(), Moment::NEVER);
+        *place = Some(Box::new(connection));
+        Ok(())
+    }
+
+    /// Gives back the number of a slot whose connection is gone.
+    pub fn release(&self, number: u32) {
+        self.slot(number).park(Moment::NEVER, Moment::NEVER);
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        free.returned.push(number);
+        self.live.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The slot with this number, which was reserved at some time.
+    pub fn slot(&self, number: u32) -> &Slot {
+        let number = number as usize;
+        let block =
+            self.blocks[number / BLOCK].get_or_init(|| (0..BLOCK).map(|_| Slot::new()).collect());
+        &block[number % BLOCK]
+    }
+
+    /// Has the connection of a slot looked at by a worker.
+    pub fn wake(&self, number: u32, poller: &Poller) {
+        let slot = self.slot(number);
+        slot.marked.store(true, Ordering::SeqCst);
+        let claimed = match slot.connection.try_lock() {
+            Ok(claimed) => claimed,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            // Whoever has it sees the mark.
+            Err(TryLockError::WouldBlock) => return,
+        };
+        if let Some(connection) = claimed.as_ref() {
+            // A registered socket can always be asked for again.
+            let _ = poller.wake(connection.stream(), u64::from(number));
+        }
+    }
+
+    /// The numbers of slots whose deadline has passed.
+    pub fn overdue(&self, now: Moment) -> Vec<u32> {
+        self.numbers(|slot| slot.deadline.load(Ordering::Relaxed) <= now.0)
+            .collect()
+    }
+
+    /// The numbers of all slots that hold a connection.
+    pub fn occupied(&self) -> Vec<u32> {
+        self.numbers(|slot| slot.deadline.load(Ordering::Relaxed) != Moment::NEVER.0)
+            .collect()
+    }
+
+    /// Removes the connection that has been idle for longest; false when none is idle.
+    pub fn evict_idle(&self) -> bool {
+        let since = |number: &u32| self.slot(*number).idle_since.load(Ordering::Relaxed);
+        let idle = |slot: &Slot| slot.idle_since.load(Ordering::Relaxed) != Moment::NEVER.0;
+        let Some(number) = self.numbers(idle).min_by_key(since) else {
+            return false;
+        };
+        let slot = self.slot(number);
+        let Ok(mut place) = slot.connection.try_lock() else {
+            return false;
+        };
+        // A request may have come since.
+        if slot.marked.load(Ordering::SeqCst) || !idle(slot) || place.take().is_none() {
+            return false;
+        }
+        self.release(number);
+        true
+    }
+
+    fn numbers(&self, wanted: impl Fn(&Slot) -> bool) -> impl Iterator<Item = u32> {
+        let made = self
+            .blocks
+            .iter()
+            .enumerate()
+            .filter_map(|(at, block)| Some((at, block.get()?)));
+        made.flat_map(|(at, block)| block.iter().enumerate().map(move |(i, slot)| (at, i, slot)))
+            .filter(move |(_, _, slot)| wanted(slot))
+            // At most `max` connections, which are numbered by u32.
+            .map(|(at, i, _)| (at * BLOCK + i) as u32)
+    }
+}

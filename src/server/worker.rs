@@ -1,0 +1,218 @@
+//! The worker loop: wait for an event, claim its connection, drive it, let go.
+//!
+//! Rules: a worker keeps the buffers that a request needs for a moment, so that parked connections
+//! need none and a request on the common path allocates nothing. A panic while a connection is driven
+//! costs that connection alone.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+
+use super::access_log::Entry;
+use super::connection::{Connection, Next};
+use super::{LISTENER_TOKEN, STOP_TOKEN, Server};
+use crate::proto::cgi::meta::MetaVariables;
+use crate::proto::http::conditional::http_date;
+use crate::proto::http::head::RequestHead;
+use crate::sys::child::Buffer;
+use crate::sys::clock::{Moment, epoch_seconds};
+use crate::sys::listener::Accepted;
+
+/// The size of the buffer that requests are read into.
+const INPUT_LEN: usize = 16 << 10;
+
+/// The size of the buffer that a program's output is read into.
+const OUTPUT_LEN: usize = 64 << 10;
+
+/// What one thread needs to serve any connection.
+#[derive(Debug)]
+pub struct Worker<'s> {
+    /// The server it works for.
+    pub server: &'s Server,
+    /// A head that is parsed into again and again.
+    pub head: RequestHead,
+    /// Meta-variables that are made in the same memory again and again.
+    pub variables: MetaVariables,
+    /// What a program's pipes are read into.
+    pub buffer: Buffer,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    date: ([u8; 29], u64),
+}
+
+impl<'s> Worker<'s> {
+    /// A worker for this server.
+    pub fn new(server: &'s Server) -> Worker<'s> {
+        Worker {
+            server,
+            head: RequestHead::default(),
+            variables: MetaVariables::default(),
+            buffer: Buffer::new(OUTPUT_LEN),
+            input: Vec::new(),
+            output: Vec::new(),
+            date: (http_date(0), 0),
+        }
+    }
+
+    /// Serves until the server is halted.
+    pub fn work(&mut self) {
+        loop {
+            match self.server.parking.poller.wait() {
+                Ok(woken) if woken.token == STOP_TOKEN => return,
+                Ok(woken) if woken.token >= LISTENER_TOKEN => {
+                    // There are at most as many as the operator named.
+                    self.accept((woken.token - LISTENER_TOKEN) as usize);
+                }
+                // Below LISTENER_TOKEN tokens are numbers of slots.
+                Ok(woken) => self.attend(woken.token as u32, woken.hung_up),
+                Err(error) => {
+                    log::error!("epoll_wait failed: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Moment {
+        self.server.clock.now()
+    }
+
+    /// Seconds since the epoch.
+    pub fn seconds(&self) -> u64 {
+        epoch_seconds()
+    }
+
+    /// The present date as a Date field has it.
+    pub fn date(&mut self) -> [u8; 29] {
+        let now = epoch_seconds();
+        if self.date.1 != now {
+            self.date = (http_date(now), now);
+        }
+        self.date.0
+    }
+
+    /// A line for the access log, if there is one.
+    pub fn entry(
+        &mut self,
+        peer: Option<SocketAddr>,
+        head: &RequestHead,
+        started: u64,
+    ) -> Option<Box<Entry>> {
+        if !self.server.access_log.is_on() {
+            return None;
+        }
+        let date = self.date();
+        Some(Box::new(Entry::new(peer, head, &date, started)))
+    }
+
+    /// Writes the line of an exchange that has ended.
+    pub fn log(&self, entry: &Entry) {
+        self.server
+            .access_log
+            .write(entry, self.server.clock.micros());
+    }
+
+    fn attend(&mut self, number: u32, hung_up: bool) {
+        let server = self.server;
+        let slot = server.parking.table.slot(number);
+        if hung_up {
+            slot.mark_hung_up();
+        }
+        slot.attend(|place| {
+            let Some(connection) = place else { return };
+            connection.hung_up |= slot.is_hung_up();
+            let driven = catch_unwind(AssertUnwindSafe(|| self.drive(connection)));
+            match driven.unwrap_or(Next::Close) {
+                next @ (Next::Park | Next::Turn) => {
+                    slot.park(connection.deadline(), connection.idle_since());
+                    if next == Next::Turn {
+                        // A registered socket can always be asked for again.
+                        let _ = server
+                            .parking
+                            .poller
+                            .wake(connection.stream(), number.into());
+                    }
+                }
+                Next::Close => {
+                    *place = None;
+                    server.closed(number);
+                }
+            }
+        });
+    }
+
+    fn drive(&mut self, connection: &mut Connection) -> Next {
+        self.lend(connection);
+        let next = connection.drive(self);
+        self.take_back(connection);
+        next
+    }
+
+    /// Gives a connection without buffers those of this worker.
+    fn lend(&mut self, connection: &mut Connection) {
+        if connection.input.capacity() == 0 {
+            connection.input = std::mem::take(&mut self.input);
+            connection.input.clear();
+            connection.input.reserve(INPUT_LEN);
+            connection.consumed = 0;
+        }
+        if connection.outgoing.is_empty() {
+            connection
+                .outgoing
+                .swap_buffer(std::mem::take(&mut self.output));
+        }
+    }
+
+    /// Takes the buffers back; what is still needed stays with the connection, in no more memory than
+    /// it needs.
+    fn take_back(&mut self, connection: &mut Connection) {
+        let rest = &connection.input[connection.consumed..];
+        if rest.is_empty() || connection.input.capacity() >= INPUT_LEN {
+            let kept = rest.to_vec();
+            self.input = std::mem::replace(&mut connection.input, kept);
+            connection.consumed = 0;
+        }
+        if connection.outgoing.is_empty() {
+            self.output = connection.outgoing.swap_buffer(Vec::new());
+            self.output.clear();
+        }
+        self.input.shrink_to(4 * INPUT_LEN);
+        self.output.shrink_to(4 * INPUT_LEN);
+    }
+
+    /// Accepts everyone who waits at a listener.
+    fn accept(&mut self, listener: usize) {
+        let server = self.server;
+        let Some(socket) = server.listeners.get(listener) else {
+            return;
+        };
+        while !server.is_stopping() {
+            let Some(number) = server.reserve() else {
+                server.accepting_paused.store(true, Ordering::SeqCst);
+                return;
+            };
+            match socket.accept() {
+                Accepted::Connection(stream, peer) => {
+                    let deadline = self.now() + server.settings.header_timeout;
+                    let connection = Connection::new(stream, number, listener, peer, deadline);
+                    let parking = &server.parking;
+                    let filled = parking.table.fill(number, connection, |connection| {
+                        parking.poller.register(connection.stream(), number.into())
+                    });
+                    if let Err(error) = filled {
+                        log::warn!("a connection could not be registered: {error}");
+                        server.closed(number);
+                    }
+                }
+                Accepted::Nobody => return server.closed(number),
+                Accepted::Exhausted(error) => {
+                    log::warn!("no connection can be accepted for a second: {error}");
+                    server.closed(number);
+                    server.pause_accepting();
+                    return;
+                }
+            }
+        }
+    }
+}

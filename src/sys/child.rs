@@ -1,0 +1,306 @@
+//! Runs one program in a process group of its own, with stdin given whole and two pipes back.
+//!
+//! Shape: a [`Program`] is started and becomes a [`Child`], which is watched (`watch.rs`), read from
+//! and reaped. Rules:
+//! - Started by `std::process::Command` without anything that would make it leave the posix_spawn
+//!   path (no pre_exec, uid or gid): forking costs more the more memory the server has.
+//! - stdin is whole before the program starts: a pipe that already holds everything, or a file. So
+//!   nothing has to be fed, and a program that never reads cannot block anything.
+//! - A child is reaped exactly once, also when its owner gives up: dropping it kills its group.
+//! - Its group is killed before it is reaped, while the number cannot belong to anyone else.
+
+use std::ffi::OsStr;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, PidfdFlags, Signal};
+
+use super::spool::{Content, memory_file};
+use super::watch;
+
+/// What any pipe holds, even when a user's pipes are rationed.
+const PIPE_LEAST: usize = 4096;
+
+/// A program about to be started.
+#[derive(Debug)]
+pub struct Program<'a> {
+    /// The file to execute, absolute.
+    pub path: &'a Path,
+    /// Its arguments, without its own name.
+    pub arguments: &'a [Vec<u8>],
+    /// Its working folder.
+    pub folder: &'a Path,
+    /// What it reads from stdin; `None` is /dev/null.
+    pub stdin: Option<Content<'a>>,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this status.
+    Status(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+/// A running program.
+#[derive(Debug)]
+pub struct Child {
+    process: std::process::Child,
+    pid: Pid,
+    pidfd: Option<OwnedFd>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    exit: Option<Exit>,
+}
+
+impl Program<'_> {
+    /// Starts the program with exactly these environment variables.
+    ///
+    /// Errors: what exec or fork said, as the kernel's error number.
+    pub fn start<'e>(
+        &self,
+        environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
+    ) -> io::Result<Child> {
+        let mut command = Command::new(self.path);
+        command
+            .args(
+                self.arguments
+                    .iter()
+                    .map(|argument| OsStr::from_bytes(argument)),
+            )
+            .env_clear()
+            .envs(
+                environment
+                    .map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))),
+            )
+            .current_dir(self.folder)
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(content) = self.stdin {
+            command.stdin(stdin_of(content)?);
+        }
+        let mut process = command.spawn()?;
+        let stdout = process.stdout.take();
+        let stderr = process.stderr.take();
+        let pid = Pid::from_child(&process);
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
+        Ok(Child {
+            process,
+            pid,
+            pidfd,
+            stdout,
+            stderr,
+            exit: None,
+        })
+    }
+}
+
+/// A stdin that holds everything already.
+fn stdin_of(content: Content<'_>) -> io::Result<Stdio> {
+    let bytes = match content {
+        Content::File(mut file) => {
+            file.rewind()?;
+            return Ok(file.try_clone()?.into());
+        }
+        Content::Memory(bytes) => bytes,
+    };
+    let (reader, mut writer) = io::pipe()?;
+    if bytes.len() > PIPE_LEAST && rustix::pipe::fcntl_getpipe_size(&writer)? < bytes.len() {
+        return Ok(memory_file(bytes)?.into());
+    }
+    writer.write_all(bytes)?;
+    Ok(reader.into())
+}
+
+impl Child {
+    /// The process id, which is also that of its group.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The end of stdout that is read from, until it was closed.
+    pub fn stdout(&self) -> Option<&ChildStdout> {
+        self.stdout.as_ref()
+    }
+
+    /// The end of stderr that is read from, until it was closed.
+    pub fn stderr(&self) -> Option<&ChildStderr> {
+        self.stderr.as_ref()
+    }
+
+    /// A descriptor that is readable once the program has ended; `None` on kernels before 5.3.
+    pub fn pidfd(&self) -> Option<&OwnedFd> {
+        self.pidfd.as_ref()
+    }
+
+    /// Reads what lies in stdout into `buffer`, whose old content is replaced. At its end nothing is
+    /// left in the buffer, and stdout is closed.
+    ///
+    /// Call it only when stdout was reported ready, since it blocks otherwise.
+    pub fn read_stdout(&mut self, buffer: &mut Buffer) -> io::Result<()> {
+        let Some(stdout) = &mut self.stdout else {
+            return Ok(buffer.clear());
+        };
+        if buffer.fill(stdout)? == 0 {
+            self.stdout = None;
+        }
+        Ok(())
+    }
+
+    /// Reads what lies in stderr, as [`Child::read_stdout`] does.
+    pub fn read_stderr(&mut self, buffer: &mut Buffer) -> io::Result<()> {
+        let Some(stderr) = &mut self.stderr else {
+            return Ok(buffer.clear());
+        };
+        if buffer.fill(stderr)? == 0 {
+            self.stderr = None;
+        }
+        Ok(())
+    }
+
+    /// Closes stdout.
+    pub fn close_stdout(&mut self) {
+        self.stdout = None;
+    }
+
+    /// Closes stderr.
+    pub fn close_stderr(&mut self) {
+        self.stderr = None;
+    }
+
+    /// Whether the program has ended, without waiting. It is not reaped by this where there is a
+    /// pidfd.
+    pub fn has_ended(&mut self) -> bool {
+        match &self.pidfd {
+            Some(pidfd) => watch::is_readable(pidfd),
+            None => matches!(self.process.try_wait(), Ok(Some(_)) | Err(_)),
+        }
+    }
+
+    /// Waits for the end and reaps; children that the program left behind live on.
+    pub fn reap(&mut self) -> Exit {
+        if let Some(exit) = self.exit {
+            return exit;
+        }
+        let exit = match self.process.wait() {
+            Ok(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => Exit::Status(code),
+                (None, signal) => Exit::Signal(signal.unwrap_or(0)),
+            },
+            // Nobody else waits for our children; a kernel that says otherwise has lost this one.
+            Err(_) => Exit::Status(-1),
+        };
+        self.exit = Some(exit);
+        exit
+    }
+
+    /// Ends the program and its whole group: SIGTERM, SIGKILL after `grace`, then reaps.
+    pub fn end(&mut self, grace: Duration) -> Exit {
+        if self.exit.is_none() {
+            // It may have ended by itself in between; then there is nobody left to signal.
+            let _ = rustix::process::kill_process_group(self.pid, Signal::TERM);
+            self.stdout = None;
+            self.stderr = None;
+            self.await_end(grace);
+            let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
+        }
+        self.reap()
+    }
+
+    fn await_end(&mut self, grace: Duration) {
+        if let Some(pidfd) = &self.pidfd {
+            watch::await_readable(pidfd, grace);
+            return;
+        }
+        let until = Instant::now() + grace;
+        while !self.has_ended() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end(Duration::ZERO);
+    }
+}
+
+/// A buffer that is read into again and again.
+#[derive(Debug)]
+pub struct Buffer {
+    bytes: Box<[u8]>,
+    filled: usize,
+}
+
+impl Buffer {
+    /// An empty buffer of this size.
+    pub fn new(size: usize) -> Buffer {
+        Buffer {
+            bytes: vec![0; size].into_boxed_slice(),
+            filled: 0,
+        }
+    }
+
+    /// What the last read brought.
+    pub fn filled(&self) -> &[u8] {
+        &self.bytes[..self.filled]
+    }
+
+    /// Whether the last read filled it, so that more may have been there.
+    pub fn is_full(&self) -> bool {
+        self.filled == self.bytes.len()
+    }
+
+    fn clear(&mut self) {
+        self.filled = 0;
+    }
+
+    fn fill(&mut self, source: &mut impl Read) -> io::Result<usize> {
+        self.filled = 0;
+        loop {
+            match source.read(&mut self.bytes) {
+                Ok(read) => {
+                    self.filled = read;
+                    return Ok(read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// Whether an error of [`Program::start`] has this meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartFailure {
+    /// ENOENT or ENOTDIR: the program, or the interpreter that its first line names, is not there.
+    Missing,
+    /// EACCES or EPERM: no execute permission on the way.
+    Denied,
+    /// ENOEXEC: the kernel knows no way to execute this file.
+    Format,
+    /// E2BIG: arguments and environment are too large together.
+    TooLarge,
+    /// Processes, memory or descriptors are used up, or something else that may pass.
+    Exhausted,
+}
+
+impl From<&io::Error> for StartFailure {
+    fn from(error: &io::Error) -> StartFailure {
+        use rustix::io::Errno;
+        match Errno::from_io_error(error) {
+            Some(Errno::NOENT | Errno::NOTDIR) => StartFailure::Missing,
+            Some(Errno::ACCESS | Errno::PERM) => StartFailure::Denied,
+            Some(Errno::NOEXEC | Errno::LIBBAD) => StartFailure::Format,
+            Some(Errno::TOOBIG) => StartFailure::TooLarge,
+            _ => StartFailure::Exhausted,
+        }
+    }
+}

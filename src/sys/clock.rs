@@ -1,0 +1,61 @@
+//! Time: a monotonic clock for deadlines, the wall clock for dates.
+//!
+//! Shape: [`Moment`]s are milliseconds since the clock was made, small enough for an atomic, so that
+//! the janitor can look at ten thousand deadlines without taking a lock.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A point on the monotonic clock, in milliseconds since its [`Clock`] was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub u64);
+
+impl Moment {
+    /// Later than every other moment.
+    pub const NEVER: Moment = Moment(u64::MAX);
+
+    /// How long it is from this moment until `later`; zero when that is past.
+    pub fn until(self, later: Moment) -> Duration {
+        Duration::from_millis(later.0.saturating_sub(self.0))
+    }
+}
+
+impl std::ops::Add<Duration> for Moment {
+    type Output = Moment;
+
+    fn add(self, span: Duration) -> Moment {
+        let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        Moment(self.0.saturating_add(millis))
+    }
+}
+
+/// The monotonic clock that all deadlines of a server are read against.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    pub fn start() -> Clock {
+        Clock {
+            origin: Instant::now(),
+        }
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Moment {
+        Moment(u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Microseconds since the clock was made, for durations in the log.
+    pub fn micros(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Seconds since 1970 by the wall clock; 0 when it stands before that.
+pub fn epoch_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,58 @@
+//! What the process inherited: descriptors, limits and ignored signals, put in order once at start.
+//!
+//! Rules: a program that tollgate runs sees descriptors 0, 1 and 2 and default signal dispositions,
+//! whatever tollgate itself was started with.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::process::{Resource, Rlimit};
+
+/// Closes inherited descriptors above 2 to the programs that are run, and puts /dev/null in the place
+/// of the server's own stdin, where a program without a body then finds it without a call of its own.
+pub fn seal() -> io::Result<()> {
+    close_fds::set_fds_cloexec(3, &[]);
+    let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
+    Ok(rustix::stdio::dup2_stdin(&null)?)
+}
+
+/// Lifts the limit of open descriptors as far as the system lets it be, and returns it.
+pub fn raise_limit() -> u64 {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    match rustix::process::setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    }
+    .unwrap_or(u64::MAX)
+}
+
+/// Gives signals that were ignored when the server started (as `nohup` and a shell's `&` do) a handler
+/// that does nothing: the server goes on ignoring them, but a program starts with the default, as
+/// exec(2) resets handlers and keeps what is ignored.
+pub fn hand_down_default_signals() {
+    const SIGPIPE: i32 = 13; // std ignores it in the server and restores it in the child.
+    for signal in ignored_signals() {
+        if signal != SIGPIPE {
+            // SIGKILL and the like cannot be ignored, so registering cannot fail for those here.
+            let _ = signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)));
+        }
+    }
+}
+
+/// The numbers of the signals that are ignored, from /proc; none where that cannot be read.
+fn ignored_signals() -> impl Iterator<Item = i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
+    // Real-time signals belong to the C library.
+    (1..32).filter(move |signal| mask >> (signal - 1) & 1 == 1)
+}

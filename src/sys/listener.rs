@@ -1,0 +1,197 @@
+//! Listening sockets: bind TCP or unix, accept, and sort what can go wrong in accepting.
+//!
+//! Rules: a failed accept never ends the server. Want of descriptors or memory is told apart, since
+//! trying again at once would only spin: the caller pauses. A stale unix socket is replaced; one
+//! that somebody answers on, or a file that is no socket, is left alone.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+
+use super::stream::Stream;
+
+/// How many connections the kernel may hold that were not accepted yet (it caps this at somaxconn).
+const BACKLOG: i32 = 4096;
+
+const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
+
+/// Where a listener really listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// An address and the port that the system gave.
+    Tcp(SocketAddr),
+    /// A socket in the file system, removed when the listener is dropped.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bound::Tcp(address) => write!(f, "http://{address}/"),
+            Bound::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What came of one accept.
+#[derive(Debug)]
+pub enum Accepted {
+    /// A connection, and its address where it has one.
+    Connection(Stream, Option<SocketAddr>),
+    /// Nobody is waiting.
+    Nobody,
+    /// The system has no descriptor or memory for another connection: try again later.
+    Exhausted(io::Error),
+}
+
+/// A socket that accepts connections, non-blocking.
+#[derive(Debug)]
+pub struct Listener {
+    socket: OwnedFd,
+    bound: Bound,
+}
+
+impl Listener {
+    /// Binds every address that `host` resolves to, and listens. With port 0 the first address
+    /// chooses the port and the others follow it.
+    ///
+    /// An address of a family that this machine lacks is passed over as long as another one could be
+    /// bound.
+    pub fn tcp(host: &str, port: u16) -> io::Result<Vec<Listener>> {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let mut listeners: Vec<Listener> = Vec::new();
+        let mut failure = None;
+        for mut address in (bare, port).to_socket_addrs()? {
+            if let (0, Some(Bound::Tcp(first))) = (port, listeners.first().map(|l| &l.bound)) {
+                address.set_port(first.port());
+            }
+            match Listener::bind_tcp(address) {
+                Ok(listener) => listeners.push(listener),
+                Err(error)
+                    if matches!(
+                        Errno::from_io_error(&error),
+                        Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)
+                    ) =>
+                {
+                    failure = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match (listeners.is_empty(), failure) {
+            (true, Some(error)) => Err(error),
+            (true, None) => Err(Errno::ADDRNOTAVAIL.into()),
+            (false, _) => Ok(listeners),
+        }
+    }
+
+    fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
+        let family = match address {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
+        let socket = net::socket_with(family, SocketType::STREAM, FLAGS, None)?;
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        if matches!(address, SocketAddr::V6(SocketAddrV6 { .. })) {
+            // So that [::]:80 and 0.0.0.0:80 can stand beside each other and mean what they say.
+            sockopt::set_ipv6_v6only(&socket, true)?;
+        }
+        // Linux hands this on to every accepted connection.
+        sockopt::set_tcp_nodelay(&socket, true)?;
+        net::bind(&socket, &address)?;
+        net::listen(&socket, BACKLOG)?;
+        let bound = SocketAddr::try_from(net::getsockname(&socket)?)?;
+        Ok(Listener {
+            socket,
+            bound: Bound::Tcp(bound),
+        })
+    }
+
+    /// Binds a unix socket at `path` and listens.
+    pub fn unix(path: &Path) -> io::Result<Listener> {
+        let address = SocketAddrUnix::new(path)?;
+        let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
+        if let Err(error) = net::bind(&socket, &address) {
+            if error != Errno::ADDRINUSE || !is_stale(path, &address) {
+                return Err(error.into());
+            }
+            std::fs::remove_file(path)?;
+            net::bind(&socket, &address)?;
+        }
+        net::listen(&socket, BACKLOG)?;
+        Ok(Listener {
+            socket,
+            bound: Bound::Unix(path.to_owned()),
+        })
+    }
+
+    /// Where it listens.
+    pub fn bound(&self) -> &Bound {
+        &self.bound
+    }
+
+    /// Stops listening: whoever connects from now on is refused.
+    pub fn stop(&self) -> io::Result<()> {
+        Ok(net::shutdown(&self.socket, net::Shutdown::Both)?)
+    }
+
+    /// Accepts one connection.
+    pub fn accept(&self) -> Accepted {
+        loop {
+            match net::acceptfrom_with(&self.socket, FLAGS) {
+                Ok((socket, address)) => {
+                    let address = address.and_then(|any| SocketAddr::try_from(any).ok());
+                    return Accepted::Connection(Stream::new(socket), address);
+                }
+                Err(Errno::AGAIN) => return Accepted::Nobody,
+                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
+                    return Accepted::Exhausted(error.into());
+                }
+                // accept(2): what went wrong on the waiting connection itself is reported here;
+                // that connection is lost, the next one is not.
+                Err(
+                    Errno::INTR
+                    | Errno::CONNABORTED
+                    | Errno::NETDOWN
+                    | Errno::PROTO
+                    | Errno::NOPROTOOPT
+                    | Errno::HOSTDOWN
+                    | Errno::NONET
+                    | Errno::HOSTUNREACH
+                    | Errno::OPNOTSUPP
+                    | Errno::NETUNREACH
+                    | Errno::PERM,
+                ) => {}
+                Err(error) => return Accepted::Exhausted(error.into()),
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Bound::Unix(path) = &self.bound {
+            // The socket may have been removed or replaced by hand; there is nobody to tell.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Whether the file is a socket that nobody answers on.
+fn is_stale(path: &Path, address: &SocketAddrUnix) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    let probe = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None);
+    is_socket && probe.is_ok_and(|probe| net::connect(&probe, address) == Err(Errno::CONNREFUSED))
+}

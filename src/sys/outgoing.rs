@@ -1,0 +1,274 @@
+//! What is on its way to a peer: bytes and file ranges that leave as fast as the peer takes them.
+//!
+//! Shape: pieces are pushed at the end and flushed from the front. Rules: nothing here waits. Output
+//! of a program, which may come faster than the peer takes it, is held to [`MEMORY`] bytes in memory
+//! and goes to a spool file beyond; everything else that is pushed is bounded by its maker.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use super::spool::{Room, SpoolFile};
+use super::stream::{More, Stream};
+
+/// How much unsent program output is kept in memory.
+pub const MEMORY: usize = 16 << 10;
+
+/// How much one flush sends before others get their turn.
+const TURN: u64 = 4 << 20;
+
+/// How much one sendfile is asked to send.
+const SENDFILE: u64 = 1 << 20;
+
+/// The state after a flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flushed {
+    /// Everything was sent.
+    All,
+    /// The peer takes no more for now.
+    Blocked,
+    /// The peer would take more, but others should have a turn.
+    Turn,
+}
+
+/// A queue of pieces on their way out.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    /// The first bytes, in a buffer that is kept for the next response.
+    front: Vec<u8>,
+    front_sent: usize,
+    rest: VecDeque<Piece>,
+    sent: u64,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Bytes {
+        bytes: Vec<u8>,
+        sent: usize,
+    },
+    Shared {
+        bytes: Arc<[u8]>,
+        sent: usize,
+    },
+    File {
+        file: Arc<File>,
+        next: u64,
+        end: u64,
+    },
+    Spooled {
+        file: SpoolFile,
+        next: u64,
+    },
+}
+
+impl Outgoing {
+    /// A buffer to append bytes to, behind everything that was pushed.
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        if self.rest.is_empty() {
+            return &mut self.front;
+        }
+        if !matches!(self.rest.back(), Some(Piece::Bytes { .. })) {
+            self.rest.push_back(Piece::Bytes {
+                bytes: Vec::new(),
+                sent: 0,
+            });
+        }
+        match self.rest.back_mut() {
+            Some(Piece::Bytes { bytes, .. }) => bytes,
+            _ => &mut self.front,
+        }
+    }
+
+    /// Pushes bytes that are shared with others.
+    pub fn push_shared(&mut self, bytes: Arc<[u8]>) {
+        self.rest.push_back(Piece::Shared { bytes, sent: 0 });
+    }
+
+    /// Pushes `len` bytes of a file from `first`.
+    pub fn push_file(&mut self, file: Arc<File>, first: u64, len: u64) {
+        self.rest.push_back(Piece::File {
+            file,
+            next: first,
+            end: first.saturating_add(len),
+        });
+    }
+
+    /// Pushes output of a program: into memory while little is pending, else into a spool file.
+    ///
+    /// Where the spool has no room the bytes are kept in memory all the same; [`Outgoing::is_full`]
+    /// then asks the caller to bring no more for now.
+    pub fn push_output(&mut self, bytes: &[u8], room: &Arc<Room>) {
+        if !matches!(self.rest.back(), Some(Piece::Spooled { .. })) {
+            if self.in_memory() + bytes.len() <= MEMORY {
+                return self.bytes().extend_from_slice(bytes);
+            }
+            if let Ok(file) = SpoolFile::create(room) {
+                self.rest.push_back(Piece::Spooled { file, next: 0 });
+            }
+        }
+        let kept = match self.rest.back_mut() {
+            Some(Piece::Spooled { file, .. }) => file.append(bytes).is_ok(),
+            _ => false,
+        };
+        if !kept {
+            self.bytes().extend_from_slice(bytes);
+        }
+    }
+
+    /// Moves what is in memory to a spool file, if it is more than memory is meant for and nothing
+    /// else is pending.
+    pub fn spill(&mut self, room: &Arc<Room>) {
+        if self.in_memory() <= MEMORY || !self.rest.is_empty() {
+            return;
+        }
+        let front = std::mem::take(&mut self.front);
+        let unsent = self.front_sent;
+        self.front_sent = 0;
+        let spooled = SpoolFile::create(room).and_then(|mut file| {
+            file.append(&front[unsent..])?;
+            Ok(file)
+        });
+        match spooled {
+            Ok(file) => self.rest.push_back(Piece::Spooled { file, next: 0 }),
+            Err(_) => {
+                self.front = front;
+                self.front_sent = unsent;
+            }
+        }
+    }
+
+    /// Whether more lies in memory than is meant to: a program should not be read from now.
+    pub fn is_full(&self) -> bool {
+        self.in_memory() > MEMORY
+    }
+
+    /// Whether everything was sent.
+    pub fn is_empty(&self) -> bool {
+        self.front_sent == self.front.len() && self.rest.is_empty()
+    }
+
+    /// Whether a file or something else beside bytes of this queue's own is to be sent.
+    pub fn has_bulk(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// How many bytes were sent since this queue was made.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// How many unsent bytes lie in memory of this queue's own.
+    pub fn in_memory(&self) -> usize {
+        let rest: usize = self.rest.iter().map(Piece::in_memory).sum();
+        self.front.len() - self.front_sent + rest
+    }
+
+    /// Puts another buffer in the place of the (empty) first one, and returns that.
+    pub fn swap_buffer(&mut self, buffer: Vec<u8>) -> Vec<u8> {
+        std::mem::replace(&mut self.front, buffer)
+    }
+
+    /// Sends until everything is gone, the peer takes no more, or the turn is over.
+    ///
+    /// Errors: the connection is beyond use, or a file is shorter than was pushed (`UnexpectedEof`).
+    pub fn flush(&mut self, stream: &Stream) -> io::Result<Flushed> {
+        let before = self.sent;
+        while self.front_sent < self.front.len() {
+            let more = if self.rest.is_empty() {
+                More::No
+            } else {
+                More::Follows
+            };
+            match stream.write(&self.front[self.front_sent..], more)? {
+                Some(sent) => {
+                    self.front_sent += sent;
+                    self.sent += sent as u64;
+                }
+                None => return Ok(Flushed::Blocked),
+            }
+        }
+        self.front.clear();
+        self.front_sent = 0;
+        while !self.rest.is_empty() {
+            let more = if self.rest.len() > 1 {
+                More::Follows
+            } else {
+                More::No
+            };
+            let Some(piece) = self.rest.front_mut() else {
+                break;
+            };
+            match piece.send(stream, more)? {
+                Some(sent) => self.sent += sent,
+                None => return Ok(Flushed::Blocked),
+            }
+            if piece.is_sent() {
+                self.rest.pop_front();
+            }
+            if self.sent - before >= TURN && !self.rest.is_empty() {
+                return Ok(Flushed::Turn);
+            }
+        }
+        Ok(Flushed::All)
+    }
+}
+
+impl Piece {
+    /// Sends some of the piece once.
+    fn send(&mut self, stream: &Stream, more: More) -> io::Result<Option<u64>> {
+        match self {
+            Piece::Bytes { bytes, sent } => {
+                let step = stream.write(&bytes[*sent..], more)?;
+                *sent += step.unwrap_or(0);
+                Ok(step.map(|n| n as u64))
+            }
+            Piece::Shared { bytes, sent } => {
+                let step = stream.write(&bytes[*sent..], more)?;
+                *sent += step.unwrap_or(0);
+                Ok(step.map(|n| n as u64))
+            }
+            Piece::File { file, next, end } => send_range(stream, file, next, *end),
+            Piece::Spooled { file, next } => {
+                let end = file.len();
+                let step = send_range(stream, file.file(), next, end)?;
+                if *next == end {
+                    // Emptied: its disk is free for others while the program goes on.
+                    file.clear()?;
+                    *next = 0;
+                }
+                Ok(step)
+            }
+        }
+    }
+
+    fn is_sent(&self) -> bool {
+        match self {
+            Piece::Bytes { bytes, sent } => *sent == bytes.len(),
+            Piece::Shared { bytes, sent } => *sent == bytes.len(),
+            Piece::File { next, end, .. } => next == end,
+            Piece::Spooled { file, next } => *next == file.len(),
+        }
+    }
+
+    fn in_memory(&self) -> usize {
+        match self {
+            Piece::Bytes { bytes, sent } => bytes.len() - sent,
+            _ => 0,
+        }
+    }
+}
+
+fn send_range(stream: &Stream, file: &File, next: &mut u64, end: u64) -> io::Result<Option<u64>> {
+    let len = (end - *next).min(SENDFILE);
+    if len == 0 {
+        return Ok(Some(0));
+    }
+    // At most SENDFILE, which fits any usize.
+    match stream.send_file(file, next, len as usize)? {
+        Some(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Some(sent) => Ok(Some(sent as u64)),
+        None => Ok(None),
+    }
+}

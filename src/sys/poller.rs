@@ -1,0 +1,99 @@
+//! The shared epoll: every worker waits on it, every descriptor is registered with it once.
+//!
+//! Rules: connections are registered edge-triggered for reading and writing together and are never
+//! re-armed, so that an answered request costs no epoll_ctl. Hence whoever is woken must go on until
+//! a call would block, or ask for one more event with [`Poller::wake`].
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+
+const EDGES: EventFlags = EventFlags::IN
+    .union(EventFlags::OUT)
+    .union(EventFlags::RDHUP)
+    .union(EventFlags::ET);
+
+/// An epoll instance whose events carry a caller's token.
+#[derive(Debug)]
+pub struct Poller {
+    epoll: OwnedFd,
+}
+
+/// One event.
+#[derive(Debug, Clone, Copy)]
+pub struct Woken {
+    /// What the descriptor was registered with.
+    pub token: u64,
+    /// Whether the peer has ended its half of the connection, or all of it.
+    pub hung_up: bool,
+}
+
+impl Poller {
+    /// Makes an epoll instance.
+    pub fn new() -> io::Result<Poller> {
+        Ok(Poller {
+            epoll: epoll::create(CreateFlags::CLOEXEC)?,
+        })
+    }
+
+    /// Registers a descriptor for edge-triggered events in both directions. A first event follows at
+    /// once, since a fresh socket can be written.
+    pub fn register(&self, source: impl AsFd, token: u64) -> io::Result<()> {
+        Ok(epoll::add(
+            &self.epoll,
+            source,
+            EventData::new_u64(token),
+            EDGES,
+        )?)
+    }
+
+    /// Registers a descriptor that wakes every waiter for as long as it is readable.
+    pub fn register_level(&self, source: impl AsFd, token: u64) -> io::Result<()> {
+        Ok(epoll::add(
+            &self.epoll,
+            source,
+            EventData::new_u64(token),
+            EventFlags::IN,
+        )?)
+    }
+
+    /// Has a registered descriptor reported once more if it is ready in any direction, as a socket
+    /// with room to write always is.
+    pub fn wake(&self, source: impl AsFd, token: u64) -> io::Result<()> {
+        Ok(epoll::modify(
+            &self.epoll,
+            source,
+            EventData::new_u64(token),
+            EDGES,
+        )?)
+    }
+
+    /// Ends the registration of a descriptor that stays open.
+    pub fn forget(&self, source: impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.epoll, source)?)
+    }
+
+    /// Waits for one event.
+    ///
+    /// One at a time, because the caller may then run a program for a minute: what else was ready
+    /// is for the other workers.
+    pub fn wait(&self) -> io::Result<Woken> {
+        let mut slot = [MaybeUninit::<Event>::uninit(); 1];
+        loop {
+            match epoll::wait(&self.epoll, &mut slot, None) {
+                Ok(([event, ..], _)) => {
+                    let flags = event.flags;
+                    let ends = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+                    return Ok(Woken {
+                        token: event.data.u64(),
+                        hung_up: flags.intersects(ends),
+                    });
+                }
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}

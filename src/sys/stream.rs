@@ -1,0 +1,116 @@
+//! One accepted connection, TCP or unix, never blocking.
+//!
+//! Shape: a transfer gives `Ok(Some(n))` for n bytes moved, `Ok(None)` when it would block, and an
+//! error when the connection is beyond use. Rules: a write to a peer that is gone is an error, never
+//! a SIGPIPE.
+
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, sockopt};
+
+/// Whether more bytes follow at once, so that the kernel may wait for them to fill a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum More {
+    /// Nothing follows: send now.
+    No,
+    /// More bytes follow in a moment.
+    Follows,
+}
+
+/// A connected, non-blocking socket.
+#[derive(Debug)]
+pub struct Stream {
+    socket: OwnedFd,
+}
+
+impl Stream {
+    /// Takes over a connected socket that is already non-blocking.
+    pub fn new(socket: OwnedFd) -> Stream {
+        Stream { socket }
+    }
+
+    /// Reads into the spare capacity of `buffer`; `Some(0)` is the end of what the peer sends.
+    ///
+    /// The caller reserves the capacity; with none left nothing is read and `Some(0)` must not be
+    /// taken for an end.
+    pub fn read(&self, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        settle(|| {
+            let spare = rustix::buffer::spare_capacity(buffer);
+            rustix::net::recv(&self.socket, spare, RecvFlags::empty()).map(|(read, _)| read)
+        })
+    }
+
+    /// Sends the beginning of `bytes`, as much as the peer's window takes.
+    pub fn write(&self, bytes: &[u8], more: More) -> io::Result<Option<usize>> {
+        let flags = match more {
+            More::No => SendFlags::NOSIGNAL,
+            More::Follows => SendFlags::NOSIGNAL | SendFlags::MORE,
+        };
+        settle(|| rustix::net::send(&self.socket, bytes, flags))
+    }
+
+    /// Sends up to `len` bytes of `file` from `*offset`, which is moved on; `Some(0)` means that the
+    /// file is shorter than that.
+    pub fn send_file(
+        &self,
+        file: &File,
+        offset: &mut u64,
+        len: usize,
+    ) -> io::Result<Option<usize>> {
+        settle(|| rustix::fs::sendfile(&self.socket, file, Some(offset), len))
+    }
+
+    /// Moves up to `len` bytes from a pipe to the peer without copying them; `Some(0)` means that
+    /// the pipe is at its end.
+    pub fn splice_from(
+        &self,
+        pipe: impl AsFd,
+        len: usize,
+        more: More,
+    ) -> io::Result<Option<usize>> {
+        use rustix::pipe::SpliceFlags;
+        let mut flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+        if more == More::Follows {
+            flags |= SpliceFlags::MORE;
+        }
+        settle(|| rustix::pipe::splice(&pipe, None, &self.socket, None, len, flags))
+    }
+
+    /// Tells the peer that nothing more is sent, while it may go on sending.
+    pub fn end_writing(&self) -> io::Result<()> {
+        Ok(rustix::net::shutdown(&self.socket, Shutdown::Write)?)
+    }
+
+    /// Makes closing reset the connection, so that the peer cannot take what it has for the whole.
+    pub fn reset_on_close(&self) -> io::Result<()> {
+        Ok(sockopt::set_socket_linger(
+            &self.socket,
+            Some(Duration::ZERO),
+        )?)
+    }
+
+    /// The address of this end, where it is TCP.
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        SocketAddr::try_from(rustix::net::getsockname(&self.socket).ok()?).ok()
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Makes a call, again where a signal interrupted it, and tells "would block" from failure.
+fn settle(call: impl FnMut() -> Result<usize, Errno>) -> io::Result<Option<usize>> {
+    match rustix::io::retry_on_intr(call) {
+        Ok(moved) => Ok(Some(moved)),
+        Err(Errno::AGAIN) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

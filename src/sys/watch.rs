@@ -1,0 +1,193 @@
+//! Waits for a program, its client and the order to stop, all at once.
+//!
+//! Rules: one poll(2) over everything that can matter while a program runs, so that a silent program
+//! is left as soon as its client goes, and a daemon that holds stdout open is not waited for.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::io::Errno;
+
+use super::child::Child;
+use super::stream::Stream;
+
+/// How often a program without a pidfd is asked whether it has ended.
+const WITHOUT_PIDFD: Duration = Duration::from_millis(50);
+
+/// An order that can be given once and is seen by everyone who waits.
+#[derive(Debug)]
+pub struct Halt {
+    event: OwnedFd,
+}
+
+impl Halt {
+    /// An order that was not given yet.
+    pub fn new() -> io::Result<Halt> {
+        Ok(Halt {
+            event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        })
+    }
+
+    /// Gives the order.
+    pub fn order(&self) {
+        // The counter would have to overflow for this to fail.
+        let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+    }
+
+    /// Whether the order was given.
+    pub fn is_ordered(&self) -> bool {
+        is_readable(&self.event)
+    }
+}
+
+impl AsFd for Halt {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.event.as_fd()
+    }
+}
+
+/// What to wait for, besides stderr, a client that is gone and the order to stop. What was seen and
+/// stays true is left out, or the wait would end at once for ever.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// That stdout has bytes or is at its end.
+    pub stdout: bool,
+    /// That the program ends.
+    pub end: bool,
+    /// That the client sends nothing more.
+    pub client_half: bool,
+    /// That the client takes bytes.
+    pub client_room: bool,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Events {
+    /// stdout can be read.
+    pub stdout: Pipe,
+    /// stderr can be read.
+    pub stderr: Pipe,
+    /// The program has ended.
+    pub ended: bool,
+    /// The client takes bytes.
+    pub client_room: bool,
+    /// The client sends nothing more; it may still be reading.
+    pub client_half: bool,
+    /// The client is gone in both directions.
+    pub client_gone: bool,
+    /// The server is to stop.
+    pub halted: bool,
+}
+
+/// The state of one pipe.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Pipe {
+    /// Nothing to read.
+    #[default]
+    Quiet,
+    /// Bytes can be read.
+    Bytes,
+    /// All was read, and nobody can write any more.
+    End,
+}
+
+impl From<PollFlags> for Pipe {
+    fn from(flags: PollFlags) -> Pipe {
+        if flags.contains(PollFlags::IN) {
+            Pipe::Bytes
+        } else if flags.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
+            Pipe::End
+        } else {
+            Pipe::Quiet
+        }
+    }
+}
+
+/// Waits until something happens, at most for `patience`.
+pub fn watch(
+    child: &mut Child,
+    client: &Stream,
+    halt: &Halt,
+    wanted: Wanted,
+    patience: Duration,
+) -> io::Result<Events> {
+    let mut patience = patience;
+    if child.pidfd().is_none() && wanted.end {
+        patience = patience.min(WITHOUT_PIDFD);
+    }
+    let mut client_flags = PollFlags::empty();
+    if wanted.client_half {
+        client_flags |= PollFlags::RDHUP;
+    }
+    if wanted.client_room {
+        client_flags |= PollFlags::OUT;
+    }
+    let mut polled = [
+        PollFd::new(client, client_flags),
+        PollFd::new(halt, PollFlags::IN),
+        // What is not watched is a second look at the order to stop, which costs nothing.
+        PollFd::new(halt, PollFlags::IN),
+        PollFd::new(halt, PollFlags::IN),
+        PollFd::new(halt, PollFlags::IN),
+    ];
+    let mut stdout_at = None;
+    let mut stderr_at = None;
+    let mut pidfd_at = None;
+    let mut count = 2;
+    // Before the pipes: what poll finds in them is then the last of a program that it found ended.
+    if let (Some(pidfd), true) = (child.pidfd(), wanted.end) {
+        polled[count] = PollFd::new(pidfd, PollFlags::IN);
+        pidfd_at = Some(count);
+        count += 1;
+    }
+    if let Some(stderr) = child.stderr() {
+        polled[count] = PollFd::new(stderr, PollFlags::IN);
+        stderr_at = Some(count);
+        count += 1;
+    }
+    if let (Some(stdout), true) = (child.stdout(), wanted.stdout) {
+        polled[count] = PollFd::new(stdout, PollFlags::IN);
+        stdout_at = Some(count);
+        count += 1;
+    }
+    match poll(&mut polled[..count], Some(&timespec(patience))) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let flags = |at: Option<usize>| at.map_or(PollFlags::empty(), |at| polled[at].revents());
+    let client_flags = polled[0].revents();
+    let mut events = Events {
+        stdout: Pipe::from(flags(stdout_at)),
+        stderr: Pipe::from(flags(stderr_at)),
+        ended: !flags(pidfd_at).is_empty(),
+        client_room: client_flags.contains(PollFlags::OUT),
+        client_half: client_flags.contains(PollFlags::RDHUP),
+        client_gone: client_flags.intersects(PollFlags::HUP | PollFlags::ERR),
+        halted: !polled[1].revents().is_empty(),
+    };
+    if pidfd_at.is_none() && wanted.end {
+        events.ended = child.has_ended();
+    }
+    Ok(events)
+}
+
+/// Whether a descriptor is readable now.
+pub(super) fn is_readable(descriptor: &OwnedFd) -> bool {
+    await_readable(descriptor, Duration::ZERO)
+}
+
+/// Waits until a descriptor is readable; false when `patience` ended before.
+pub(super) fn await_readable(descriptor: &OwnedFd, patience: Duration) -> bool {
+    let mut polled = [PollFd::new(descriptor, PollFlags::IN)];
+    matches!(poll(&mut polled, Some(&timespec(patience))), Ok(1..))
+}
+
+fn timespec(span: Duration) -> Timespec {
+    let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+    Timespec {
+        tv_sec: seconds,
+        tv_nsec: i64::from(span.subsec_nanos()),
+    }
+}
