@@ -1,0 +1,48 @@
+# tollgate: `make run` serves this repository's own site, `make test` tests everything.
+
+CARGO ?= cargo
+CC ?= cc
+TARGET ?= $(shell uname -m)-unknown-linux-musl
+
+.PHONY: help run build hello test check fuzz static clean
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
+
+run: build hello ## build, and serve www and cgi-bin at http://127.0.0.1:8080 (ARGS="..." for options)
+	target/release/tollgate $(ARGS) .
+
+build:
+	$(CARGO) build --release --locked
+
+# Not a file target: without a compiler a program that says so takes its place.
+hello:
+	@if command -v $(CC) >/dev/null 2>&1; then \
+		echo "$(CC) -O2 -o cgi-bin/hello-c examples/hello.c"; \
+		$(CC) -O2 -Wall -o cgi-bin/hello-c examples/hello.c; \
+	else \
+		echo "no C compiler ($(CC)): cgi-bin/hello-c will say so"; \
+		cp examples/hello-c.sh cgi-bin/hello-c && chmod +x cgi-bin/hello-c; \
+	fi
+
+test: hello ## run all tests; on Debian, install first what they need and is missing
+	@.ci/install
+	$(CARGO) test --locked
+
+check: ## formatting, clippy, documentation and layers; a warning is an error
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	$(CARGO) test --locked --test layering
+
+fuzz: ## run each fuzz target for a short while
+	fuzz/run
+
+static: ## build a static binary for this machine, or for TARGET=...
+	rustup target add $(TARGET)
+	$(CARGO) build --release --locked --target $(TARGET)
+	@echo "target/$(TARGET)/release/tollgate"
+
+clean: ## remove what was built
+	$(CARGO) clean
+	rm -f cgi-bin/hello-c

@@ -1,0 +1,26 @@
+//! tollgate as its users meet it: the program, run, and talked to over sockets. One binary, so that it
+//! is linked once; a folder of modules by area, the rule that is tested in the name of each test.
+//!
+//! Each test has a server and a folder of its own, so they run in any order and at the same time.
+
+// Clippy's leave for tests does not reach the functions that tests call.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+#[path = "integration/cgi.rs"]
+mod cgi;
+#[path = "integration/cgi_life.rs"]
+mod cgi_life;
+#[path = "integration/cgi_response.rs"]
+mod cgi_response;
+#[path = "integration/cli.rs"]
+mod cli;
+#[path = "integration/connection.rs"]
+mod connection;
+#[path = "integration/framing.rs"]
+mod framing;
+#[path = "integration/real.rs"]
+mod real;
+#[path = "integration/static_file.rs"]
+mod static_file;

@@ -1,0 +1,329 @@
+//! The life of a program: when its output is passed on, how long it may take, who ends it, and that
+//! nothing of it is left behind.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
+
+use crate::support::{
+    Client, Ended, PATIENCE, Server, Site, eventually, has_ended, published_pids, request,
+};
+
+/// Asks for a behaviour of the probe that writes process ids to `pids`, and reads them.
+fn ask_and_read_pids(server: &Server, behaviour: &str) -> (Client, Vec<i32>) {
+    let mut client = server.connect();
+    let target = format!("/cgi-bin/probe/{behaviour}?file={}", server.text("pids"));
+    client.send(request("GET", &target, &[], b""));
+    let pids = published_pids(&server.path("pids"));
+    (client, pids)
+}
+
+#[track_caller]
+fn expect_ended(pids: &[i32]) {
+    for &pid in pids {
+        assert!(
+            eventually(PATIENCE, || has_ended(pid)),
+            "process {pid} was left running"
+        );
+    }
+}
+
+/// A soft limit of 1,024 descriptors is customary, and too low to crowd a server.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+}
+
+#[test]
+fn output_is_passed_on_as_it_comes() {
+    for version in ["1.1", "1.0"] {
+        let server = Server::start(&[]);
+        let mut client = server.connect();
+        let gate = server.text("gate");
+        client.send(format!(
+            "GET /cgi-bin/probe/gate?file={gate} HTTP/{version}\r\nHost: h\r\n\r\n"
+        ));
+        client.wait_for("first");
+        // The program prints the rest only now.
+        server.file("gate", "");
+        let response = client.read_response("GET");
+        assert_eq!(response.text(), "first\nsecond\n", "HTTP/{version}");
+    }
+}
+
+#[test]
+fn lines_with_pauses_arrive_one_by_one() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    client.send(request(
+        "GET",
+        "/cgi-bin/probe/tick?count=3&ms=300",
+        &[],
+        b"",
+    ));
+    client.wait_for("tick 1\n");
+    let seen = String::from_utf8_lossy(client.pending()).into_owned();
+    assert!(!seen.contains("tick 3"), "all came at once: {seen:?}");
+    assert_eq!(
+        client.read_response("GET").text(),
+        "tick 1\ntick 2\ntick 3\n"
+    );
+}
+
+#[test]
+fn a_silent_program_is_504_and_ended_with_its_group() {
+    let server = Server::start(&["--cgi-timeout", "0.5"]);
+    let (mut client, pids) = ask_and_read_pids(&server, "family");
+    let response = client.read_response("GET");
+    assert_eq!(response.status, 504);
+    expect_ended(&pids);
+    server.wait_for_access("cgi.timeout");
+    server.wait_until_childless();
+}
+
+#[test]
+fn a_program_that_falls_silent_half_way_leaves_a_cut_response() {
+    let server = Server::start(&["--cgi-timeout", "0.5"]);
+    let response = server.get("/cgi-bin/probe/gate?file=/never");
+    assert_eq!((response.status, response.ended), (200, Ended::Cut));
+    assert_eq!(response.body, b"first\n");
+    server.wait_for_access("cgi.timeout");
+}
+
+#[test]
+fn a_program_that_prints_now_and_then_is_not_silent() {
+    let server = Server::start(&["--cgi-timeout", "1"]);
+    let response = server.get("/cgi-bin/probe/tick?count=8&ms=250");
+    assert!(response.text().ends_with("tick 8\n"));
+}
+
+#[test]
+fn a_program_that_ignores_sigterm_is_killed() {
+    let server = Server::start(&["--cgi-timeout", "0.5"]);
+    let (mut client, pids) = ask_and_read_pids(&server, "stubborn");
+    assert_eq!(client.read_response("GET").status, 504);
+    expect_ended(&pids);
+}
+
+#[test]
+fn a_client_that_leaves_ends_a_silent_program_and_its_group() {
+    let server = Server::start(&[]);
+    let (client, pids) = ask_and_read_pids(&server, "family");
+    drop(client);
+    expect_ended(&pids);
+    server.wait_for_access("client.gone");
+    server.wait_until_childless();
+}
+
+#[test]
+fn a_client_that_leaves_ends_a_stubborn_program() {
+    let server = Server::start(&[]);
+    let (client, pids) = ask_and_read_pids(&server, "stubborn");
+    drop(client);
+    expect_ended(&pids);
+}
+
+#[test]
+fn a_client_that_only_half_closes_has_a_grace_and_no_more() {
+    let server = Server::start(&[]);
+    let (client, pids) = ask_and_read_pids(&server, "family");
+    client.half_close();
+    expect_ended(&pids);
+}
+
+#[test]
+fn a_client_that_leaves_a_flood_ends_the_program() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    client.send(request(
+        "GET",
+        "/cgi-bin/probe/tick?count=1000000&ms=1",
+        &[],
+        b"",
+    ));
+    client.wait_for("tick 1\n");
+    assert!(!server.children().is_empty());
+    drop(client);
+    server.wait_until_childless();
+}
+
+#[test]
+fn a_child_in_the_background_does_not_hold_the_response() {
+    let server = Server::start(&[]);
+    let start = Instant::now();
+    let (mut client, pids) = ask_and_read_pids(&server, "background");
+    let response = client.read_response("GET");
+    assert_eq!(response.text(), "the page is whole\n");
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        start.elapsed()
+    );
+    // It is a daemon or a mistake: ours to end only when the request failed. It ends with the test.
+    for pid in pids {
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    }
+}
+
+#[test]
+fn a_program_that_closes_its_output_and_works_on_does_not_hold_the_response() {
+    let server = Server::start(&[]);
+    server.script(
+        "cgi-bin/works-on",
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\ndone\\n'\nexec sleep 60 >&- 2>&-\n",
+    );
+    assert_eq!(server.get("/cgi-bin/works-on").text(), "done\n");
+}
+
+#[test]
+fn no_zombie_is_left() {
+    let server = Server::start(&["--cgi-timeout", "0.5"]);
+    for behaviour in [
+        "hello",
+        "exit?code=1",
+        "killed",
+        "nothing",
+        "no-header",
+        "endless-header",
+    ] {
+        server.get(&format!("/cgi-bin/probe/{behaviour}"));
+    }
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    server.get("/cgi-bin/probe/hello");
+                }
+            });
+        }
+    });
+    server.wait_until_childless();
+}
+
+#[test]
+fn past_max_processes_requests_wait_in_line() {
+    let server = Server::start(&["--max-processes", "2"]);
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let response = server.get("/cgi-bin/probe/sleep?ms=150");
+                assert_eq!(
+                    (response.status, response.text().as_str()),
+                    (200, "slept\n")
+                );
+            });
+        }
+        let most = (0..50).map(|_| server.children().len()).max().unwrap();
+        assert!(most <= 2, "{most} programs at once");
+    });
+}
+
+#[test]
+fn past_the_line_requests_are_503_with_retry_after() {
+    let site = Site::new();
+    let gate = site.text("gate");
+    let server = site.serve(&["--max-processes", "1"]);
+    let mut running = server.connect();
+    running.send(request(
+        "GET",
+        &format!("/cgi-bin/probe/gate?file={gate}"),
+        &[],
+        b"",
+    ));
+    running.wait_for("first");
+
+    // More than the line has places.
+    raise_descriptor_limit();
+    let mut clients: Vec<Client> = (0..1100).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(request(
+            "GET",
+            "/cgi-bin/probe/hello",
+            &["Connection: close"],
+            b"",
+        ));
+    }
+    server.wait_for_access("cgi.busy");
+    server.file("gate", "");
+    assert_eq!(running.read_response("GET").text(), "first\nsecond\n");
+
+    let (mut answered, mut refused) = (0, 0);
+    for client in &mut clients {
+        let response = client.read_response("GET");
+        match response.status {
+            200 => answered += 1,
+            503 => {
+                let seconds = response.field("Retry-After").expect("Retry-After");
+                assert!(seconds.parse::<u32>().unwrap() >= 1);
+                refused += 1;
+            }
+            other => panic!("{other}: {response:?}"),
+        }
+    }
+    assert!(
+        answered > 0 && refused > 0,
+        "{answered} answered, {refused} refused"
+    );
+}
+
+#[test]
+fn files_are_answered_while_every_process_is_busy() {
+    let site = Site::new();
+    let gate = site.text("gate");
+    site.file("www/page.txt", "a page\n");
+    let server = site.serve(&["--max-processes", "2", "--threads", "2"]);
+    let mut busy: Vec<Client> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut busy {
+        let target = format!("/cgi-bin/probe/gate?file={gate}");
+        client.send(request("GET", &target, &["Connection: close"], b""));
+    }
+    assert!(eventually(PATIENCE, || !server.children().is_empty()));
+    for _ in 0..10 {
+        assert_eq!(server.get("/page.txt").text(), "a page\n");
+    }
+    server.file("gate", "");
+    for client in &mut busy {
+        assert_eq!(client.read_response("GET").text(), "first\nsecond\n");
+    }
+}
+
+#[test]
+fn one_thread_is_enough_for_files_and_programs() {
+    let site = Site::new();
+    site.file("www/page.txt", "a page\n");
+    let server = site.serve(&["--threads", "1"]);
+    for _ in 0..3 {
+        assert_eq!(server.get("/page.txt").text(), "a page\n");
+        assert_eq!(server.get("/cgi-bin/probe/hello").text(), "hello\n");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_while_it_waits_in_line_starts_no_program() {
+    let site = Site::new();
+    let (gate, pid) = (site.text("gate"), site.text("pid"));
+    let server = site.serve(&["--max-processes", "1"]);
+    let mut running = server.connect();
+    running.send(request(
+        "GET",
+        &format!("/cgi-bin/probe/gate?file={gate}"),
+        &[],
+        b"",
+    ));
+    running.wait_for("first");
+    let mut waiting = server.connect();
+    waiting.send(request(
+        "GET",
+        &format!("/cgi-bin/probe/silent?file={pid}"),
+        &[],
+        b"",
+    ));
+    drop(waiting);
+    server.wait_for_access("client.gone");
+    server.file("gate", "");
+    assert_eq!(running.read_response("GET").text(), "first\nsecond\n");
+    assert_eq!(server.get("/cgi-bin/probe/hello").text(), "hello\n");
+    assert!(!server.path("pid").exists());
+}
