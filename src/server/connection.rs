@@ -229,7 +229,7 @@ impl Connection {
                 }
             }
             // The responses to the requests before are gathered until more input is needed.
-            if !self.outgoing.is_empty() {
+            if !self.outgoing.is_empty() || self.entry.is_some() {
                 self.stage = Stage::Sending(Then::Keep);
                 return Step::Again;
             }
@@ -385,14 +385,15 @@ impl Connection {
     /// Goes on after a response was given.
     fn after(&mut self, then: Then) -> Step {
         self.deadline = Moment::NEVER;
-        self.stage = match then {
-            // The next request may be here already; its response leaves together with this one.
-            Then::Keep
-                if self.outgoing.in_memory() <= GATHERED_MAX && !self.outgoing.has_bulk() =>
-            {
-                Stage::Head
-            }
-            _ => Stage::Sending(then),
+        // The next request may be here already; its response leaves together with this one.
+        let gathers = then == Then::Keep
+            && self.consumed < self.input.len()
+            && self.outgoing.in_memory() <= GATHERED_MAX
+            && !self.outgoing.has_bulk();
+        self.stage = if gathers {
+            Stage::Head
+        } else {
+            Stage::Sending(then)
         };
         Step::Again
     }

@@ -223,8 +223,7 @@ impl Server {
             .min(settings.send_timeout)
             .min(Duration::from_secs(4));
         let tick = (shortest / 4).max(Duration::from_millis(10));
-        while !self.halt.is_ordered() {
-            thread::sleep(tick);
+        while !self.halt.wait(tick) {
             let now = self.clock.now();
             for number in self.parking.table.overdue(now) {
                 self.parking.wakes.push(number);
