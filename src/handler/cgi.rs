@@ -102,9 +102,6 @@ pub fn run(
     } else {
         Stage::Header(Vec::new())
     };
-    if script.is_nph {
-        reply.begin_raw();
-    }
     let mut relay = Relay {
         child,
         reply,
@@ -294,6 +291,10 @@ impl Relay<'_, '_> {
     /// Gives what was read from stdout to where the stage says.
     fn take_output(&mut self) -> Result<(), Reason> {
         match &mut self.stage {
+            Stage::Raw if !self.reply.is_begun() && !self.buffer.filled().is_empty() => {
+                self.reply.begin_raw();
+                self.reply.push(self.buffer.filled());
+            }
             Stage::Body | Stage::Raw => self.reply.push(self.buffer.filled()),
             Stage::Redirect(_) | Stage::Given => {}
             Stage::Header(seen) => {
@@ -351,6 +352,7 @@ impl Relay<'_, '_> {
         match &self.stage {
             Stage::Header(seen) => Err(response::ended(seen)),
             Stage::Redirect(_) | Stage::Given => Ok(()), // Nobody waits for it.
+            Stage::Raw if !self.reply.is_begun() => Err(Reason::CgiNoOutput),
             Stage::Body | Stage::Raw => match self.reply.finish() {
                 Ending::Whole => {
                     self.stage = Stage::Given;
@@ -399,6 +401,7 @@ fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option
         (Stage::Redirect(_) | Stage::Given, _) => {}
         (_, Exit::Signal(_)) => return Err(Reason::CgiKilled),
         (Stage::Header(seen), Exit::Status(_)) => return Err(response::ended(seen)),
+        (Stage::Raw, Exit::Status(_)) if !reply.is_begun() => return Err(Reason::CgiNoOutput),
         (Stage::Body | Stage::Raw, Exit::Status(_)) => {
             if reply.finish() == Ending::Short {
                 return Err(Reason::CgiShort);

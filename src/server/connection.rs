@@ -48,7 +48,13 @@ const GATHERED_MAX: usize = 64 << 10;
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How long a client is listened to after a refusal.
-const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How long after its start a connection without a request counts as idle.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How much is received before others get their turn.
+const RECEIVED_PER_TURN: usize = 4 << 20;
 
 /// What a worker has to do with a connection that it has driven.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,12 +140,13 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// A connection that was accepted now and may take until `deadline` for its first head.
+    /// A connection that was accepted `now` and may take until `deadline` for its first head.
     pub fn new(
         stream: Stream,
         number: u32,
         listener: usize,
         peer: Option<SocketAddr>,
+        now: Moment,
         deadline: Moment,
     ) -> Connection {
         Connection {
@@ -152,7 +159,7 @@ impl Connection {
             outgoing: Outgoing::default(),
             stage: Stage::Head,
             deadline,
-            idle_since: Moment::NEVER,
+            idle_since: now + FRESH,
             pace: None,
             input_ended: false,
             hung_up: false,
@@ -301,6 +308,7 @@ impl Connection {
             return Step::Again;
         };
         let (mut pending, mut body) = *stage;
+        let mut received = 0;
         loop {
             match body.take(&self.input[self.consumed..]) {
                 Ok(Received::Some { used }) => self.consumed += used,
@@ -318,8 +326,15 @@ impl Connection {
             if self.input_ended {
                 return self.refuse(pending.head, Reason::BodyCut, worker);
             }
+            if received >= RECEIVED_PER_TURN {
+                self.stage = Stage::Body(Box::new((pending, body)));
+                return Step::Done(Next::Turn);
+            }
             match self.read(body.read_len()) {
-                Ok(Some(_)) => self.deadline = body.advance(worker.now()),
+                Ok(Some(read)) => {
+                    received += read;
+                    self.deadline = body.advance(worker.now());
+                }
                 Ok(None) => {
                     self.stage = Stage::Body(Box::new((pending, body)));
                     return Step::Done(Next::Park);
@@ -453,15 +468,17 @@ impl Connection {
 
     /// Drops what the client still sends.
     fn linger(&mut self) -> Step {
-        loop {
+        let mut received = 0;
+        while received < RECEIVED_PER_TURN {
             self.input.clear();
             self.consumed = 0;
             match self.read(READ_LEAST) {
                 Ok(Some(0)) | Err(_) => return Step::Done(Next::Close),
-                Ok(Some(_)) => {}
+                Ok(Some(read)) => received += read,
                 Ok(None) => return Step::Done(Next::Park),
             }
         }
+        Step::Done(Next::Turn)
     }
 
     /// Acts on a deadline that has passed.

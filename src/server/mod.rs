@@ -252,15 +252,18 @@ impl Server {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Reserves a slot, at the cost of an idle connection where it has to be.
+    /// Reserves a slot, at the cost of an idle connection where it has to be. When there is none,
+    /// accepting goes on with the next connection that closes.
     fn reserve(&self) -> Option<u32> {
         let table = &self.parking.table;
-        table.reserve().or_else(|| {
-            if table.evict_idle() {
-                table.reserve()
-            } else {
-                None
-            }
+        let free = || match table.reserve() {
+            None if table.evict_idle(self.clock.now()) => table.reserve(),
+            reserved => reserved,
+        };
+        free().or_else(|| {
+            self.accepting_paused.store(true, Ordering::SeqCst);
+            // One may have closed before it could see that.
+            free()
         })
     }
 

@@ -143,7 +143,7 @@ impl Table {
         slot.hung_up.store(false, Ordering::Relaxed);
         let mut place = slot.lock();
         register(&connection)?;
-        slot.park(connection.deadline(), Moment::NEVER);
+        slot.park(connection.deadline(), connection.idle_since());
         *place = Some(Box::new(connection));
         Ok(())
     }
@@ -176,10 +176,10 @@ impl Table {
             .collect()
     }
 
-    /// Removes the connection that has been idle for longest; false when none is idle.
-    pub fn evict_idle(&self) -> bool {
+    /// Removes the connection that has been idle for longest; false when none is.
+    pub fn evict_idle(&self, now: Moment) -> bool {
         let since = |number: &u32| self.slot(*number).idle_since.load(Ordering::Relaxed);
-        let idle = |slot: &Slot| slot.idle_since.load(Ordering::Relaxed) != Moment::NEVER.0;
+        let idle = |slot: &Slot| slot.idle_since.load(Ordering::Relaxed) <= now.0;
         let Some(number) = self.numbers(idle).min_by_key(since) else {
             return false;
         };

@@ -6,7 +6,6 @@
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::Ordering;
 
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
@@ -189,13 +188,13 @@ impl<'s> Worker<'s> {
         };
         while !server.is_stopping() {
             let Some(number) = server.reserve() else {
-                server.accepting_paused.store(true, Ordering::SeqCst);
                 return;
             };
             match socket.accept() {
                 Accepted::Connection(stream, peer) => {
-                    let deadline = self.now() + server.settings.header_timeout;
-                    let connection = Connection::new(stream, number, listener, peer, deadline);
+                    let now = self.now();
+                    let deadline = now + server.settings.header_timeout;
+                    let connection = Connection::new(stream, number, listener, peer, now, deadline);
                     let parking = &server.parking;
                     let filled = parking.table.fill(number, connection, |connection| {
                         parking.poller.register(connection.stream(), number.into())
@@ -209,10 +208,11 @@ impl<'s> Worker<'s> {
                 }
                 Accepted::Nobody => return server.closed(number),
                 Accepted::Exhausted(error) => {
-                    log::warn!("no connection can be accepted for a second: {error}");
                     server.closed(number);
-                    server.pause_accepting();
-                    return;
+                    if !server.parking.table.evict_idle(self.now()) {
+                        log::warn!("no connection can be accepted for a second: {error}");
+                        return server.pause_accepting();
+                    }
                 }
             }
         }

@@ -65,22 +65,6 @@ impl Stream {
         settle(|| rustix::fs::sendfile(&self.socket, file, Some(offset), len))
     }
 
-    /// Moves up to `len` bytes from a pipe to the peer without copying them; `Some(0)` means that
-    /// the pipe is at its end.
-    pub fn splice_from(
-        &self,
-        pipe: impl AsFd,
-        len: usize,
-        more: More,
-    ) -> io::Result<Option<usize>> {
-        use rustix::pipe::SpliceFlags;
-        let mut flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-        if more == More::Follows {
-            flags |= SpliceFlags::MORE;
-        }
-        settle(|| rustix::pipe::splice(&pipe, None, &self.socket, None, len, flags))
-    }
-
     /// Tells the peer that nothing more is sent, while it may go on sending.
     pub fn end_writing(&self) -> io::Result<()> {
         Ok(rustix::net::shutdown(&self.socket, Shutdown::Write)?)

@@ -3,7 +3,7 @@
 //! Rules: every wait has an end ([`PATIENCE`]); a response that breaks RFC 9112 in any way fails the
 //! test that received it, and so does a byte after a response that nobody asked for.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 
@@ -302,9 +302,16 @@ impl Client {
     /// Receives some bytes; `false` at the end.
     fn receive(&mut self) -> io::Result<bool> {
         let mut piece = [0; 64 * 1024];
-        let count = match &mut self.stream {
-            Stream::Tcp(stream) => stream.read(&mut piece)?,
-            Stream::Unix(stream) => stream.read(&mut piece)?,
+        let count = loop {
+            let read = match &mut self.stream {
+                Stream::Tcp(stream) => stream.read(&mut piece),
+                Stream::Unix(stream) => stream.read(&mut piece),
+            };
+            match read {
+                // A machine that is paused and goes on interrupts calls that have a time-out.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read?,
+            }
         };
         self.received.extend_from_slice(&piece[..count]);
         Ok(count > 0)
