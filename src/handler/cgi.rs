@@ -397,11 +397,8 @@ impl Relay<'_, '_> {
 fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option<Reason>, Reason> {
     match (stage, exit) {
         (Stage::Redirect(_) | Stage::Given, _) => {}
-        (Stage::Header(seen), Exit::Signal(_)) if !seen.is_empty() => {
-            return Err(Reason::CgiKilled);
-        }
-        (Stage::Header(seen), _) => return Err(response::ended(seen)),
-        (Stage::Body | Stage::Raw, Exit::Signal(_)) => return Err(Reason::CgiKilled),
+        (_, Exit::Signal(_)) => return Err(Reason::CgiKilled),
+        (Stage::Header(seen), Exit::Status(_)) => return Err(response::ended(seen)),
         (Stage::Body | Stage::Raw, Exit::Status(_)) => {
             if reply.finish() == Ending::Short {
                 return Err(Reason::CgiShort);

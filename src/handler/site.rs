@@ -69,6 +69,7 @@ impl Site {
         let mut hidden = Vec::new();
         let mut clauses = Vec::new();
         for StaticRoute { prefix, folder } in &statics {
+            let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.clone());
             clauses.push(format!("serves {prefix} from {}", folder.display()));
         }
         for route in &cgis {

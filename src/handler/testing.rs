@@ -3,8 +3,9 @@
 use std::os::unix::fs::FileExt;
 use std::time::SystemTime;
 
+use crate::config::Listing;
 use crate::handler::cache::Cache;
-use crate::handler::static_file::{FileRequest, Listing, StaticRoot, respond};
+use crate::handler::static_file::{FileRequest, StaticRoot, respond};
 use crate::handler::{Body, Response};
 use crate::proto::http::head::{HeadLimits, RequestHead};
 use crate::proto::uri::path::UrlPath;

@@ -119,10 +119,10 @@ impl AccessLog {
             micros % 1_000_000
         );
         let mut file = &*target.file.read().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = file.write_all(&line) {
-            if !self.failed.swap(true, Ordering::Relaxed) {
-                log::error!("the access log cannot be written: {error}");
-            }
+        if let Err(error) = file.write_all(&line)
+            && !self.failed.swap(true, Ordering::Relaxed)
+        {
+            log::error!("the access log cannot be written: {error}");
         }
     }
 }

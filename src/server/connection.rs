@@ -27,6 +27,7 @@ use super::admission::Ticket;
 use super::body::{BodyState, Received};
 use super::exchange::{self, Answer, Request};
 use super::worker::Worker;
+use crate::handler::cgi::HALF_CLOSED_GRACE;
 use crate::handler::pace::Pace;
 use crate::proto::http::head::RequestHead;
 use crate::proto::{Parsed, Reason};
@@ -178,10 +179,10 @@ impl Connection {
     /// Goes on from where the connection was parked.
     pub fn drive(&mut self, worker: &mut Worker<'_>) -> Next {
         self.drained = false;
-        if worker.now() >= self.deadline {
-            if let Step::Done(next) = self.expire(worker) {
-                return next;
-            }
+        if worker.now() >= self.deadline
+            && let Step::Done(next) = self.expire(worker)
+        {
+            return next;
         }
         let mut answered = 0;
         loop {
@@ -229,7 +230,7 @@ impl Connection {
                 }
             }
             // The responses to the requests before are gathered until more input is needed.
-            if !self.outgoing.is_empty() {
+            if !self.outgoing.is_empty() || self.entry.is_some() {
                 self.stage = Stage::Sending(Then::Keep);
                 return Step::Again;
             }
@@ -323,7 +324,7 @@ impl Connection {
                     self.stage = Stage::Body(Box::new((pending, body)));
                     return Step::Done(Next::Park);
                 }
-                Err(_) => return self.lose(worker),
+                Err(_) => return self.lose_pending(&pending, worker),
             }
         }
     }
@@ -339,13 +340,23 @@ impl Connection {
             return self.answer(pending, ticket.redeem(), worker);
         }
         // Earlier responses need not wait for this one.
-        match self.outgoing.flush(&self.stream) {
-            Ok(_) => {
-                self.stage = Stage::Waiting(Box::new((pending, ticket)));
-                Step::Done(Next::Park)
-            }
-            Err(_) => self.lose(worker),
+        let is_lost = self.outgoing.flush(&self.stream).is_err() || self.look_for_end().is_err();
+        if is_lost {
+            return self.lose_pending(&pending, worker);
         }
+        if self.input_ended {
+            self.deadline = self.deadline.min(worker.now() + HALF_CLOSED_GRACE);
+        }
+        self.stage = Stage::Waiting(Box::new((pending, ticket)));
+        Step::Done(Next::Park)
+    }
+
+    /// Learns whether a client that has hung up did so in both directions, which is an error.
+    fn look_for_end(&mut self) -> std::io::Result<()> {
+        if self.hung_up && !self.input_ended && self.input.len() < READ_LEAST {
+            self.read(READ_LEAST)?;
+        }
+        Ok(())
     }
 
     /// Has a whole request answered.
@@ -385,14 +396,15 @@ impl Connection {
     /// Goes on after a response was given.
     fn after(&mut self, then: Then) -> Step {
         self.deadline = Moment::NEVER;
-        self.stage = match then {
-            // The next request may be here already; its response leaves together with this one.
-            Then::Keep
-                if self.outgoing.in_memory() <= GATHERED_MAX && !self.outgoing.has_bulk() =>
-            {
-                Stage::Head
-            }
-            _ => Stage::Sending(then),
+        // The next request may be here already; its response leaves together with this one.
+        let gathers = then == Then::Keep
+            && self.consumed < self.input.len()
+            && self.outgoing.in_memory() <= GATHERED_MAX
+            && !self.outgoing.has_bulk();
+        self.stage = if gathers {
+            Stage::Head
+        } else {
+            Stage::Sending(then)
         };
         Step::Again
     }
@@ -465,6 +477,9 @@ impl Connection {
             Stage::Waiting(stage) => {
                 let (pending, ticket) = *stage;
                 drop(ticket);
+                if self.input_ended {
+                    return self.lose_pending(&pending, worker);
+                }
                 self.refuse(pending.head, Reason::CgiBusy, worker)
             }
             Stage::Sending(_) => {
@@ -481,6 +496,16 @@ impl Connection {
     fn lose(&mut self, worker: &mut Worker<'_>) -> Step {
         self.abandon(worker, Reason::ClientGone);
         Step::Done(Next::Close)
+    }
+
+    /// The client is gone before its request could be answered.
+    fn lose_pending(&mut self, pending: &Pending, worker: &mut Worker<'_>) -> Step {
+        self.end_entry(worker);
+        self.entry = worker.entry(self.peer, &pending.head, pending.started);
+        if let Some(entry) = &mut self.entry {
+            entry.status = Reason::ClientGone.status();
+        }
+        self.lose(worker)
     }
 
     fn end_entry(&mut self, worker: &Worker<'_>) {

@@ -107,10 +107,10 @@ pub fn body_wanted(request: &Request<'_>, server: &Server) -> Result<Option<Want
             Ok(true)
         );
     let fate = if is_script { Fate::Kept } else { Fate::Dropped };
-    if let (Fate::Kept, Framing::Length(len)) = (fate, request.framing) {
-        if len > server.settings.max_body {
-            return Err(Reason::BodyTooLong);
-        }
+    if let (Fate::Kept, Framing::Length(len)) = (fate, request.framing)
+        && len > server.settings.max_body
+    {
+        return Err(Reason::BodyTooLong);
     }
     let Request {
         framing,

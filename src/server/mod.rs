@@ -41,13 +41,10 @@ use crate::sys::watch::Halt;
 const LISTENER_TOKEN: u64 = 1 << 32;
 
 /// The token of [`Wakes`].
-const WAKE_TOKEN: u64 = u64::MAX - 1;
+const WAKE_TOKEN: u64 = u64::MAX;
 
-/// The token of the order to stop.
-const STOP_TOKEN: u64 = u64::MAX;
-
-/// The stack of a worker; nothing here recurses or keeps large values on it.
-const WORKER_STACK: usize = 256 << 10;
+/// The stack of a thread; nothing here recurses or keeps large values on it.
+const STACK: usize = 256 << 10;
 
 /// How many descriptors one running program takes: its pipes, pidfd, stdin and what std opens for a
 /// moment.
@@ -103,7 +100,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     descriptors::hand_down_default_signals();
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
-    let server = Server::open(settings)?;
+    let server = Arc::new(Server::open(settings)?);
     println!("tollgate: {}", server.summary());
     server.serve(steering).map_err(system)
 }
@@ -163,48 +160,64 @@ impl Server {
         format!("{} {}", addresses.join(" "), self.site.summary())
     }
 
-    fn serve(&self, mut steering: Steering) -> io::Result<()> {
-        thread::scope(|scope| {
-            let workers = self.settings.threads + self.settings.max_processes;
-            for number in 0..workers {
-                let builder = thread::Builder::new()
-                    .name(format!("worker-{number}"))
-                    .stack_size(WORKER_STACK);
-                builder.spawn_scoped(scope, || Worker::new(self).work())?;
-            }
-            let janitor = thread::Builder::new().name("janitor".to_owned());
-            janitor.spawn_scoped(scope, || self.keep_deadlines())?;
-            while let Some(request) = steering.next() {
-                match request {
-                    Request::Reopen => self.access_log.reopen(),
-                    Request::Stop => break,
-                }
-            }
-            self.drain(&mut steering);
-            Ok(())
-        })
+    /// Serves until a signal asks to stop. The threads are not joined: what is not over when this
+    /// returns ends with the process.
+    fn serve(self: &Arc<Server>, mut steering: Steering) -> io::Result<()> {
+        for number in 0..self.settings.threads + self.settings.max_processes {
+            let name = format!("worker-{number}");
+            self.spawn(name, |server| Worker::new(server).work())?;
+        }
+        self.spawn("janitor".to_owned(), Server::keep_deadlines)?;
+        self.await_stop(&mut steering);
+        self.stop_accepting();
+        // A second request to stop ends the drain.
+        self.spawn("steering".to_owned(), move |server| {
+            server.await_stop(&mut steering);
+            server.halt.order();
+        })?;
+        self.drain();
+        Ok(())
     }
 
-    /// Lets what runs come to its end, then ends what is left.
-    fn drain(&self, _steering: &mut Steering) {
+    fn spawn(
+        self: &Arc<Server>,
+        name: String,
+        job: impl FnOnce(&Server) + Send + 'static,
+    ) -> io::Result<()> {
+        let server = Arc::clone(self);
+        let builder = thread::Builder::new().name(name).stack_size(STACK);
+        builder.spawn(move || job(&server)).map(drop)
+    }
+
+    fn await_stop(&self, steering: &mut Steering) {
+        while steering.await_request() == Some(Request::Reopen) {
+            self.access_log.reopen();
+        }
+    }
+
+    /// Accepts nobody from now on, and has idle connections closed.
+    fn stop_accepting(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         for listener in &self.listeners {
             // What fails here is a listener that accepts no more already.
             let _ = self.parking.poller.forget(listener);
             let _ = listener.stop();
         }
-        let table = &self.parking.table;
-        for number in table.occupied() {
+        for number in self.parking.table.occupied() {
             self.parking.wakes.push(number);
         }
-        self.wait_until(self.settings.drain_timeout, || table.live() == 0);
+    }
+
+    /// Lets what runs come to its end, then ends what is left.
+    fn drain(&self) {
+        let table = &self.parking.table;
+        let is_done = || table.live() == 0 || self.halt.wait(Duration::ZERO);
+        self.wait_until(self.settings.drain_timeout, is_done);
         if table.live() > 0 {
             log::info!("stopping with {} connections still open", table.live());
         }
         self.halt.order();
         self.wait_until(HALT_GRACE, || self.admission.running() == 0);
-        // Level-triggered: every worker that comes back sees it.
-        let _ = self.parking.poller.register_level(&self.halt, STOP_TOKEN);
     }
 
     fn wait_until(&self, patience: Duration, done: impl Fn() -> bool) {
@@ -223,8 +236,7 @@ impl Server {
             .min(settings.send_timeout)
             .min(Duration::from_secs(4));
         let tick = (shortest / 4).max(Duration::from_millis(10));
-        while !self.halt.is_ordered() {
-            thread::sleep(tick);
+        while !self.halt.wait(tick) {
             let now = self.clock.now();
             for number in self.parking.table.overdue(now) {
                 self.parking.wakes.push(number);

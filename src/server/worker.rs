@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
-use super::{LISTENER_TOKEN, STOP_TOKEN, Server, WAKE_TOKEN};
+use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
 use crate::proto::http::head::RequestHead;
@@ -54,11 +54,10 @@ impl<'s> Worker<'s> {
         }
     }
 
-    /// Serves until the server is halted.
+    /// Serves until the process ends.
     pub fn work(&mut self) {
         loop {
             match self.server.parking.poller.wait() {
-                Ok(woken) if woken.token == STOP_TOKEN => return,
                 Ok(woken) if woken.token == WAKE_TOKEN => {
                     if let Some(number) = self.server.parking.wakes.pop() {
                         self.attend(number, false);

@@ -146,7 +146,8 @@ impl Child {
     /// Call it only when stdout was reported ready, since it blocks otherwise.
     pub fn read_stdout(&mut self, buffer: &mut Buffer) -> io::Result<()> {
         let Some(stdout) = &mut self.stdout else {
-            return Ok(buffer.clear());
+            buffer.clear();
+            return Ok(());
         };
         if buffer.fill(stdout)? == 0 {
             self.stdout = None;
@@ -157,7 +158,8 @@ impl Child {
     /// Reads what lies in stderr, as [`Child::read_stdout`] does.
     pub fn read_stderr(&mut self, buffer: &mut Buffer) -> io::Result<()> {
         let Some(stderr) = &mut self.stderr else {
-            return Ok(buffer.clear());
+            buffer.clear();
+            return Ok(());
         };
         if buffer.fill(stderr)? == 0 {
             self.stderr = None;

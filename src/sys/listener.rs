@@ -25,7 +25,7 @@ const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 pub enum Bound {
     /// An address and the port that the system gave.
     Tcp(SocketAddr),
-    /// A socket in the file system, removed when the listener is dropped.
+    /// A socket in the file system.
     Unix(PathBuf),
 }
 
@@ -135,8 +135,11 @@ impl Listener {
         &self.bound
     }
 
-    /// Stops listening: whoever connects from now on is refused.
+    /// Stops listening: whoever connects from now on is refused. A unix socket is removed.
     pub fn stop(&self) -> io::Result<()> {
+        if let Bound::Unix(path) = &self.bound {
+            std::fs::remove_file(path)?;
+        }
         Ok(net::shutdown(&self.socket, net::Shutdown::Both)?)
     }
 
@@ -176,15 +179,6 @@ impl Listener {
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        if let Bound::Unix(path) = &self.bound {
-            // The socket may have been removed or replaced by hand; there is nobody to tell.
-            let _ = std::fs::remove_file(path);
-        }
     }
 }
 

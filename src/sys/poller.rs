@@ -50,16 +50,6 @@ impl Poller {
         )?)
     }
 
-    /// Registers a descriptor that wakes every waiter for as long as it is readable.
-    pub fn register_level(&self, source: impl AsFd, token: u64) -> io::Result<()> {
-        Ok(epoll::add(
-            &self.epoll,
-            source,
-            EventData::new_u64(token),
-            EventFlags::IN,
-        )?)
-    }
-
     /// Has a registered descriptor reported once more if it is ready.
     pub fn wake(&self, source: impl AsFd, token: u64) -> io::Result<()> {
         Ok(epoll::modify(

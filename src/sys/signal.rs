@@ -28,8 +28,8 @@ impl Steering {
         })
     }
 
-    /// Waits for the next request. `None` is never returned while signals can be caught.
-    pub fn next(&mut self) -> Option<Request> {
+    /// Waits for the next request; `None` when signals can be caught no more.
+    pub fn await_request(&mut self) -> Option<Request> {
         self.signals.forever().next().map(|signal| match signal {
             SIGHUP => Request::Reopen,
             _ => Request::Stop,

@@ -36,9 +36,9 @@ impl Halt {
         let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
     }
 
-    /// Whether the order was given.
-    pub fn is_ordered(&self) -> bool {
-        is_readable(&self.event)
+    /// Waits for the order; false when `patience` ended before it.
+    pub fn wait(&self, patience: Duration) -> bool {
+        await_readable(&self.event, patience)
     }
 }
 

@@ -204,7 +204,6 @@ fn a_malformed_head_is_refused() {
 fn an_unknown_version_is_refused() {
     expect_all_refused(&[
         ("GET / HTTP/2.0\r\nHost: h\r\n\r\n", 505, "head.version"),
-        ("GET / HTTP/3.0\r\nHost: h\r\n\r\n", 505, "head.version"),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "head.version"),
     ]);
 }

@@ -24,7 +24,7 @@ fn a_page_says_the_status_the_meaning_and_the_request() {
     assert_eq!(reply.field("Cache-Control"), Some("no-store"));
     assert!(reply.body.contains("<title>404 Not Found</title>"));
     assert!(reply.body.contains("There is no such file."));
-    assert!(reply.body.contains("Request 7f&#60;3"));
+    assert!(reply.body.contains("Request 7f&lt;3"));
 
     let reply = Reply::from(error_response(
         Reason::FileNotFound,

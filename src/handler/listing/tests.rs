@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::handler::static_file::Listing;
+use crate::config::Listing;
 use crate::handler::testing::Site;
 
 fn site() -> Site {
@@ -110,7 +110,7 @@ fn a_page_is_small_and_says_what_it_lists() {
         reply.field("Content-Type"),
         Some("text/html; charset=utf-8")
     );
-    assert!(reply.body.contains("<title>Index of /a&#60;b/</title>"));
+    assert!(reply.body.contains("<title>Index of /a&lt;b/</title>"));
     assert!(reply.body.contains("<td>1.5 KiB<td>06 Nov 1994 08:49\n"));
     assert_eq!(site.get("/a%3Cb").status, 301);
     site.dir.write("a<b/index.html", "index");
