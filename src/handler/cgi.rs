@@ -81,6 +81,9 @@ pub fn run(
     terms: &Terms<'_>,
     name: &str,
 ) -> Outcome {
+    if terms.halt.wait(Duration::ZERO) {
+        return Outcome::Failed(Reason::ServerStopping);
+    }
     let program = Program {
         path: &script.program,
         arguments: &script.arguments,
