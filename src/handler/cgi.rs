@@ -380,6 +380,10 @@ impl Relay<'_, '_> {
             Ok(()) => self.child.reap(),
             Err(_) => self.child.end(TERM_GRACE),
         };
+        let ending = match pumped {
+            Ok(()) => describe(exit),
+            Err(_) => format!("the server ended it: {}", describe(exit)),
+        };
         let tail = self.stderr.finish(self.terms.clock.now());
         let verdict = pumped.and_then(|()| verdict_of(&self.stage, exit, self.reply));
         let stage = self.stage;
@@ -387,11 +391,11 @@ impl Relay<'_, '_> {
             (Ok(_), Stage::Redirect(location)) => Outcome::LocalRedirect(location),
             (Ok(None), _) => Outcome::Answered(None),
             (Ok(Some(reason)), _) => {
-                log::warn!("{}: {}: {}", self.name, reason.code(), describe(exit));
+                log::warn!("{}: {}: {}", self.name, reason.code(), ending);
                 Outcome::Answered(Some(reason))
             }
             (Err(reason), stage) => {
-                report(self.name, reason, exit, &stage, &tail);
+                report(self.name, reason, &ending, &stage, &tail);
                 match stage {
                     Stage::Given => Outcome::Answered(Some(reason)),
                     _ if self.reply.is_begun() => {
@@ -427,12 +431,12 @@ fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option
 }
 
 /// Writes what is known about a failed run to the log.
-fn report(name: &str, reason: Reason, exit: Exit, stage: &Stage, tail: &[u8]) {
+fn report(name: &str, reason: Reason, ending: &str, stage: &Stage, tail: &[u8]) {
     let mut line = format!(
         "{name}: {}: {} ({})",
         reason.code(),
         reason.meaning(),
-        describe(exit)
+        ending
     );
     if let Stage::Header(seen) = stage {
         let shown = &seen[..seen.len().min(200)];
@@ -457,6 +461,6 @@ fn report(name: &str, reason: Reason, exit: Exit, stage: &Stage, tail: &[u8]) {
 fn describe(exit: Exit) -> String {
     match exit {
         Exit::Status(status) => format!("exit status {status}"),
-        Exit::Signal(signal) => format!("ended by signal {signal}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
     }
 }
