@@ -254,6 +254,9 @@ impl Relay<'_, '_> {
         }
         if self.reply.is_flushed() {
             self.pace = None;
+            if matches!(self.stage, Stage::Given) {
+                self.reply.end_stream();
+            }
             return Ok(());
         }
         match &mut self.pace {

@@ -273,6 +273,15 @@ impl<'c> Reply<'c> {
         self.progress = Progress::Ended;
     }
 
+    /// Shows a client whose connection closes after this response, all of which is sent, its end now:
+    /// it may be the end of the body.
+    pub fn end_stream(&mut self) {
+        if self.closes {
+            // A connection that is gone has ended.
+            let _ = self.stream.end_writing();
+        }
+    }
+
     /// Sends as much as the client takes; of the rest, what is too much for memory goes to disk.
     pub fn flush(&mut self) -> io::Result<Flushed> {
         let flushed = self.outgoing.flush(self.stream)?;

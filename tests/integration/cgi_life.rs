@@ -190,6 +190,18 @@ fn a_program_that_closes_its_output_and_works_on_does_not_hold_the_response() {
         "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\ndone\\n'\nexec sleep 60 >&- 2>&-\n",
     );
     assert_eq!(server.get("/cgi-bin/works-on").text(), "done\n");
+    // Here the end of the connection is the end of the response.
+    server.script(
+        "cgi-bin/works-on",
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nhead -c 40000 /dev/zero\n\
+         exec sleep 60 >&- 2>&-\n",
+    );
+    let head = "GET /cgi-bin/works-on HTTP/1.0\r\n\r\n";
+    let response = server.exchange("GET", head.as_bytes());
+    assert_eq!(
+        (response.body.len(), response.ended),
+        (40_000, Ended::Clean)
+    );
 }
 
 #[test]
