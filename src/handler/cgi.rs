@@ -402,7 +402,10 @@ impl Relay<'_, '_> {
                 match stage {
                     Stage::Given => Outcome::Answered(Some(reason)),
                     _ if self.reply.is_begun() => {
-                        self.reply.cut();
+                        match reason {
+                            Reason::ClientGone | Reason::ClientSlow => self.reply.abandon(),
+                            _ => self.reply.cut(),
+                        }
                         Outcome::Cut(reason)
                     }
                     _ => Outcome::Failed(reason),

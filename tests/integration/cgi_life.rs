@@ -205,6 +205,29 @@ fn a_program_that_closes_its_output_and_works_on_does_not_hold_the_response() {
 }
 
 #[test]
+fn a_client_that_is_given_up_leaves_nothing_in_the_spool() {
+    let options = [
+        "--max-spool",
+        "1M",
+        "--max-body",
+        "1M",
+        "--send-timeout",
+        "3",
+    ];
+    let server = Server::start(&options);
+    server.script(
+        "cgi-bin/flood",
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nexec cat /dev/zero\n",
+    );
+    let mut client = server.connect();
+    client.send(request("GET", "/cgi-bin/flood", &[], b""));
+    server.wait_for_log("client.slow");
+    let body = vec![b'x'; 900_000];
+    let fits = || server.post("/cgi-bin/probe/stdin", &body).status == 200;
+    assert!(eventually(Duration::from_secs(1), fits));
+}
+
+#[test]
 fn no_zombie_is_left() {
     let server = Server::start(&["--cgi-timeout", "0.5"]);
     for behaviour in [
