@@ -51,8 +51,8 @@ impl Slot {
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
-            // Whoever looks for the longest idle connection is to pass over this one.
-            self.idle_since.store(Moment::NEVER.0, Ordering::Relaxed);
+            // While it is served it is neither overdue nor idle.
+            self.park(Moment::NEVER, Moment::NEVER);
             while self.marked.swap(false, Ordering::SeqCst) {
                 serve(&mut claimed);
             }
