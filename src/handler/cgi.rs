@@ -147,7 +147,7 @@ struct Relay<'r, 'c> {
     silence_ends: Moment,
     /// When stdout counts as quiet, or its close as meant; other events may come before.
     quiet_from: Moment,
-    /// Until when a half-closed client is waited for without a sign of it.
+    /// Set once the client has closed its half.
     half_closed: Option<Moment>,
     /// Runs while something is unsent.
     pace: Option<Pace>,
@@ -162,6 +162,7 @@ impl Relay<'_, '_> {
             let wanted = Wanted {
                 stdout: !self.reply.is_full(),
                 end: !self.ended,
+                client: !(matches!(self.stage, Stage::Given) && self.reply.is_flushed()),
                 client_half: self.half_closed.is_none(),
                 client_room: !self.reply.is_flushed(),
             };
@@ -216,8 +217,15 @@ impl Relay<'_, '_> {
 
     fn next_deadline(&self) -> Moment {
         let client = self.pace.as_ref().map_or(Moment::NEVER, Pace::ends);
-        let half = self.half_closed.unwrap_or(Moment::NEVER);
-        self.silence_ends.min(client).min(half)
+        self.silence_ends.min(client).min(self.half_closed_ends())
+    }
+
+    /// Until when a half-closed client is waited for without a sign of it.
+    fn half_closed_ends(&self) -> Moment {
+        match self.stage {
+            Stage::Given => Moment::NEVER,
+            _ => self.half_closed.unwrap_or(Moment::NEVER),
+        }
     }
 
     /// Sends what the client has room for, and learns whether it is still there.
@@ -341,7 +349,7 @@ impl Relay<'_, '_> {
         if self.pace.as_ref().is_some_and(|pace| now >= pace.ends()) {
             return Err(Reason::ClientSlow);
         }
-        if self.half_closed.is_some_and(|ends| now >= ends) {
+        if now >= self.half_closed_ends() {
             return Err(Reason::ClientGone);
         }
         Ok(())

@@ -19,6 +19,7 @@
 //!
 //! Not here: what the answer is (`exchange.rs`).
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -242,7 +243,7 @@ impl Connection {
                 return Step::Again;
             }
             let is_idle = self.consumed == self.input.len();
-            if self.input_ended || (is_idle && worker.server.is_stopping()) {
+            if self.input_ended {
                 return Step::Done(Next::Close);
             }
             match self.read(READ_LEAST) {
@@ -252,6 +253,9 @@ impl Connection {
                     self.deadline = worker.now() + worker.server.settings.header_timeout;
                 }
                 Ok(Some(_)) => {}
+                Ok(None) if is_idle && worker.server.is_stopping() => {
+                    return Step::Done(Next::Close);
+                }
                 Ok(None) => return Step::Done(Next::Park),
                 Err(_) => return Step::Done(Next::Close),
             }
@@ -441,6 +445,10 @@ impl Connection {
                     Next::Park
                 });
             }
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                self.abandon(worker, Reason::FileShrunk);
+                return Step::Done(Next::Close);
+            }
             Err(_) => return self.lose(worker),
         }
         self.pace = None;
@@ -457,7 +465,11 @@ impl Connection {
                 }
                 Step::Again
             }
-            Then::Linger if !self.input_ended && self.stream.end_writing().is_ok() => {
+            Then::Linger | Then::Close
+                if (then == Then::Linger || self.consumed < self.input.len())
+                    && !self.input_ended
+                    && self.stream.end_writing().is_ok() =>
+            {
                 self.deadline = worker.now() + LINGER;
                 self.stage = Stage::Lingering;
                 Step::Again
@@ -487,8 +499,8 @@ impl Connection {
         match std::mem::replace(&mut self.stage, Stage::Head) {
             Stage::Head if self.consumed == self.input.len() => Step::Done(Next::Close),
             Stage::Head => {
-                let head = std::mem::take(&mut worker.head);
-                self.refuse(head, Reason::HeadTimeout, worker)
+                // Not the worker's, which still holds somebody else's request.
+                self.refuse(RequestHead::default(), Reason::HeadTimeout, worker)
             }
             Stage::Body(stage) => self.refuse(stage.0.head, Reason::BodyTimeout, worker),
             Stage::Waiting(stage) => {

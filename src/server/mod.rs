@@ -14,7 +14,7 @@ mod table;
 mod wakes;
 mod worker;
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -101,7 +101,8 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
     let server = Arc::new(Server::open(settings)?);
-    println!("tollgate: {}", server.summary());
+    // With stdout gone there is nobody to tell, and every reason to serve.
+    let _ = writeln!(io::stdout(), "tollgate: {}", server.summary());
     server.serve(steering).map_err(system)
 }
 
@@ -197,6 +198,11 @@ impl Server {
 
     /// Accepts nobody from now on, and has idle connections closed.
     fn stop_accepting(&self) {
+        let mut worker = Worker::new(self);
+        for listener in 0..self.listeners.len() {
+            // Those who wait to be accepted came in time.
+            worker.accept(listener);
+        }
         self.stopping.store(true, Ordering::SeqCst);
         for listener in &self.listeners {
             // What fails here is a listener that accepts no more already.
@@ -327,8 +333,10 @@ fn listen(addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {
 
 /// Lowers --max-connections to what the limit of descriptors leaves room for.
 fn fit_descriptors(settings: &mut Settings, listeners: u64) {
-    let limit = descriptors::raise_limit();
+    // A connection that is sent a file has two.
+    let wanted = settings.max_connections as u64 * 2;
     let programs = settings.max_processes as u64 * DESCRIPTORS_PER_PROGRAM;
+    let limit = descriptors::raise_limit(wanted + programs + DESCRIPTORS_RESERVED + listeners);
     let reserved = DESCRIPTORS_RESERVED + listeners + programs.min(limit / 2);
     let room = limit.saturating_sub(reserved).max(1);
     if (settings.max_connections as u64) > room {

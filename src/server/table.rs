@@ -9,7 +9,7 @@
 //! - Slots are made in blocks when they are first needed and used again afterwards, so the table costs
 //!   nothing at the start and no lock to look into.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use super::connection::Connection;
@@ -42,15 +42,22 @@ impl Slot {
     /// least once if nobody else has the claim.
     pub fn attend(&self, mut serve: impl FnMut(&mut Option<Box<Connection>>)) {
         self.marked.store(true, Ordering::SeqCst);
+        // Each side writes one of mark and lock and then looks at the other: without the fences both
+        // could miss what the other wrote.
+        fence(Ordering::SeqCst);
         while self.marked.load(Ordering::SeqCst) {
             let mut claimed = match self.connection.try_lock() {
                 Ok(claimed) => claimed,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
+            // Whoever looks for the longest idle connection is to pass over this one.
+            self.idle_since.store(Moment::NEVER.0, Ordering::Relaxed);
             while self.marked.swap(false, Ordering::SeqCst) {
                 serve(&mut claimed);
             }
+            drop(claimed);
+            fence(Ordering::SeqCst);
         }
     }
 

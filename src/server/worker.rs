@@ -181,7 +181,7 @@ impl<'s> Worker<'s> {
     }
 
     /// Accepts everyone who waits at a listener.
-    fn accept(&mut self, listener: usize) {
+    pub fn accept(&mut self, listener: usize) {
         let server = self.server;
         let Some(socket) = server.listeners.get(listener) else {
             return;

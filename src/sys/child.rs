@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::spool::{Content, memory_file};
 use super::watch;
@@ -177,12 +177,15 @@ impl Child {
         self.stderr = None;
     }
 
-    /// Whether the program has ended, without waiting. It is not reaped by this where there is a
-    /// pidfd.
+    /// Whether the program has ended, without waiting and without reaping it.
     pub fn has_ended(&mut self) -> bool {
         match &self.pidfd {
             Some(pidfd) => watch::is_readable(pidfd),
-            None => matches!(self.process.try_wait(), Ok(Some(_)) | Err(_)),
+            None => {
+                // Left unreaped, so that its number still is its own.
+                let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+                !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))
+            }
         }
     }
 

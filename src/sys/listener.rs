@@ -66,7 +66,13 @@ impl Listener {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let mut listeners: Vec<Listener> = Vec::new();
         let mut failure = None;
+        // A name may stand for one address twice.
+        let mut seen = Vec::new();
         for mut address in (bare, port).to_socket_addrs()? {
+            if seen.contains(&address) {
+                continue;
+            }
+            seen.push(address);
             if let (0, Some(Bound::Tcp(first))) = (port, listeners.first().map(|l| &l.bound)) {
                 address.set_port(first.port());
             }

@@ -97,7 +97,7 @@ impl Outgoing {
 
     /// Pushes output of a program: into memory while little is pending, else into a spool file.
     ///
-    /// Where the spool has no room the bytes are kept in memory all the same; [`Outgoing::is_full`]
+    /// Where the spool has no room, or this peer has its share of it, the bytes are kept in memory all the same; [`Outgoing::is_full`]
     /// then asks the caller to bring no more for now.
     pub fn push_output(&mut self, bytes: &[u8], room: &Arc<Room>) {
         if !matches!(self.rest.back(), Some(Piece::Spooled { .. })) {
@@ -109,7 +109,9 @@ impl Outgoing {
             }
         }
         let kept = match self.rest.back_mut() {
-            Some(Piece::Spooled { file, .. }) => file.append(bytes).is_ok(),
+            Some(Piece::Spooled { file, .. }) => {
+                file.len() < room.share() && file.append(bytes).is_ok()
+            }
             _ => false,
         };
         if !kept {
@@ -232,13 +234,7 @@ impl Piece {
             Piece::File { file, next, end } => send_range(stream, file, next, *end),
             Piece::Spooled { file, next } => {
                 let end = file.len();
-                let step = send_range(stream, file.file(), next, end)?;
-                if *next == end {
-                    // Emptied: its disk is free for others while the program goes on.
-                    file.clear()?;
-                    *next = 0;
-                }
-                Ok(step)
+                send_range(stream, file.file(), next, end)
             }
         }
     }

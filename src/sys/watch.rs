@@ -56,6 +56,8 @@ pub struct Wanted {
     pub stdout: bool,
     /// That the program ends.
     pub end: bool,
+    /// That the client goes; not once it has all that it is to get.
+    pub client: bool,
     /// That the client sends nothing more.
     pub client_half: bool,
     /// That the client takes bytes.
@@ -124,8 +126,13 @@ pub fn watch(
     if wanted.client_room {
         client_flags |= PollFlags::OUT;
     }
+    let client = if wanted.client {
+        PollFd::new(client, client_flags)
+    } else {
+        PollFd::new(halt, PollFlags::empty())
+    };
     let mut polled = [
-        PollFd::new(client, client_flags),
+        client,
         PollFd::new(halt, PollFlags::IN),
         // What is not watched is a second look at the order to stop, which costs nothing.
         PollFd::new(halt, PollFlags::IN),

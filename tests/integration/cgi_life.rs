@@ -118,6 +118,21 @@ fn a_client_that_leaves_ends_a_silent_program_and_its_group() {
 }
 
 #[test]
+fn a_client_that_resets_the_connection_has_no_grace() {
+    let server = Server::start(&[]);
+    let (client, pids) = ask_and_read_pids(&server, "family");
+    let start = Instant::now();
+    client.reset();
+    expect_ended(&pids);
+    // The grace of a client that may have closed its half only is longer.
+    assert!(
+        start.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
 fn a_client_that_leaves_ends_a_stubborn_program() {
     let server = Server::start(&[]);
     let (client, pids) = ask_and_read_pids(&server, "stubborn");
@@ -320,7 +335,7 @@ fn a_client_that_leaves_while_it_waits_in_line_starts_no_program() {
         &[],
         b"",
     ));
-    drop(waiting);
+    waiting.reset();
     server.wait_for_access("client.gone");
     server.file("gate", "");
     assert_eq!(running.read_response("GET").text(), "first\nsecond\n");

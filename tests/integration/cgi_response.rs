@@ -279,7 +279,7 @@ fn more_bytes_than_the_content_length_are_dropped() {
     ));
     let response = client.read_response("GET");
     assert_eq!(response.text(), format!("{:063}\n", 0));
-    server.wait_for_access("cgi.long");
+    server.wait_for_log("cgi.long");
     if response.field("Connection") == Some("close") {
         client.expect_closed();
     } else {
