@@ -393,6 +393,7 @@ impl<'e> Exchange<'e> {
             clock: &server.clock,
             halt: &server.halt,
         };
+        worker.leave_seat();
         let stdin = subject
             .body
             .filter(|body| !body.is_empty())

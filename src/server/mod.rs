@@ -1,15 +1,16 @@
 //! Connections and threads: start, serve, drain, stop.
 //!
 //! Shape: [`run`] turns settings into a running server and returns when that has ended. Threads: the
-//! workers, all alike, wait on the shared poller; as many of them as there may be programs can be held
-//! by a program each, and `--threads` more are never lent to one, so files always answer. A janitor
-//! walks the deadlines. The main thread waits for signals.
+//! workers are all alike: `--threads` of them have a seat at the shared poller, and as many more as
+//! there may be programs take the seats of those that run one, so files always answer. A janitor walks
+//! the deadlines. The main thread waits for signals.
 
 mod access_log;
 mod admission;
 mod body;
 mod connection;
 mod exchange;
+mod seats;
 mod table;
 mod wakes;
 mod worker;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use access_log::AccessLog;
 use admission::{Admission, Wake};
+use seats::Seats;
 use table::Table;
 use wakes::Wakes;
 use worker::Worker;
@@ -68,6 +70,7 @@ struct Server {
     parking: Arc<Parking>,
     listeners: Vec<Listener>,
     admission: Arc<Admission>,
+    seats: Seats,
     access_log: AccessLog,
     room: Arc<Room>,
     clock: Clock,
@@ -138,6 +141,7 @@ impl Server {
             parking,
             listeners,
             admission: Arc::new(Admission::new(settings.max_processes, wake)),
+            seats: Seats::new(settings.threads),
             access_log,
             room: Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool)),
             clock: Clock::start(),

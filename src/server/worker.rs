@@ -37,6 +37,7 @@ pub struct Worker<'s> {
     input: Vec<u8>,
     output: Vec<u8>,
     date: ([u8; 29], u64),
+    is_seated: bool,
 }
 
 impl<'s> Worker<'s> {
@@ -50,15 +51,21 @@ impl<'s> Worker<'s> {
             input: Vec::new(),
             output: Vec::new(),
             date: (http_date(0), 0),
+            is_seated: false,
         }
     }
 
     /// Serves until the process ends.
     pub fn work(&mut self) {
+        let server = self.server;
         loop {
-            match self.server.parking.poller.wait() {
+            if !self.is_seated {
+                server.seats.take();
+                self.is_seated = true;
+            }
+            match server.seats.while_idle(|| server.parking.poller.wait()) {
                 Ok(woken) if woken.token == WAKE_TOKEN => {
-                    if let Some(number) = self.server.parking.wakes.pop() {
+                    if let Some(number) = server.parking.wakes.pop() {
                         self.attend(number, false);
                     }
                 }
@@ -73,6 +80,14 @@ impl<'s> Worker<'s> {
                     return;
                 }
             }
+        }
+    }
+
+    /// Leaves the seat at the poller to another worker, before something that takes its time.
+    pub fn leave_seat(&mut self) {
+        if self.is_seated {
+            self.is_seated = false;
+            self.server.seats.leave();
         }
     }
 
