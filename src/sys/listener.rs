@@ -143,10 +143,12 @@ impl Listener {
 
     /// Stops listening: whoever connects from now on is refused. A unix socket is removed.
     pub fn stop(&self) -> io::Result<()> {
-        if let Bound::Unix(path) = &self.bound {
-            std::fs::remove_file(path)?;
-        }
-        Ok(net::shutdown(&self.socket, net::Shutdown::Both)?)
+        let removed = match &self.bound {
+            Bound::Unix(path) => std::fs::remove_file(path),
+            Bound::Tcp(_) => Ok(()),
+        };
+        net::shutdown(&self.socket, net::Shutdown::Both)?;
+        removed
     }
 
     /// Accepts one connection.
