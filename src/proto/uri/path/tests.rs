@@ -97,9 +97,6 @@ fn borrows_what_needs_no_change() {
 }
 
 #[test]
-fn owned_path_is_the_same_path() {}
-
-#[test]
 fn segments_and_folders() {
     let cases: &[(&str, &[&str], bool)] = &[
         ("/", &[], true),
