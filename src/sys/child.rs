@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::spool::{Content, memory_file};
 use super::watch;
@@ -177,12 +177,14 @@ impl Child {
         self.stderr = None;
     }
 
-    /// Whether the program has ended, without waiting. It is not reaped by this where there is a
-    /// pidfd.
-    pub fn has_ended(&mut self) -> bool {
+    /// Whether the program has ended, without waiting and without reaping it.
+    pub fn has_ended(&self) -> bool {
+        const LOOK: WaitIdOptions = WaitIdOptions::EXITED
+            .union(WaitIdOptions::NOHANG)
+            .union(WaitIdOptions::NOWAIT);
         match &self.pidfd {
             Some(pidfd) => watch::is_readable(pidfd),
-            None => matches!(self.process.try_wait(), Ok(Some(_)) | Err(_)),
+            None => !matches!(waitid(WaitId::Pid(self.pid), LOOK), Ok(None)),
         }
     }
 
@@ -306,3 +308,6 @@ impl From<&io::Error> for StartFailure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,15 @@
-//! A folder for one test, gone when the test ends.
+//! A folder for one test, gone when the test ends, and connections to talk over.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use super::stream::Stream;
 
 /// A new, empty folder that is removed with all it holds when the value is dropped.
 #[derive(Debug)]
@@ -50,4 +54,25 @@ impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Both ends of a connection: ours, which never blocks, and the peer's, which does.
+pub(crate) fn connection() -> (Stream, UnixStream) {
+    let (ours, peer) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    (Stream::new(ours.into()), peer)
+}
+
+/// The same over TCP, which alone knows resets.
+pub(crate) fn tcp_connection() -> (Stream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (ours, _) = listener.accept().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    (Stream::new(ours.into()), peer)
+}
+
+/// `len` bytes in which no part looks like its neighbour.
+pub(crate) fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at * 31 % 251) as u8).collect()
 }
