@@ -1,4 +1,5 @@
-//! A folder for one test, gone when the test ends, and connections to talk over.
+//! What tests share: a folder that is gone when its test ends, connections to talk over, bytes to send
+//! and a look at processes.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -6,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
@@ -75,4 +77,22 @@ pub(crate) fn tcp_connection() -> (Stream, TcpStream) {
 /// `len` bytes in which no part looks like its neighbour.
 pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at * 31 % 251) as u8).collect()
+}
+
+/// Whether a process runs: neither gone nor a zombie.
+pub(crate) fn runs(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = status
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    !matches!(state, None | Some('Z' | 'X'))
+}
+
+/// Waits until a process that was killed is gone.
+pub(crate) fn await_gone(pid: &str) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while runs(pid) {
+        assert!(Instant::now() < until, "{pid} still runs");
+        std::thread::yield_now();
+    }
 }

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::*;
-use crate::sys::testing::{TempDir, pattern};
+use crate::sys::testing::{TempDir, await_gone, pattern, runs};
 use crate::sys::watch::await_readable;
 
 /// More than any step takes, so that a fault ends in a failure and not in a wait.
@@ -45,24 +45,6 @@ fn line(child: &mut Child) -> String {
         line.extend_from_slice(buffer.filled());
     }
     String::from_utf8(line).unwrap().trim_end().to_owned()
-}
-
-/// Whether a process runs: neither gone nor a zombie.
-fn runs(pid: &str) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = status
-        .rsplit_once(") ")
-        .and_then(|(_, rest)| rest.chars().next());
-    !matches!(state, None | Some('Z' | 'X'))
-}
-
-/// Waits until a process that has been killed is seen to be gone.
-fn await_gone(pid: &str) {
-    let until = Instant::now() + PATIENCE;
-    while runs(pid) {
-        assert!(Instant::now() < until, "{pid} still runs");
-        std::thread::yield_now();
-    }
 }
 
 fn is_reaped(pid: u32) -> bool {
