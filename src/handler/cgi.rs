@@ -169,7 +169,7 @@ impl Relay<'_, '_> {
             let now = self.terms.clock.now();
             let patience = self.patience(now);
             let events = watch(
-                &mut self.child,
+                &self.child,
                 self.reply.stream(),
                 self.terms.halt,
                 wanted,

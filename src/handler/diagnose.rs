@@ -115,29 +115,4 @@ fn machine_name(machine: u16) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_interpreter_is_the_first_word() {
-        for (head, interpreter) in [
-            (&b"#!/bin/sh\necho"[..], Some("/bin/sh")),
-            (b"#! /usr/bin/env python3\n", Some("/usr/bin/env")),
-            (b"#!/usr/bin/python3\r\n", Some("/usr/bin/python3\r")),
-            (b"echo hello\n", None),
-            (b"", None),
-        ] {
-            assert_eq!(interpreter_of(head).as_deref(), interpreter);
-        }
-    }
-
-    #[test]
-    fn a_foreign_program_names_its_processor() {
-        let mut elf = b"\x7FELF".to_vec();
-        elf.resize(18, 0);
-        elf.extend_from_slice(&183u16.to_le_bytes());
-        assert!(format_sentence("x", &elf).contains("compiled for aarch64"));
-        assert!(format_sentence("x", b"echo").contains("no #! line"));
-        assert!(format_sentence("x", b"\xEF\xBB\xBF#!/bin/sh").contains("byte-order mark"));
-    }
-}
+mod tests;

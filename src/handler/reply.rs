@@ -345,3 +345,6 @@ fn push_body(outgoing: &mut Outgoing, body: Body) {
         Body::Parts(parts) => parts.into_iter().for_each(|part| push_body(outgoing, part)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,3 +61,6 @@ fn ignored_signals() -> impl Iterator<Item = i32> {
     // Real-time signals belong to the C library.
     (1..32).filter(move |signal| mask >> (signal - 1) & 1 == 1)
 }
+
+#[cfg(test)]
+mod tests;

@@ -276,3 +276,6 @@ fn send_range(stream: &Stream, file: &File, next: &mut u64, end: u64) -> io::Res
         None => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,7 +118,7 @@ impl From<PollFlags> for Pipe {
 
 /// Waits until something happens, at most for `patience`.
 pub fn watch(
-    child: &mut Child,
+    child: &Child,
     client: &Stream,
     halt: &Halt,
     wanted: Wanted,
@@ -207,3 +207,6 @@ fn timespec(span: Duration) -> Timespec {
         tv_nsec: i64::from(span.subsec_nanos()),
     }
 }
+
+#[cfg(test)]
+mod tests;
