@@ -375,9 +375,6 @@ impl<'e> Exchange<'e> {
         worker: &mut Worker<'_>,
     ) -> Outcome {
         let server = self.server;
-        if server.halt.is_ordered() {
-            return Outcome::Failed(Reason::ServerStopping);
-        }
         let id = self.id();
         let name = format!("{id} {}", String::from_utf8_lossy(&script.script_name));
         if let Err(reason) = self.fill(&mut worker.variables, &script, subject, reply) {
