@@ -1,0 +1,98 @@
+//! How the body of a request is delimited.
+
+use tollgate::proto::Parsed;
+use tollgate::proto::http::framing::{Expectation, Framing, expectation, request_body};
+use tollgate::proto::http::head::{HeadLimits, RequestHead, Version};
+
+use super::trimmed;
+
+/// Takes field lines, each ended by LF: they are given a request line of either version.
+pub fn framing(input: &[u8]) {
+    let input = input.strip_suffix(b"\n").unwrap_or(input);
+    let lines: Vec<&[u8]> = input.split(|&byte| byte == b'\n').collect();
+    for version in [Version::Http10, Version::Http11] {
+        let Some(head) = request(version, lines.iter()) else {
+            continue;
+        };
+        let verdict = request_body(&head);
+        assert_eq!(verdict.ok(), reference(&head));
+        if let Err(reason) = verdict {
+            let status = reason.status().as_u16();
+            assert!(status == 400 || status == 501, "{reason:?}");
+        }
+        assert_eq!(
+            expectation(&head) == Ok(Expectation::Continue),
+            waits(&head)
+        );
+
+        // Whether a request is taken does not hang on the order of its lines.
+        let reversed = request(version, lines.iter().rev());
+        assert_eq!(
+            reversed.map(|head| request_body(&head).ok()),
+            Some(verdict.ok())
+        );
+    }
+}
+
+/// Makes a head of the lines, if they are field lines.
+fn request<'a>(version: Version, lines: impl Iterator<Item = &'a &'a [u8]>) -> Option<RequestHead> {
+    let mut bytes = format!("POST / {version}\r\n").into_bytes();
+    for line in lines.filter(|line| !line.is_empty()) {
+        bytes.extend([line, &b"\r\n"[..]].concat());
+    }
+    bytes.extend(b"\r\n");
+    let mut head = RequestHead::default();
+    match head.parse(&bytes, &HeadLimits::default()) {
+        Ok(Parsed::Complete { used, .. }) if used == bytes.len() => Some(head),
+        _ => None,
+    }
+}
+
+/// RFC 9112 section 6.3, where every choice it leaves is made for refusal.
+fn reference(head: &RequestHead) -> Option<Framing> {
+    let lengths = values(head, "content-length");
+    let codings = values(head, "transfer-encoding");
+    match (&lengths[..], &codings[..]) {
+        ([], []) => Some(Framing::None),
+        ([length], []) if length.bytes().all(|byte| byte.is_ascii_digit()) => {
+            length.parse().ok().map(Framing::Length)
+        }
+        ([], [coding]) if head.version() == Version::Http11 && coding == "chunked" => {
+            Some(Framing::Chunked)
+        }
+        _ => None,
+    }
+}
+
+/// Whether every expectation is `100-continue`, and there is one.
+fn waits(head: &RequestHead) -> bool {
+    let value = values(head, "expect").join(",");
+    let mut members = value.split(',').map(|member| trimmed(member.as_bytes()));
+    let mut some = false;
+    let all = members.all(|member| {
+        some |= !member.is_empty();
+        member.is_empty() || member == b"100-continue"
+    });
+    head.version() == Version::Http11 && all && some
+}
+
+/// The values of a field, in lower case; what is not ASCII becomes `?`, which no value may hold.
+fn values(head: &RequestHead, name: &str) -> Vec<String> {
+    head.field_lines()
+        .filter(|(other, _)| other.to_ascii_lowercase() == name)
+        .map(|(_, value)| {
+            let ascii = |&byte: &u8| {
+                if byte.is_ascii() {
+                    char::from(byte)
+                } else {
+                    '?'
+                }
+            };
+            value
+                .iter()
+                .map(ascii)
+                .collect::<String>()
+                .to_ascii_lowercase()
+        })
+        .collect()
+}
