@@ -7,7 +7,7 @@ use tollgate::proto::http::chunked::{
     CHUNK_END, ChunkedDecoder, LAST_CHUNK, Step, encode_chunk_size,
 };
 
-use super::{is_token, is_value, places, split_at};
+use super::{is_token, is_value, split_at};
 
 /// Takes bytes once as a coded body that a client may send, and once as a body to encode.
 pub fn chunked(input: &[u8]) {
@@ -19,6 +19,9 @@ pub fn chunked(input: &[u8]) {
     let complete = end.ok().flatten().map(|used| (body, used));
     assert_eq!(complete, reference(input));
 
+    if let Some((len, _)) = input.split_first_chunk() {
+        check_size(u64::from_be_bytes(*len).max(1));
+    }
     let coded = encode(input);
     let followed = [&coded, &b"0\r\n\r\n"[..]].concat();
     let expected = (input.to_vec(), Ok(Some(coded.len())));
@@ -74,20 +77,20 @@ fn encode(body: &[u8]) -> Vec<u8> {
 /// Cuts the bytes into pieces of uneven length, none of them empty.
 fn cut(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut pieces = Vec::new();
-    for place in places(bytes)
-        .collect::<Vec<_>>()
-        .into_iter()
-        .rev()
-        .step_by(3)
-    {
-        let (rest, piece) = bytes.split_at(place);
+    while let Some(&first) = bytes.first() {
+        let len = (1 + usize::from(first) % 40).min(bytes.len());
+        let (piece, rest) = bytes.split_at(len);
         pieces.push(piece);
         bytes = rest;
     }
-    pieces.push(bytes);
-    pieces.retain(|piece| !piece.is_empty());
-    pieces.reverse();
     pieces
+}
+
+/// A size is spelled so that it is read as the same, however great.
+fn check_size(len: u64) {
+    let mut line = Vec::new();
+    encode_chunk_size(&mut line, len);
+    assert_eq!(line.strip_suffix(b"\r\n").and_then(chunk_size), Some(len));
 }
 
 /// RFC 9112 section 7.1 with the documented bounds: the body, and how many bytes it took. Extensions

@@ -84,23 +84,10 @@ fn waits(head: &RequestHead) -> bool {
     head.version() == Version::Http11 && all && some
 }
 
-/// The values of a field, in lower case; what is not ASCII becomes `?`, which is as wrong.
+/// The values of a field, in lower case. Where they are not UTF-8 they are none of the known words.
 fn values(head: &RequestHead, name: &str) -> Vec<String> {
     head.field_lines()
         .filter(|(other, _)| other.to_ascii_lowercase() == name)
-        .map(|(_, value)| {
-            let ascii = |&byte: &u8| {
-                if byte.is_ascii() {
-                    char::from(byte)
-                } else {
-                    '?'
-                }
-            };
-            value
-                .iter()
-                .map(ascii)
-                .collect::<String>()
-                .to_ascii_lowercase()
-        })
+        .map(|(_, value)| String::from_utf8_lossy(value).to_ascii_lowercase())
         .collect()
 }

@@ -64,12 +64,12 @@ fn read(head: &mut RequestHead, input: &[u8], limits: &HeadLimits) -> Result<Par
 fn check_hope(input: &[u8], limits: &HeadLimits) {
     assert!(input.len() < limits.max_len);
     let rest = b"\nGET / HTTP/1.1\r\nA:\r\n\r\n";
+    if input.len() + rest.len() > limits.max_len {
+        return;
+    }
     let mut head = RequestHead::default();
     let mut ends = (0..rest.len()).map(|start| [input, &rest[start..]].concat());
-    assert!(
-        input.len() + rest.len() > limits.max_len
-            || ends.any(|whole| matches!(head.parse(&whole, limits), Ok(Parsed::Complete { .. })))
-    );
+    assert!(ends.any(|whole| matches!(head.parse(&whole, limits), Ok(Parsed::Complete { .. }))));
 }
 
 /// Holds the ways to look at one head against one another.
