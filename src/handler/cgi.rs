@@ -81,7 +81,7 @@ pub fn run(
     terms: &Terms<'_>,
     name: &str,
 ) -> Outcome {
-    if terms.halt.wait(Duration::ZERO) {
+    if terms.halt.is_ordered() {
         return Outcome::Failed(Reason::ServerStopping);
     }
     let program = Program {
@@ -172,7 +172,7 @@ impl Relay<'_, '_> {
             let now = self.terms.clock.now();
             let patience = self.patience(now);
             let events = watch(
-                &mut self.child,
+                &self.child,
                 self.reply.stream(),
                 self.terms.halt,
                 wanted,

@@ -178,14 +178,13 @@ impl Child {
     }
 
     /// Whether the program has ended, without waiting and without reaping it.
-    pub fn has_ended(&mut self) -> bool {
+    pub fn has_ended(&self) -> bool {
+        const LOOK: WaitIdOptions = WaitIdOptions::EXITED
+            .union(WaitIdOptions::NOHANG)
+            .union(WaitIdOptions::NOWAIT);
         match &self.pidfd {
             Some(pidfd) => watch::is_readable(pidfd),
-            None => {
-                // Left unreaped, so that its number still is its own.
-                let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-                !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))
-            }
+            None => !matches!(waitid(WaitId::Pid(self.pid), LOOK), Ok(None)),
         }
     }
 
@@ -315,3 +314,6 @@ impl From<&io::Error> for StartFailure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,3 +63,6 @@ fn ignored_signals() -> impl Iterator<Item = i32> {
         .chain(35..65)
         .filter(move |signal| mask >> (signal - 1) & 1 == 1)
 }
+
+#[cfg(test)]
+mod tests;
