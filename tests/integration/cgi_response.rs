@@ -242,12 +242,13 @@ fn a_non_zero_exit_is_logged_and_the_response_stands() {
 #[test]
 fn a_killed_program_leaves_a_response_that_is_visibly_cut() {
     let server = Server::start(&[]);
-    for (version, fields) in [
-        ("1.1", ""),
-        ("1.0", ""),
-        ("1.0", "Connection: keep-alive\r\n"),
+    for (version, rest) in [
+        ("1.1", "\r\n"),
+        ("1.0", "\r\n"),
+        ("1.0", "Connection: keep-alive\r\n\r\n"),
+        ("1.0", "\r\nGET / HTTP/1.0\r\n\r\n"),
     ] {
-        let bytes = format!("GET /cgi-bin/probe/killed HTTP/{version}\r\nHost: h\r\n{fields}\r\n");
+        let bytes = format!("GET /cgi-bin/probe/killed HTTP/{version}\r\nHost: h\r\n{rest}");
         let response = server.exchange("GET", bytes.as_bytes());
         // Nothing may have gone out yet, and then an error page is better still.
         let visible = response.ended == Ended::Cut || response.status == 502;
