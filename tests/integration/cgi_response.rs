@@ -373,6 +373,24 @@ fn nph_output_is_relayed_as_it_is() {
 }
 
 #[test]
+fn a_request_behind_the_last_one_costs_no_byte_of_the_response() {
+    const LEN: usize = 16 << 20;
+    let server = Server::start(&[]);
+    server.script(
+        "cgi-bin/nph-long",
+        format!("#!/bin/sh\nprintf 'HTTP/1.1 200 OK\\r\\n\\r\\n'\nhead -c {LEN} /dev/zero\n"),
+    );
+    let mut client = server.connect();
+    client.send(request("GET", "/cgi-bin/nph-long", &[], b""));
+    client.wait_for("\r\n\r\n");
+    // It is not known yet that the connection closes after an nph- program.
+    client.send(request("GET", "/", &[], b""));
+    server.wait_until_childless();
+    let output = client.read_to_end();
+    assert_eq!(output.len(), "HTTP/1.1 200 OK\r\n\r\n".len() + LEN);
+}
+
+#[test]
 fn what_a_program_complains_of_is_logged_with_its_name_and_not_sent() {
     let server = Server::start(&[]);
     let response = server.get("/cgi-bin/probe/stderr?text=words-for-the-operator");
