@@ -81,6 +81,9 @@ pub fn run(
     terms: &Terms<'_>,
     name: &str,
 ) -> Outcome {
+    if terms.halt.is_ordered() {
+        return Outcome::Failed(Reason::ServerStopping);
+    }
     let program = Program {
         path: &script.program,
         arguments: &script.arguments,
@@ -90,8 +93,8 @@ pub fn run(
     let child = match program.start(variables.iter()) {
         Ok(child) => child,
         Err(error) => {
-            let file = script.arguments_file().unwrap_or(&script.program);
-            let (reason, sentence) = diagnose::start_failure(file, StartFailure::from(&error));
+            let failure = StartFailure::from(&error);
+            let (reason, sentence) = diagnose::start_failure(&script.program, failure);
             log::error!("{name}: {}: {sentence} ({error})", reason.code());
             return Outcome::Failed(reason);
         }
@@ -169,7 +172,7 @@ impl Relay<'_, '_> {
             let now = self.terms.clock.now();
             let patience = self.patience(now);
             let events = watch(
-                &mut self.child,
+                &self.child,
                 self.reply.stream(),
                 self.terms.halt,
                 wanted,

@@ -3,6 +3,7 @@
 //! Shape: a path and what exec(2) said go in; a [`Reason`] for the client and a sentence for the log
 //! come out. Rules: the sentence may hold paths and content of the file, so it goes to the log alone.
 
+use std::env::consts::ARCH;
 use std::path::Path;
 
 use crate::proto::Reason;
@@ -51,6 +52,14 @@ pub fn start_failure(path: &Path, failure: StartFailure) -> (Reason, String) {
             Reason::CgiBadFormat,
             format_sentence(&shown.to_string(), &head),
         ),
+        StartFailure::Nested => (
+            Reason::CgiBadFormat,
+            format!("the #! line of {shown} leads to another and on, in a circle or too far"),
+        ),
+        StartFailure::Busy => (
+            Reason::CgiSpawnFailed,
+            format!("{shown} is still being written, and cannot be run before that is done"),
+        ),
         StartFailure::TooLarge => (
             Reason::CgiArgumentsTooLong,
             format!("the variables for {shown} are more than the system takes"),
@@ -85,16 +94,18 @@ fn format_sentence(shown: &str, head: &[u8]) -> String {
     }
     if head.starts_with(b"\x7FELF") {
         return match head.get(18..20) {
-            Some(&[low, high]) => {
-                let machine = u16::from_le_bytes([low, high]);
-                format!(
-                    "{shown} is compiled for {}, this is {}",
-                    machine_name(machine),
-                    std::env::consts::ARCH
-                )
+            Some(&[low, high]) if machine_name(u16::from_le_bytes([low, high])) != ARCH => {
+                let machine = machine_name(u16::from_le_bytes([low, high]));
+                format!("{shown} is compiled for {machine}, this is {ARCH}")
             }
             _ => format!("{shown} is a damaged ELF file"),
         };
+    }
+    if head.starts_with(b"#!") {
+        return format!(
+            "the #! line of {shown} names no interpreter, or is longer than the {LOOKED_AT} bytes \
+             that the kernel reads"
+        );
     }
     format!("{shown} has no #! line and is no compiled program; begin it with, say, #!/bin/sh")
 }
@@ -115,29 +126,4 @@ fn machine_name(machine: u16) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_interpreter_is_the_first_word() {
-        for (head, interpreter) in [
-            (&b"#!/bin/sh\necho"[..], Some("/bin/sh")),
-            (b"#! /usr/bin/env python3\n", Some("/usr/bin/env")),
-            (b"#!/usr/bin/python3\r\n", Some("/usr/bin/python3\r")),
-            (b"echo hello\n", None),
-            (b"", None),
-        ] {
-            assert_eq!(interpreter_of(head).as_deref(), interpreter);
-        }
-    }
-
-    #[test]
-    fn a_foreign_program_names_its_processor() {
-        let mut elf = b"\x7FELF".to_vec();
-        elf.resize(18, 0);
-        elf.extend_from_slice(&183u16.to_le_bytes());
-        assert!(format_sentence("x", &elf).contains("compiled for aarch64"));
-        assert!(format_sentence("x", b"echo").contains("no #! line"));
-        assert!(format_sentence("x", b"\xEF\xBB\xBF#!/bin/sh").contains("byte-order mark"));
-    }
-}
+mod tests;

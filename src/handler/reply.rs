@@ -309,7 +309,7 @@ impl<'c> Reply<'c> {
         }
         let len = bytes.len() as u64;
         self.body_len += len;
-        if self.outgoing.is_full() || !self.outgoing.is_empty() {
+        if !self.outgoing.is_empty() {
             let mut size = Vec::with_capacity(20);
             encode_chunk_size(&mut size, len);
             self.outgoing.push_output(&size, self.room);
@@ -345,3 +345,6 @@ fn push_body(outgoing: &mut Outgoing, body: Body) {
         Body::Parts(parts) => parts.into_iter().for_each(|part| push_body(outgoing, part)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -41,11 +41,6 @@ pub struct Script {
 }
 
 impl Script {
-    /// The script file that an interpreter was given.
-    pub fn arguments_file(&self) -> Option<&Path> {
-        self.is_interpreted.then_some(self.filename.as_path())
-    }
-
     /// The one program that answers everything below a prefix.
     pub fn single(program: &Path, prefix: &str, rest: &[u8], path: &[u8]) -> Script {
         let name = prefix.trim_end_matches('/');
@@ -138,26 +133,4 @@ fn folder_of(file: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_program_answers_everything_below_its_prefix() {
-        for (path, rest, path_info) in [
-            ("/app", "", ""),
-            ("/app/", "", "/"),
-            ("/app/a/b", "a/b", "/a/b"),
-        ] {
-            let script = Script::single(
-                Path::new("/srv/nph-x"),
-                "/app/",
-                rest.as_bytes(),
-                path.as_bytes(),
-            );
-            assert_eq!(script.script_name, b"/app");
-            assert_eq!(script.path_info, path_info.as_bytes(), "{path}");
-            assert_eq!(script.folder, Path::new("/srv"));
-            assert!(script.is_nph);
-        }
-    }
-}
+mod tests;

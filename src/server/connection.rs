@@ -237,8 +237,9 @@ impl Connection {
                     Err(reason) => return self.refuse(head, reason, worker),
                 }
             }
-            // The responses to the requests before are gathered until more input is needed.
-            if !self.outgoing.is_empty() || self.entry.is_some() {
+            // The responses to the requests before are gathered until more input is needed; then the
+            // wait for the next request begins, which sets a deadline.
+            if self.deadline == Moment::NEVER {
                 self.stage = Stage::Sending(Then::Keep);
                 return Step::Again;
             }

@@ -24,7 +24,7 @@ use std::time::Duration;
 use access_log::AccessLog;
 use admission::{Admission, Wake};
 use seats::Seats;
-use table::Table;
+use table::{Evicted, Table};
 use wakes::Wakes;
 use worker::Worker;
 
@@ -57,6 +57,9 @@ const DESCRIPTORS_RESERVED: u64 = 24;
 
 /// How long accepting rests when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the last responses may take to leave.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How long programs that are ended by the stop are waited for: their grace, and some.
 const HALT_GRACE: Duration = Duration::from_secs(4);
@@ -221,13 +224,15 @@ impl Server {
     /// Lets what runs come to its end, then ends what is left.
     fn drain(&self) {
         let table = &self.parking.table;
-        let is_done = || table.live() == 0 || self.halt.wait(Duration::ZERO);
+        let is_done = || table.live() == 0 || self.halt.is_ordered();
         self.wait_until(self.settings.drain_timeout, is_done);
         if table.live() > 0 {
             log::info!("stopping with {} connections still open", table.live());
         }
         self.halt.order();
         self.wait_until(HALT_GRACE, || self.admission.running() == 0);
+        // For what can be told at once to those whose programs were ended.
+        self.wait_until(LAST_WORDS, || table.live() == 0);
     }
 
     fn wait_until(&self, patience: Duration, done: impl Fn() -> bool) {
@@ -270,7 +275,7 @@ impl Server {
     fn reserve(&self, listener: &Listener) -> Option<u32> {
         let table = &self.parking.table;
         let free = || match table.reserve() {
-            None if listener.has_waiting() && table.evict_idle(self.clock.now()) => table.reserve(),
+            None if listener.has_waiting() && self.evict_idle() => table.reserve(),
             reserved => reserved,
         };
         free().or_else(|| {
@@ -278,6 +283,17 @@ impl Server {
             // One may have closed before it could see that.
             free()
         })
+    }
+
+    /// Closes the connection that has been idle for longest; false when none is.
+    fn evict_idle(&self) -> bool {
+        loop {
+            match self.parking.table.evict_idle(self.clock.now()) {
+                Evicted::One => return true,
+                Evicted::Nobody => return false,
+                Evicted::Busy(number) => self.parking.wakes.push(number),
+            }
+        }
     }
 
     /// Gives back the slot of a connection that is gone.

@@ -51,9 +51,9 @@ impl Slot {
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return,
             };
-            // While it is served it is neither overdue nor idle.
-            self.park(Moment::NEVER, Moment::NEVER);
             while self.marked.swap(false, Ordering::SeqCst) {
+                // While it is served it is neither overdue nor idle.
+                self.park(Moment::NEVER, Moment::NEVER);
                 serve(&mut claimed);
             }
             drop(claimed);
@@ -97,6 +97,17 @@ pub struct Table {
     free: Mutex<Free>,
     live: AtomicUsize,
     max: usize,
+}
+
+/// What came of looking for an idle connection to close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evicted {
+    /// One was closed.
+    One,
+    /// The one that was found is no longer idle, and has to be looked at by a worker.
+    Busy(u32),
+    /// There is none.
+    Nobody,
 }
 
 /// The numbers that are not in use.
@@ -183,23 +194,24 @@ impl Table {
             .collect()
     }
 
-    /// Removes the connection that has been idle for longest; false when none is.
-    pub fn evict_idle(&self, now: Moment) -> bool {
+    /// Removes the connection that has been idle for longest.
+    pub fn evict_idle(&self, now: Moment) -> Evicted {
         let since = |number: &u32| self.slot(*number).idle_since.load(Ordering::Relaxed);
         let idle = |slot: &Slot| slot.idle_since.load(Ordering::Relaxed) <= now.0;
         let Some(number) = self.numbers(idle).min_by_key(since) else {
-            return false;
+            return Evicted::Nobody;
         };
         let slot = self.slot(number);
         let Ok(mut place) = slot.connection.try_lock() else {
-            return false;
+            return Evicted::Nobody;
         };
         // A request may have come since.
-        if slot.marked.load(Ordering::SeqCst) || !idle(slot) || place.take().is_none() {
-            return false;
+        if slot.is_marked() || !idle(slot) || place.take().is_none() {
+            slot.idle_since.store(Moment::NEVER.0, Ordering::Relaxed);
+            return Evicted::Busy(number);
         }
         self.release(number);
-        true
+        Evicted::One
     }
 
     fn numbers(&self, wanted: impl Fn(&Slot) -> bool) -> impl Iterator<Item = u32> {

@@ -206,6 +206,7 @@ impl<'s> Worker<'s> {
         let Some(socket) = server.listeners.get(listener) else {
             return;
         };
+        let mut may_evict = true;
         while !server.is_stopping() {
             let Some(number) = server.reserve(socket) else {
                 return;
@@ -223,13 +224,14 @@ impl<'s> Worker<'s> {
                         log::warn!("a connection could not be registered: {error}");
                         server.closed(number);
                     } else if parking.table.slot(number).is_marked() {
-                        self.attend(number, false);
+                        parking.wakes.push(number);
                     }
                 }
                 Accepted::Nobody => return server.closed(number),
                 Accepted::Exhausted(error) => {
                     server.closed(number);
-                    if !server.parking.table.evict_idle(self.now()) {
+                    // One that closes may make room, unless it is not descriptors that are wanting.
+                    if !(std::mem::take(&mut may_evict) && server.evict_idle()) {
                         log::warn!("no connection can be accepted for a second: {error}");
                         return server.pause_accepting();
                     }

@@ -178,14 +178,13 @@ impl Child {
     }
 
     /// Whether the program has ended, without waiting and without reaping it.
-    pub fn has_ended(&mut self) -> bool {
+    pub fn has_ended(&self) -> bool {
+        const LOOK: WaitIdOptions = WaitIdOptions::EXITED
+            .union(WaitIdOptions::NOHANG)
+            .union(WaitIdOptions::NOWAIT);
         match &self.pidfd {
             Some(pidfd) => watch::is_readable(pidfd),
-            None => {
-                // Left unreaped, so that its number still is its own.
-                let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-                !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))
-            }
+            None => !matches!(waitid(WaitId::Pid(self.pid), LOOK), Ok(None)),
         }
     }
 
@@ -291,6 +290,10 @@ pub enum StartFailure {
     Denied,
     /// ENOEXEC: the kernel knows no way to execute this file.
     Format,
+    /// ELOOP: interpreters name one another, in a circle or too many in a row.
+    Nested,
+    /// ETXTBSY: somebody has the program open for writing.
+    Busy,
     /// E2BIG: arguments and environment are too large together.
     TooLarge,
     /// Processes, memory or descriptors are used up, or something else that may pass.
@@ -304,8 +307,13 @@ impl From<&io::Error> for StartFailure {
             Some(Errno::NOENT | Errno::NOTDIR) => StartFailure::Missing,
             Some(Errno::ACCESS | Errno::PERM) => StartFailure::Denied,
             Some(Errno::NOEXEC | Errno::LIBBAD) => StartFailure::Format,
+            Some(Errno::LOOP) => StartFailure::Nested,
+            Some(Errno::TXTBSY) => StartFailure::Busy,
             Some(Errno::TOOBIG) => StartFailure::TooLarge,
             _ => StartFailure::Exhausted,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -58,6 +58,11 @@ fn ignored_signals() -> impl Iterator<Item = i32> {
         .find_map(|line| line.strip_prefix("SigIgn:"))
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .unwrap_or(0);
-    // Real-time signals belong to the C library.
-    (1..32).filter(move |signal| mask >> (signal - 1) & 1 == 1)
+    // The first real-time signals, 32 to 34, belong to the C library.
+    (1..32)
+        .chain(35..65)
+        .filter(move |signal| mask >> (signal - 1) & 1 == 1)
 }
+
+#[cfg(test)]
+mod tests;

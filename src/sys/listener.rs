@@ -144,10 +144,11 @@ impl Listener {
 
     /// Stops listening: whoever connects from now on is refused. A unix socket is removed.
     pub fn stop(&self) -> io::Result<()> {
-        if let Bound::Unix(path) = &self.bound {
-            std::fs::remove_file(path)?;
+        net::shutdown(&self.socket, net::Shutdown::Both)?;
+        match &self.bound {
+            Bound::Tcp(_) => Ok(()),
+            Bound::Unix(path) => std::fs::remove_file(path),
         }
-        Ok(net::shutdown(&self.socket, net::Shutdown::Both)?)
     }
 
     /// Whether somebody waits to be accepted.
@@ -165,24 +166,7 @@ impl Listener {
                     return Accepted::Connection(Stream::new(socket), address);
                 }
                 Err(Errno::AGAIN) => return Accepted::Nobody,
-                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
-                    return Accepted::Exhausted(error.into());
-                }
-                // accept(2): what went wrong on the waiting connection itself is reported here;
-                // that connection is lost, the next one is not.
-                Err(
-                    Errno::INTR
-                    | Errno::CONNABORTED
-                    | Errno::NETDOWN
-                    | Errno::PROTO
-                    | Errno::NOPROTOOPT
-                    | Errno::HOSTDOWN
-                    | Errno::NONET
-                    | Errno::HOSTUNREACH
-                    | Errno::OPNOTSUPP
-                    | Errno::NETUNREACH
-                    | Errno::PERM,
-                ) => {}
+                Err(error) if is_of_connection(error) => {}
                 Err(error) => return Accepted::Exhausted(error.into()),
             }
         }
@@ -195,6 +179,25 @@ impl AsFd for Listener {
     }
 }
 
+/// Whether an accept failed for what went wrong on the waiting connection itself, which accept(2)
+/// reports too: that connection is lost, the next one is not.
+fn is_of_connection(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::INTR
+            | Errno::CONNABORTED
+            | Errno::NETDOWN
+            | Errno::PROTO
+            | Errno::NOPROTOOPT
+            | Errno::HOSTDOWN
+            | Errno::NONET
+            | Errno::HOSTUNREACH
+            | Errno::OPNOTSUPP
+            | Errno::NETUNREACH
+            | Errno::PERM
+    )
+}
+
 /// Whether the file is a socket that nobody answers on.
 fn is_stale(path: &Path, address: &SocketAddrUnix) -> bool {
     use std::os::unix::fs::FileTypeExt;
@@ -202,3 +205,6 @@ fn is_stale(path: &Path, address: &SocketAddrUnix) -> bool {
     let probe = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None);
     is_socket && probe.is_ok_and(|probe| net::connect(&probe, address) == Err(Errno::CONNREFUSED))
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,17 +101,16 @@ impl Outgoing {
     /// then asks the caller to bring no more for now.
     pub fn push_output(&mut self, bytes: &[u8], room: &Arc<Room>) {
         if !matches!(self.rest.back(), Some(Piece::Spooled { .. })) {
-            if self.in_memory() + bytes.len() <= MEMORY {
+            if self.in_memory() + bytes.len() <= MEMORY || self.spooled() >= room.share() {
                 return self.bytes().extend_from_slice(bytes);
             }
             if let Ok(file) = SpoolFile::create(room) {
                 self.rest.push_back(Piece::Spooled { file, next: 0 });
             }
         }
+        let has_share = self.spooled() < room.share();
         let kept = match self.rest.back_mut() {
-            Some(Piece::Spooled { file, .. }) => {
-                file.len() < room.share() && file.append(bytes).is_ok()
-            }
+            Some(Piece::Spooled { file, .. }) if has_share => file.append(bytes).is_ok(),
             _ => false,
         };
         if !kept {
@@ -165,6 +164,15 @@ impl Outgoing {
     pub fn in_memory(&self) -> usize {
         let rest: usize = self.rest.iter().map(Piece::in_memory).sum();
         self.front.len() - self.front_sent + rest
+    }
+
+    /// How many bytes the spool files of this queue are long.
+    fn spooled(&self) -> u64 {
+        let len = |piece: &Piece| match piece {
+            Piece::Spooled { file, .. } => file.len(),
+            _ => 0,
+        };
+        self.rest.iter().map(len).sum()
     }
 
     /// Puts another buffer in the place of the (empty) first one, and returns that.
@@ -268,3 +276,6 @@ fn send_range(stream: &Stream, file: &File, next: &mut u64, end: u64) -> io::Res
         None => Ok(None),
     }
 }
+
+#[cfg(test)]
+mod tests;

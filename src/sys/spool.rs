@@ -214,11 +214,17 @@ fn open_unnamed(folder: &Path) -> io::Result<File> {
         Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL) => {}
         Err(error) => return Err(error.into()),
     }
+    open_unlinked(folder)
+}
+
+fn open_unlinked(folder: &Path) -> io::Result<File> {
+    let mode = Mode::RUSR | Mode::WUSR;
+    let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::CREATE | OFlags::EXCL;
     static SERIAL: AtomicU64 = AtomicU64::new(0);
     loop {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!(".tollgate-{}-{serial}", std::process::id()));
-        match rustix::fs::open(&path, flags | OFlags::CREATE | OFlags::EXCL, mode) {
+        match rustix::fs::open(&path, flags, mode) {
             Ok(file) => {
                 std::fs::remove_file(&path)?;
                 return Ok(File::from(file));
@@ -238,3 +244,6 @@ pub(super) fn memory_file(bytes: &[u8]) -> io::Result<File> {
     file.rewind()?;
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests;

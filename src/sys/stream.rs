@@ -98,3 +98,6 @@ fn settle(call: impl FnMut() -> Result<usize, Errno>) -> io::Result<Option<usize
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

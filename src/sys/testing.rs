@@ -1,11 +1,17 @@
-//! A folder for one test, gone when the test ends.
+//! What tests share: a folder that is gone when its test ends, connections to talk over, bytes to send
+//! and a look at processes.
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use super::stream::Stream;
 
 /// A new, empty folder that is removed with all it holds when the value is dropped.
 #[derive(Debug)]
@@ -49,5 +55,44 @@ impl TempDir {
 impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Both ends of a connection: ours, which never blocks, and the peer's, which does.
+pub(crate) fn connection() -> (Stream, UnixStream) {
+    let (ours, peer) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    (Stream::new(ours.into()), peer)
+}
+
+/// The same over TCP, which alone knows resets.
+pub(crate) fn tcp_connection() -> (Stream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (ours, _) = listener.accept().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    (Stream::new(ours.into()), peer)
+}
+
+/// `len` bytes in which no part looks like its neighbour.
+pub(crate) fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at * 31 % 251) as u8).collect()
+}
+
+/// Whether a process runs: neither gone nor a zombie.
+pub(crate) fn runs(pid: &str) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = status
+        .rsplit_once(") ")
+        .and_then(|(_, rest)| rest.chars().next());
+    !matches!(state, None | Some('Z' | 'X'))
+}
+
+/// Waits until a process that was killed is gone.
+pub(crate) fn await_gone(pid: &str) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while runs(pid) {
+        assert!(Instant::now() < until, "{pid} still runs");
+        std::thread::yield_now();
     }
 }

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -20,6 +21,7 @@ const WITHOUT_PIDFD: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Halt {
     event: OwnedFd,
+    ordered: AtomicBool,
 }
 
 impl Halt {
@@ -27,13 +29,20 @@ impl Halt {
     pub fn new() -> io::Result<Halt> {
         Ok(Halt {
             event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            ordered: AtomicBool::new(false),
         })
     }
 
     /// Gives the order.
     pub fn order(&self) {
+        self.ordered.store(true, Ordering::Relaxed);
         // The counter would have to overflow for this to fail.
         let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+    }
+
+    /// Whether the order was given.
+    pub fn is_ordered(&self) -> bool {
+        self.ordered.load(Ordering::Relaxed)
     }
 
     /// Waits for the order; false when `patience` ended before it.
@@ -109,7 +118,7 @@ impl From<PollFlags> for Pipe {
 
 /// Waits until something happens, at most for `patience`.
 pub fn watch(
-    child: &mut Child,
+    child: &Child,
     client: &Stream,
     halt: &Halt,
     wanted: Wanted,
@@ -198,3 +207,6 @@ fn timespec(span: Duration) -> Timespec {
         tv_nsec: i64::from(span.subsec_nanos()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -342,3 +342,21 @@ fn a_client_that_leaves_while_it_waits_in_line_starts_no_program() {
     assert_eq!(server.get("/cgi-bin/probe/hello").text(), "hello\n");
     assert!(!server.path("pid").exists());
 }
+
+#[test]
+fn a_server_that_ends_its_programs_starts_no_more() {
+    let site = Site::new();
+    site.script("cgi-bin/next", "#!/bin/sh\nexit\n");
+    let mut server = site.serve(&["--max-processes", "1", "--drain-timeout", "0.2"]);
+    let (_first, pids) = ask_and_read_pids(&server, "stubborn");
+    let mut line: Vec<Client> = (0..5).map(|_| server.connect()).collect();
+    for client in &mut line {
+        client.send(request("GET", "/cgi-bin/next", &[], b""));
+    }
+    // By the time that a later request is answered most of them stand in line.
+    assert_eq!(server.get("/").status, 403);
+    server.signal(Signal::TERM);
+    assert!(server.wait(PATIENCE).is_some_and(|status| status.success()));
+    expect_ended(&pids);
+    assert!(!server.log().contains("/cgi-bin/next"), "{}", server.log());
+}
