@@ -659,6 +659,29 @@ fn a_file_that_may_not_be_read_is_403() {
 }
 
 #[test]
+fn a_folder_that_may_only_be_searched_leads_to_its_index() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = site();
+    let index = site.file("www/home/index.html", "home");
+    let folder = index.parent().unwrap();
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o311)).unwrap();
+    if fs::read_dir(folder).is_ok() {
+        skipped(
+            "a_folder_that_may_only_be_searched_leads_to_its_index",
+            "root may read everything",
+        );
+        return;
+    }
+    let server = site.serve(&["--listing"]);
+    assert_eq!(server.get("/home/").text(), "home");
+    assert_eq!(server.get("/home").field("Location"), Some("/home/"));
+    fs::remove_file(&index).unwrap();
+    assert_eq!(server.get("/home/").status, 403);
+    // So that it can be cleared away.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
 fn the_folder_of_programs_is_never_served_as_files() {
     let site = site();
     site.script("www/cgi-bin/secret.sh", "#!/bin/sh\necho source\n");
