@@ -278,6 +278,25 @@ impl<'c> Reply<'c> {
         self.progress = Progress::Ended;
     }
 
+    /// Shows a client whose connection closes after this response, all of which is sent, its end now:
+    /// it may be the end of the body.
+    pub fn end_stream(&mut self) {
+        if self.closes {
+            // A connection that is gone has ended.
+            let _ = self.stream.end_writing();
+        }
+    }
+
+    /// Ends the response to a client that is given up: what it did not take is dropped, and the memory
+    /// and disk that held it are free at once.
+    pub fn abandon(&mut self) {
+        *self.outgoing = Outgoing::default();
+        self.closes = true;
+        self.progress = Progress::Ended;
+        // A connection that is gone anyway needs no reset.
+        let _ = self.stream.reset_on_close();
+    }
+
     /// Sends as much as the client takes; of the rest, what is too much for memory goes to disk.
     pub fn flush(&mut self) -> io::Result<Flushed> {
         let flushed = self.outgoing.flush(self.stream)?;
