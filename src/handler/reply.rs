@@ -163,6 +163,11 @@ impl<'c> Reply<'c> {
 
     /// Begins a response whose body is pushed afterwards.
     pub fn begin(&mut self, head: ResponseHead, content_length: Option<u64>) {
+        // RFC 9110 section 15.3.6: what a program prints behind it is dropped.
+        let content_length = match head.status {
+            StatusCode::RESET_CONTENT => Some(0),
+            _ => content_length,
+        };
         if content_length.is_some() || self.envelope.is_head || !head.status.has_body() {
             let plan = self.open(&head, content_length);
             self.progress = Progress::Open {

@@ -220,6 +220,7 @@ impl Connection {
     pub fn abandon(&mut self, worker: &Worker<'_>, reason: Reason) {
         if let Some(mut entry) = self.entry.take() {
             entry.reason = entry.reason.or(Some(reason));
+            entry.body_len = entry.body_len.saturating_sub(self.outgoing.unsent());
             worker.log(&entry);
         }
     }

@@ -260,6 +260,8 @@ impl Server {
                 self.accept_again.store(Moment::NEVER.0, Ordering::Relaxed);
                 self.accept_all();
             }
+            // A fresh connection comes to count as idle without an event.
+            self.resume_accepting();
         }
     }
 
@@ -267,12 +269,13 @@ impl Server {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Reserves a slot, at the cost of an idle connection where it has to be. When there is none,
-    /// accepting goes on with the next connection that closes.
-    fn reserve(&self) -> Option<u32> {
+    /// Reserves a slot for whoever waits at `listener`, at the cost of an idle connection where it has
+    /// to be. When there is none, accepting goes on with the next connection that closes or comes to
+    /// be idle.
+    fn reserve(&self, listener: &Listener) -> Option<u32> {
         let table = &self.parking.table;
         let free = || match table.reserve() {
-            None if self.evict_idle() => table.reserve(),
+            None if listener.has_waiting() && self.evict_idle() => table.reserve(),
             reserved => reserved,
         };
         free().or_else(|| {
@@ -296,6 +299,11 @@ impl Server {
     /// Gives back the slot of a connection that is gone.
     fn closed(&self, number: u32) {
         self.parking.table.release(number);
+        self.resume_accepting();
+    }
+
+    /// Goes on accepting where that was given up for want of room.
+    fn resume_accepting(&self) {
         if self.accepting_paused.load(Ordering::Relaxed)
             && self.accepting_paused.swap(false, Ordering::SeqCst)
         {

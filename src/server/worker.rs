@@ -137,6 +137,7 @@ impl<'s> Worker<'s> {
         if hung_up {
             slot.mark_hung_up();
         }
+        let mut is_idle = false;
         slot.attend(|place| {
             let Some(connection) = place else { return };
             connection.hung_up |= slot.is_hung_up();
@@ -144,6 +145,7 @@ impl<'s> Worker<'s> {
             match driven.unwrap_or(Next::Close) {
                 next @ (Next::Park | Next::Turn) => {
                     slot.park(connection.deadline(), connection.idle_since());
+                    is_idle = connection.idle_since() != Moment::NEVER;
                     if next == Next::Turn {
                         server.parking.wakes.push(number);
                     }
@@ -154,6 +156,9 @@ impl<'s> Worker<'s> {
                 }
             }
         });
+        if is_idle {
+            server.resume_accepting();
+        }
     }
 
     fn drive(&mut self, connection: &mut Connection) -> Next {
@@ -203,7 +208,7 @@ impl<'s> Worker<'s> {
         };
         let mut may_evict = true;
         while !server.is_stopping() {
-            let Some(number) = server.reserve() else {
+            let Some(number) = server.reserve(socket) else {
                 return;
             };
             match socket.accept() {

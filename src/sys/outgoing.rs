@@ -160,6 +160,12 @@ impl Outgoing {
         self.sent
     }
 
+    /// How many bytes are still to be sent.
+    pub fn unsent(&self) -> u64 {
+        let front = self.front.len() - self.front_sent;
+        front as u64 + self.rest.iter().map(Piece::unsent).sum::<u64>()
+    }
+
     /// How many unsent bytes lie in memory of this queue's own.
     pub fn in_memory(&self) -> usize {
         let rest: usize = self.rest.iter().map(Piece::in_memory).sum();
@@ -214,7 +220,7 @@ impl Outgoing {
                 Some(sent) => self.sent += sent,
                 None => return Ok(Flushed::Blocked),
             }
-            if piece.is_sent() {
+            if piece.unsent() == 0 {
                 self.rest.pop_front();
             }
             if self.sent - before >= TURN && !self.rest.is_empty() {
@@ -247,12 +253,12 @@ impl Piece {
         }
     }
 
-    fn is_sent(&self) -> bool {
+    fn unsent(&self) -> u64 {
         match self {
-            Piece::Bytes { bytes, sent } => *sent == bytes.len(),
-            Piece::Shared { bytes, sent } => *sent == bytes.len(),
-            Piece::File { next, end, .. } => next == end,
-            Piece::Spooled { file, next } => *next == file.len(),
+            Piece::Bytes { bytes, sent } => (bytes.len() - sent) as u64,
+            Piece::Shared { bytes, sent } => (bytes.len() - sent) as u64,
+            Piece::File { next, end, .. } => end - next,
+            Piece::Spooled { file, next } => file.len() - next,
         }
     }
 
