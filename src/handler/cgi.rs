@@ -254,6 +254,9 @@ impl Relay<'_, '_> {
         }
         if self.reply.is_flushed() {
             self.pace = None;
+            if matches!(self.stage, Stage::Given) {
+                self.reply.end_stream();
+            }
             return Ok(());
         }
         match &mut self.pace {
@@ -286,7 +289,10 @@ impl Relay<'_, '_> {
             Pipe::Bytes => {
                 let read = self.child.read_stdout(self.buffer);
                 read.map_err(|_| Reason::ServerFailed)?;
-                self.silence_ends = now + self.terms.silence;
+                // What follows a local redirect reaches nobody, and counts as silence.
+                if !matches!(self.stage, Stage::Redirect(_)) {
+                    self.silence_ends = now + self.terms.silence;
+                }
                 self.quiet_from = now + QUIET;
                 // The last of an ended program fits one read, unless a child of it still writes.
                 let read_all = !self.buffer.is_full();
@@ -380,6 +386,10 @@ impl Relay<'_, '_> {
             Ok(()) => self.child.reap(),
             Err(_) => self.child.end(TERM_GRACE),
         };
+        let ending = match pumped {
+            Ok(()) => describe(exit),
+            Err(_) => format!("the server ended it: {}", describe(exit)),
+        };
         let tail = self.stderr.finish(self.terms.clock.now());
         let verdict = pumped.and_then(|()| verdict_of(&self.stage, exit, self.reply));
         let stage = self.stage;
@@ -387,15 +397,18 @@ impl Relay<'_, '_> {
             (Ok(_), Stage::Redirect(location)) => Outcome::LocalRedirect(location),
             (Ok(None), _) => Outcome::Answered(None),
             (Ok(Some(reason)), _) => {
-                log::warn!("{}: {}: {}", self.name, reason.code(), describe(exit));
+                log::warn!("{}: {}: {}", self.name, reason.code(), ending);
                 Outcome::Answered(Some(reason))
             }
             (Err(reason), stage) => {
-                report(self.name, reason, exit, &stage, &tail);
+                report(self.name, reason, &ending, &stage, &tail);
                 match stage {
                     Stage::Given => Outcome::Answered(Some(reason)),
                     _ if self.reply.is_begun() => {
-                        self.reply.cut();
+                        match reason {
+                            Reason::ClientGone | Reason::ClientSlow => self.reply.abandon(),
+                            _ => self.reply.cut(),
+                        }
                         Outcome::Cut(reason)
                     }
                     _ => Outcome::Failed(reason),
@@ -427,12 +440,12 @@ fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option
 }
 
 /// Writes what is known about a failed run to the log.
-fn report(name: &str, reason: Reason, exit: Exit, stage: &Stage, tail: &[u8]) {
+fn report(name: &str, reason: Reason, ending: &str, stage: &Stage, tail: &[u8]) {
     let mut line = format!(
         "{name}: {}: {} ({})",
         reason.code(),
         reason.meaning(),
-        describe(exit)
+        ending
     );
     if let Stage::Header(seen) = stage {
         let shown = &seen[..seen.len().min(200)];
@@ -457,6 +470,6 @@ fn report(name: &str, reason: Reason, exit: Exit, stage: &Stage, tail: &[u8]) {
 fn describe(exit: Exit) -> String {
     match exit {
         Exit::Status(status) => format!("exit status {status}"),
-        Exit::Signal(signal) => format!("ended by signal {signal}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
     }
 }

@@ -31,6 +31,7 @@ use super::worker::Worker;
 use crate::handler::cgi::HALF_CLOSED_GRACE;
 use crate::handler::pace::Pace;
 use crate::proto::http::head::RequestHead;
+use crate::proto::http::persist::{self, Persistence};
 use crate::proto::{Parsed, Reason};
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::{Flushed, Outgoing};
@@ -391,11 +392,14 @@ impl Connection {
         match exchange::answer(self, &mut pending, permit, worker) {
             Answer::Given { entry, closes } => {
                 self.entry = entry;
+                let goes_on = persist::of_request(&pending.head) == Persistence::Keep;
                 worker.head = pending.head;
-                self.after(match (pending.is_unread, closes) {
-                    (true, _) => Then::Linger,
-                    (false, true) => Then::Close,
-                    (false, false) => Then::Keep,
+                self.after(match closes {
+                    _ if pending.is_unread => Then::Linger,
+                    // Its next request, unread, would turn the close into a reset.
+                    true if goes_on => Then::Linger,
+                    true => Then::Close,
+                    false => Then::Keep,
                 })
             }
             Answer::Wait(ticket) => {

@@ -337,7 +337,15 @@ impl<'e> Exchange<'e> {
         };
         let server = self.server;
         match server.site.resolve(&path) {
-            Err(reason) => Step::failed(reason),
+            Err(reason) => {
+                if matches!(reason, Reason::CgiDenied | Reason::CgiNotExecutable) {
+                    // The owner of the site is to mend this, and sees no more than the log.
+                    let path = String::from_utf8_lossy(path.as_bytes());
+                    let (id, code, meaning) = (self.id(), reason.code(), reason.meaning());
+                    log::error!("{id} {path}: {code}: {meaning}");
+                }
+                Step::failed(reason)
+            }
             Ok(Resource::File(root, rest)) => {
                 let file = FileRequest {
                     head: self.request.head,

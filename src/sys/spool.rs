@@ -83,8 +83,12 @@ pub struct SpoolFile {
 impl SpoolFile {
     /// Makes an empty file in the room's folder.
     pub fn create(room: &Arc<Room>) -> io::Result<SpoolFile> {
+        let folder = &room.folder;
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
+        };
         Ok(SpoolFile {
-            file: open_unnamed(&room.folder)?,
+            file: open_unnamed(folder).map_err(named)?,
             room: Arc::clone(room),
             len: 0,
             claimed: 0,

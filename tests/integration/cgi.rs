@@ -506,6 +506,8 @@ fn what_is_no_program_is_not_run_and_its_source_never_sent() {
         "cgi-bin/long names no interpreter, or is longer",
         "cgi-bin/circle leads to another",
         "cgi-bin/written is still being written",
+        "/cgi-bin/not-executable: cgi.not-executable",
+        "/cgi-bin/escapes: cgi.denied",
     ] {
         server.wait_for_log(words);
     }

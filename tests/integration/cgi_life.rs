@@ -100,6 +100,17 @@ fn a_program_that_prints_now_and_then_is_not_silent() {
 }
 
 #[test]
+fn what_follows_a_local_redirect_is_silence() {
+    let server = Server::start(&["--cgi-timeout", "0.5"]);
+    server.script(
+        "cgi-bin/babbles",
+        "#!/bin/sh\nprintf 'Location: /page.txt\\n\\n'\nexec cat /dev/zero\n",
+    );
+    assert_eq!(server.get("/cgi-bin/babbles").status, 504);
+    server.wait_until_childless();
+}
+
+#[test]
 fn a_program_that_ignores_sigterm_is_killed() {
     let server = Server::start(&["--cgi-timeout", "0.5"]);
     let (mut client, pids) = ask_and_read_pids(&server, "stubborn");
@@ -190,6 +201,41 @@ fn a_program_that_closes_its_output_and_works_on_does_not_hold_the_response() {
         "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\ndone\\n'\nexec sleep 60 >&- 2>&-\n",
     );
     assert_eq!(server.get("/cgi-bin/works-on").text(), "done\n");
+    // Here the end of the connection is the end of the response.
+    server.script(
+        "cgi-bin/works-on",
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nhead -c 40000 /dev/zero\n\
+         exec sleep 60 >&- 2>&-\n",
+    );
+    let head = "GET /cgi-bin/works-on HTTP/1.0\r\n\r\n";
+    let response = server.exchange("GET", head.as_bytes());
+    assert_eq!(
+        (response.body.len(), response.ended),
+        (40_000, Ended::Clean)
+    );
+}
+
+#[test]
+fn a_client_that_is_given_up_leaves_nothing_in_the_spool() {
+    let options = [
+        "--max-spool",
+        "1M",
+        "--max-body",
+        "1M",
+        "--send-timeout",
+        "3",
+    ];
+    let server = Server::start(&options);
+    server.script(
+        "cgi-bin/flood",
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nexec cat /dev/zero\n",
+    );
+    let mut client = server.connect();
+    client.send(request("GET", "/cgi-bin/flood", &[], b""));
+    server.wait_for_log("client.slow");
+    let body = vec![b'x'; 900_000];
+    let fits = || server.post("/cgi-bin/probe/stdin", &body).status == 200;
+    assert!(eventually(Duration::from_secs(1), fits));
 }
 
 #[test]

@@ -208,15 +208,26 @@ fn an_upload_is_measured_and_hashed() {
     }
     let head =
         "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"<a>.txt\"\r\n\r\n";
-    let body = [head.as_bytes(), &[b'a'; 1_000_000], b"\r\n--edge--\r\n"].concat();
     let fields = ["Content-Type: multipart/form-data; boundary=edge"];
-    let page = serve(&[])
-        .fetch("POST", "/cgi-bin/upload.py", &fields, &body)
-        .text();
+    let server = serve(&[]);
+    let send = |end: &str| {
+        let body = [head.as_bytes(), &[b'a'; 1_000_000], end.as_bytes()].concat();
+        server.fetch("POST", "/cgi-bin/upload.py", &fields, &body)
+    };
     // FIPS 180-2 gives this sum of a million times "a".
     let sum = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
-    for part in [sum, "1,000,000 bytes", "&lt;a&gt;.txt"] {
-        assert!(page.contains(part), "{part}: {page}");
+    for end in [
+        "\r\n--edge--\r\n",
+        "\r\n--edge--",
+        "\r\n--edge--\r\nepilogue",
+    ] {
+        let page = send(end).text();
+        for part in [sum, "1,000,000 bytes", "&lt;a&gt;.txt"] {
+            assert!(page.contains(part), "{end:?}: {part}: {page}");
+        }
+    }
+    for cut in ["", "\r\n--edg", "\r\n--edge", "\r\n--edge\r\nX: y"] {
+        assert_eq!(send(cut).status, 400, "{cut:?}");
     }
 }
 

@@ -111,6 +111,19 @@ fn conditions_follow_the_precedence_of_rfc_9110() {
 }
 
 #[test]
+fn conditions_do_not_count_where_there_is_no_file() {
+    let server = site().serve(&[]);
+    for condition in [
+        "If-Match: \"x\"",
+        "If-None-Match: *",
+        "If-Modified-Since: Sun, 06 Nov 2044 08:49:37 GMT",
+    ] {
+        let response = server.fetch("GET", "/nowhere", &[condition], b"");
+        assert_eq!(response.status, 404, "{condition}");
+    }
+}
+
+#[test]
 fn not_modified_has_the_validators_and_no_content() {
     let server = site().serve(&[]);
     let tag = get(&server, &[]).field("ETag").unwrap().to_string();
