@@ -503,7 +503,14 @@ impl Connection {
     fn expire(&mut self, worker: &mut Worker<'_>) -> Step {
         self.deadline = Moment::NEVER;
         match std::mem::replace(&mut self.stage, Stage::Head) {
-            Stage::Head if self.consumed == self.input.len() => Step::Done(Next::Close),
+            // Some clients end a body with one CR LF too many, which begins no request.
+            Stage::Head
+                if self.input[self.consumed..]
+                    .iter()
+                    .all(|byte| b"\r\n".contains(byte)) =>
+            {
+                Step::Done(Next::Close)
+            }
             Stage::Head => {
                 // Not the worker's, which still holds somebody else's request.
                 self.refuse(RequestHead::default(), Reason::HeadTimeout, worker)
