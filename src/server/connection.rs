@@ -27,7 +27,6 @@ use super::admission::Ticket;
 use super::body::{BodyState, Received};
 use super::exchange::{self, Answer, Request};
 use super::worker::Worker;
-use crate::handler::cgi::HALF_CLOSED_GRACE;
 use crate::handler::pace::Pace;
 use crate::proto::http::head::RequestHead;
 use crate::proto::{Parsed, Reason};
@@ -46,6 +45,10 @@ const GATHERED_MAX: usize = 64 << 10;
 
 /// How long a program's turn is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long a client that sends nothing more is believed to be still reading while it waits for a
+/// program.
+pub const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
 
 /// How long a client is listened to after a refusal.
 const LINGER: Duration = Duration::from_secs(5);
