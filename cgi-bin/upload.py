@@ -40,8 +40,10 @@ class Body:
     def __init__(self, stream, length):
         self.stream = stream
         self.left = length
-        # The first boundary has no line before it. With one, it looks like all others.
+        # The first boundary has no line before it, and the last need not end its own. With both, they
+        # look like all others.
         self.buffer = b"\r\n"
+        self.end = b"\r\n"
 
     def until(self, mark):
         """Yield the bytes before the next mark, in blocks, and step over the mark."""
@@ -55,9 +57,11 @@ class Body:
             safe = max(0, len(self.buffer) - len(mark) + 1)
             yield self.buffer[:safe]
             block = self.stream.read(min(BLOCK, self.left))
+            self.left -= len(block)
+            if not block:
+                block, self.end = self.end, b""
             if not block:
                 raise Refused("400 Bad Request", "The body ends in the middle of a part.")
-            self.left -= len(block)
             self.buffer = self.buffer[safe:] + block
 
     def line(self):

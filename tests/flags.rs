@@ -182,3 +182,20 @@ fn a_full_disk_is_an_error() {
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stderr.starts_with(b"tollgate: standard output: "));
 }
+
+#[test]
+fn the_readme_shows_the_help_as_it_is() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"))
+        .expect("README.md");
+    let shown: String = help()
+        .lines()
+        .map(|line| match line {
+            "" => "\n".to_owned(),
+            line => format!("    {line}\n"),
+        })
+        .collect();
+    assert!(
+        readme.contains(&shown),
+        "README.md shows another help than:\n{shown}"
+    );
+}

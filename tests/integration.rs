@@ -22,5 +22,7 @@ mod connection;
 mod framing;
 #[path = "integration/real.rs"]
 mod real;
+#[path = "integration/site.rs"]
+mod site;
 #[path = "integration/static_file.rs"]
 mod static_file;

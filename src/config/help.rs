@@ -25,7 +25,7 @@ RUST_LOG=debug in the environment makes the log on standard error say more.
 Examples:
   tollgate
       Serve ./www, and run ./cgi-bin, at http://127.0.0.1:8080/
-  tollgate -l [::]:80 -s /=/srv/site -c .php=/usr/bin/php-cgi
+  tollgate -l 0.0.0.0:80 -s /=/srv/site -c .php=/usr/bin/php-cgi
       Serve a site with PHP to the whole network
 ";
 

@@ -80,6 +80,9 @@ pub fn run(
     terms: &Terms<'_>,
     name: &str,
 ) -> Outcome {
+    if terms.halt.is_ordered() {
+        return Outcome::Failed(Reason::ServerStopping);
+    }
     let program = Program {
         path: &script.program,
         arguments: &script.arguments,
@@ -89,8 +92,8 @@ pub fn run(
     let child = match program.start(variables.iter()) {
         Ok(child) => child,
         Err(error) => {
-            let file = script.arguments_file().unwrap_or(&script.program);
-            let (reason, sentence) = diagnose::start_failure(file, StartFailure::from(&error));
+            let failure = StartFailure::from(&error);
+            let (reason, sentence) = diagnose::start_failure(&script.program, failure);
             log::error!("{name}: {}: {sentence} ({error})", reason.code());
             return Outcome::Failed(reason);
         }
@@ -146,7 +149,7 @@ struct Relay<'r, 'c> {
     silence_ends: Moment,
     /// When stdout counts as quiet, or its close as meant; other events may come before.
     quiet_from: Moment,
-    /// Until when a half-closed client is waited for without a sign of it.
+    /// Set once the client has closed its half.
     half_closed: Option<Moment>,
     /// Runs while something is unsent.
     pace: Option<Pace>,
@@ -161,6 +164,7 @@ impl Relay<'_, '_> {
             let wanted = Wanted {
                 stdout: !self.reply.is_full(),
                 end: !self.ended,
+                client: !(matches!(self.stage, Stage::Given) && self.reply.is_flushed()),
                 client_half: self.half_closed.is_none(),
                 client_room: !self.reply.is_flushed(),
             };
@@ -215,8 +219,15 @@ impl Relay<'_, '_> {
 
     fn next_deadline(&self) -> Moment {
         let client = self.pace.as_ref().map_or(Moment::NEVER, Pace::ends);
-        let half = self.half_closed.unwrap_or(Moment::NEVER);
-        self.silence_ends.min(client).min(half)
+        self.silence_ends.min(client).min(self.half_closed_ends())
+    }
+
+    /// Until when a half-closed client is waited for without a sign of it.
+    fn half_closed_ends(&self) -> Moment {
+        match self.stage {
+            Stage::Given => Moment::NEVER,
+            _ => self.half_closed.unwrap_or(Moment::NEVER),
+        }
     }
 
     /// Sends what the client has room for, and learns whether it is still there.
@@ -242,6 +253,9 @@ impl Relay<'_, '_> {
         }
         if self.reply.is_flushed() {
             self.pace = None;
+            if matches!(self.stage, Stage::Given) {
+                self.reply.end_stream();
+            }
             return Ok(());
         }
         match &mut self.pace {
@@ -340,7 +354,7 @@ impl Relay<'_, '_> {
         if self.pace.as_ref().is_some_and(|pace| now >= pace.ends()) {
             return Err(Reason::ClientSlow);
         }
-        if self.half_closed.is_some_and(|ends| now >= ends) {
+        if now >= self.half_closed_ends() {
             return Err(Reason::ClientGone);
         }
         Ok(())
@@ -368,6 +382,10 @@ impl Relay<'_, '_> {
             Ok(()) => self.child.reap(),
             Err(_) => self.child.end(TERM_GRACE),
         };
+        let ending = match pumped {
+            Ok(()) => describe(exit),
+            Err(_) => format!("the server ended it: {}", describe(exit)),
+        };
         let tail = self.stderr.finish(self.terms.clock.now());
         let verdict = pumped.and_then(|()| verdict_of(&self.stage, exit, self.reply));
         let stage = self.stage;
@@ -375,15 +393,18 @@ impl Relay<'_, '_> {
             (Ok(_), Stage::Redirect(location)) => Outcome::LocalRedirect(location),
             (Ok(None), _) => Outcome::Answered(None),
             (Ok(Some(reason)), _) => {
-                log::warn!("{}: {}: {}", self.name, reason.code(), describe(exit));
+                log::warn!("{}: {}: {}", self.name, reason.code(), ending);
                 Outcome::Answered(Some(reason))
             }
             (Err(reason), stage) => {
-                report(self.name, reason, exit, &stage, &tail);
+                report(self.name, reason, &ending, &stage, &tail);
                 match stage {
                     Stage::Given => Outcome::Answered(Some(reason)),
                     _ if self.reply.is_begun() => {
-                        self.reply.cut();
+                        match reason {
+                            Reason::ClientGone | Reason::ClientSlow => self.reply.abandon(),
+                            _ => self.reply.cut(),
+                        }
                         Outcome::Cut(reason)
                     }
                     _ => Outcome::Failed(reason),
@@ -415,12 +436,12 @@ fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option
 }
 
 /// Writes what is known about a failed run to the log.
-fn report(name: &str, reason: Reason, exit: Exit, stage: &Stage, tail: &[u8]) {
+fn report(name: &str, reason: Reason, ending: &str, stage: &Stage, tail: &[u8]) {
     let mut line = format!(
         "{name}: {}: {} ({})",
         reason.code(),
         reason.meaning(),
-        describe(exit)
+        ending
     );
     if let Stage::Header(seen) = stage {
         let shown = &seen[..seen.len().min(200)];
@@ -445,7 +466,7 @@ fn report(name: &str, reason: Reason, exit: Exit, stage: &Stage, tail: &[u8]) {
 fn describe(exit: Exit) -> String {
     match exit {
         Exit::Status(status) => format!("exit status {status}"),
-        Exit::Signal(signal) => format!("ended by signal {signal}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
     }
 }
 

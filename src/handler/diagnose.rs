@@ -3,6 +3,7 @@
 //! Shape: a path and what exec(2) said go in; a [`Reason`] for the client and a sentence for the log
 //! come out. Rules: the sentence may hold paths and content of the file, so it goes to the log alone.
 
+use std::env::consts::ARCH;
 use std::path::Path;
 
 use crate::proto::Reason;
@@ -51,6 +52,14 @@ pub fn start_failure(path: &Path, failure: StartFailure) -> (Reason, String) {
             Reason::CgiBadFormat,
             format_sentence(&shown.to_string(), &head),
         ),
+        StartFailure::Nested => (
+            Reason::CgiBadFormat,
+            format!("the #! line of {shown} leads to another and on, in a circle or too far"),
+        ),
+        StartFailure::Busy => (
+            Reason::CgiSpawnFailed,
+            format!("{shown} is still being written, and cannot be run before that is done"),
+        ),
         StartFailure::TooLarge => (
             Reason::CgiArgumentsTooLong,
             format!("the variables for {shown} are more than the system takes"),
@@ -85,16 +94,18 @@ fn format_sentence(shown: &str, head: &[u8]) -> String {
     }
     if head.starts_with(b"\x7FELF") {
         return match head.get(18..20) {
-            Some(&[low, high]) => {
-                let machine = u16::from_le_bytes([low, high]);
-                format!(
-                    "{shown} is compiled for {}, this is {}",
-                    machine_name(machine),
-                    std::env::consts::ARCH
-                )
+            Some(&[low, high]) if machine_name(u16::from_le_bytes([low, high])) != ARCH => {
+                let machine = machine_name(u16::from_le_bytes([low, high]));
+                format!("{shown} is compiled for {machine}, this is {ARCH}")
             }
             _ => format!("{shown} is a damaged ELF file"),
         };
+    }
+    if head.starts_with(b"#!") {
+        return format!(
+            "the #! line of {shown} names no interpreter, or is longer than the {LOOKED_AT} bytes \
+             that the kernel reads"
+        );
     }
     format!("{shown} has no #! line and is no compiled program; begin it with, say, #!/bin/sh")
 }

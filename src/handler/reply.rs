@@ -163,6 +163,11 @@ impl<'c> Reply<'c> {
 
     /// Begins a response whose body is pushed afterwards.
     pub fn begin(&mut self, head: ResponseHead, content_length: Option<u64>) {
+        // RFC 9110 section 15.3.6: what a program prints behind it is dropped.
+        let content_length = match head.status {
+            StatusCode::RESET_CONTENT => Some(0),
+            _ => content_length,
+        };
         if content_length.is_some() || self.envelope.is_head || !head.status.has_body() {
             let plan = self.open(&head, content_length);
             self.progress = Progress::Open {
@@ -273,6 +278,25 @@ impl<'c> Reply<'c> {
         self.progress = Progress::Ended;
     }
 
+    /// Shows a client whose connection closes after this response, all of which is sent, its end now:
+    /// it may be the end of the body.
+    pub fn end_stream(&mut self) {
+        if self.closes {
+            // A connection that is gone has ended.
+            let _ = self.stream.end_writing();
+        }
+    }
+
+    /// Ends the response to a client that is given up: what it did not take is dropped, and the memory
+    /// and disk that held it are free at once.
+    pub fn abandon(&mut self) {
+        *self.outgoing = Outgoing::default();
+        self.closes = true;
+        self.progress = Progress::Ended;
+        // A connection that is gone anyway needs no reset.
+        let _ = self.stream.reset_on_close();
+    }
+
     /// Sends as much as the client takes; of the rest, what is too much for memory goes to disk.
     pub fn flush(&mut self) -> io::Result<Flushed> {
         let flushed = self.outgoing.flush(self.stream)?;
@@ -309,7 +333,7 @@ impl<'c> Reply<'c> {
         }
         let len = bytes.len() as u64;
         self.body_len += len;
-        if self.outgoing.is_full() || !self.outgoing.is_empty() {
+        if !self.outgoing.is_empty() {
             let mut size = Vec::with_capacity(20);
             encode_chunk_size(&mut size, len);
             self.outgoing.push_output(&size, self.room);

@@ -41,11 +41,6 @@ pub struct Script {
 }
 
 impl Script {
-    /// The script file that an interpreter was given.
-    pub fn arguments_file(&self) -> Option<&Path> {
-        self.is_interpreted.then_some(self.filename.as_path())
-    }
-
     /// The one program that answers everything below a prefix.
     pub fn single(program: &Path, prefix: &str, rest: &[u8], path: &[u8]) -> Script {
         let name = prefix.trim_end_matches('/');

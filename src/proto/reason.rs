@@ -81,6 +81,7 @@ reasons! {
     FileMethod "file.method" 405 "Files answer GET, HEAD and OPTIONS only.";
     FilePrecondition "file.precondition" 412 "A condition of the request (If-Match, If-Unmodified-Since) does not hold.";
     FileRange "file.range" 416 "No requested range lies within the file.";
+    FileShrunk "file.shrunk" 500 "The file became shorter while it was sent; the response was cut.";
     FileFailed "file.failed" 500 "The file could not be opened or read.";
     CgiNotFound "cgi.not-found" 404 "There is no such program.";
     CgiHidden "cgi.hidden" 404 "A program's name that begins with a dot is not run.";

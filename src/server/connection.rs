@@ -19,6 +19,7 @@
 //!
 //! Not here: what the answer is (`exchange.rs`).
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -221,6 +222,7 @@ impl Connection {
     pub fn abandon(&mut self, worker: &Worker<'_>, reason: Reason) {
         if let Some(mut entry) = self.entry.take() {
             entry.reason = entry.reason.or(Some(reason));
+            entry.body_len = entry.body_len.saturating_sub(self.outgoing.unsent());
             worker.log(&entry);
         }
     }
@@ -239,13 +241,14 @@ impl Connection {
                     Err(reason) => return self.refuse(head, reason, worker),
                 }
             }
-            // The responses to the requests before are gathered until more input is needed.
-            if !self.outgoing.is_empty() || self.entry.is_some() {
+            // The responses to the requests before are gathered until more input is needed; then the
+            // wait for the next request begins, which sets a deadline.
+            if self.deadline == Moment::NEVER {
                 self.stage = Stage::Sending(Then::Keep);
                 return Step::Again;
             }
             let is_idle = self.consumed == self.input.len();
-            if self.input_ended || (is_idle && worker.server.is_stopping()) {
+            if self.input_ended {
                 return Step::Done(Next::Close);
             }
             match self.read(READ_LEAST) {
@@ -255,6 +258,9 @@ impl Connection {
                     self.deadline = worker.now() + worker.server.settings.header_timeout;
                 }
                 Ok(Some(_)) => {}
+                Ok(None) if is_idle && worker.server.is_stopping() => {
+                    return Step::Done(Next::Close);
+                }
                 Ok(None) => return Step::Done(Next::Park),
                 Err(_) => return Step::Done(Next::Close),
             }
@@ -444,6 +450,10 @@ impl Connection {
                     Next::Park
                 });
             }
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                self.abandon(worker, Reason::FileShrunk);
+                return Step::Done(Next::Close);
+            }
             Err(_) => return self.lose(worker),
         }
         self.pace = None;
@@ -460,7 +470,11 @@ impl Connection {
                 }
                 Step::Again
             }
-            Then::Linger if !self.input_ended && self.stream.end_writing().is_ok() => {
+            Then::Linger | Then::Close
+                if (then == Then::Linger || self.consumed < self.input.len())
+                    && !self.input_ended
+                    && self.stream.end_writing().is_ok() =>
+            {
                 self.deadline = worker.now() + LINGER;
                 self.stage = Stage::Lingering;
                 Step::Again
@@ -490,8 +504,8 @@ impl Connection {
         match std::mem::replace(&mut self.stage, Stage::Head) {
             Stage::Head if self.consumed == self.input.len() => Step::Done(Next::Close),
             Stage::Head => {
-                let head = std::mem::take(&mut worker.head);
-                self.refuse(head, Reason::HeadTimeout, worker)
+                // Not the worker's, which still holds somebody else's request.
+                self.refuse(RequestHead::default(), Reason::HeadTimeout, worker)
             }
             Stage::Body(stage) => self.refuse(stage.0.head, Reason::BodyTimeout, worker),
             Stage::Waiting(stage) => {

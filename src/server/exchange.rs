@@ -175,7 +175,8 @@ pub fn answer(
     let mut entry = worker.entry(connection.peer, head, pending.started);
     let closes = reply.closes();
     if let Some(entry) = &mut entry {
-        entry.status = reply.status().unwrap_or(StatusCode::OK);
+        let untold = reason.map_or(StatusCode::OK, Reason::status);
+        entry.status = reply.status().unwrap_or(untold);
         entry.body_len = reply.body_len();
         entry.reason = reason;
     }
@@ -203,8 +204,13 @@ pub fn refuse(
         envelope,
     );
     let id = worker.server.next_id();
-    let response = error_response(worker.server, head, reason, &id, worker.seconds());
-    reply.respond(response);
+    reply.respond(error_response(
+        worker.server,
+        head,
+        reason,
+        &id,
+        worker.seconds(),
+    ));
     let body_len = reply.body_len();
     log::debug!("{id}: {}: {}", reason.code(), reason.meaning());
     let mut entry = worker.entry(connection.peer, head, worker.server.clock.micros());
@@ -256,9 +262,10 @@ impl<'e> Exchange<'e> {
             return self.give_pathless(reply);
         }
         let head = self.request.head;
+        let target = self.request.target;
         let subject = Subject {
-            target: self.request.target,
-            request_uri: head.target(),
+            target,
+            request_uri: &origin_form(&target),
             method: head.method(),
             body,
             is_redirected: false,
@@ -276,7 +283,7 @@ impl<'e> Exchange<'e> {
                 Ok(target) => {
                     let subject = Subject {
                         target,
-                        request_uri: &location,
+                        request_uri: &origin_form(&target),
                         method: "GET",
                         body: None,
                         is_redirected: true,
@@ -294,6 +301,10 @@ impl<'e> Exchange<'e> {
         Given::Answered(match outcome {
             Outcome::Answered(reason) => reason,
             Outcome::Cut(reason) => Some(reason),
+            Outcome::Failed(reason @ (Reason::ClientGone | Reason::ClientSlow)) => {
+                reply.cut(); // Nobody is left to be told.
+                Some(reason)
+            }
             Outcome::Failed(reason) => self.give_error(reply, reason),
             Outcome::LocalRedirect(_) => self.give_error(reply, Reason::CgiRedirects),
         })
@@ -326,7 +337,15 @@ impl<'e> Exchange<'e> {
         };
         let server = self.server;
         match server.site.resolve(&path) {
-            Err(reason) => Step::failed(reason),
+            Err(reason) => {
+                if matches!(reason, Reason::CgiDenied | Reason::CgiNotExecutable) {
+                    // The owner of the site is to mend this, and sees no more than the log.
+                    let path = String::from_utf8_lossy(path.as_bytes());
+                    let (id, code, meaning) = (self.id(), reason.code(), reason.meaning());
+                    log::error!("{id} {path}: {code}: {meaning}");
+                }
+                Step::failed(reason)
+            }
             Ok(Resource::File(root, rest)) => {
                 let file = FileRequest {
                     head: self.request.head,
@@ -383,6 +402,7 @@ impl<'e> Exchange<'e> {
             clock: &server.clock,
             halt: &server.halt,
         };
+        worker.leave_seat();
         let stdin = subject
             .body
             .filter(|body| !body.is_empty())
@@ -472,13 +492,13 @@ impl<'e> Exchange<'e> {
     /// Gives an error page.
     fn give_error(&mut self, reply: &mut Reply<'_>, reason: Reason) -> Option<Reason> {
         let id = self.id();
-        let mut response = error_response(self.server, self.request.head, reason, &id, self.now);
-        match reason {
-            Reason::CgiBusy => response.head.field("Retry-After", RETRY_AFTER),
-            Reason::MethodRefused => response.head.field("Allow", ALLOWED),
-            _ => {}
-        }
-        reply.respond(response);
+        reply.respond(error_response(
+            self.server,
+            self.request.head,
+            reason,
+            &id,
+            self.now,
+        ));
         Some(reason)
     }
 
@@ -509,6 +529,14 @@ impl Step {
     }
 }
 
+/// REQUEST_URI is the path and query, also where the client sent the absolute form.
+fn origin_form(target: &Target<'_>) -> Vec<u8> {
+    match target.query {
+        Some(query) => [target.path, b"?", query].concat(),
+        None => target.path.to_vec(),
+    }
+}
+
 fn connection_field(keeps: bool, version: Version) -> ConnectionField {
     match (keeps, version) {
         (false, _) => ConnectionField::Close,
@@ -524,7 +552,13 @@ fn error_response(
     id: &str,
     now: u64,
 ) -> Response {
-    error_page::error_response(reason, &frame(server, head, id, now))
+    let mut response = error_page::error_response(reason, &frame(server, head, id, now));
+    match reason {
+        Reason::CgiBusy => response.head.field("Retry-After", RETRY_AFTER),
+        Reason::MethodRefused => response.head.field("Allow", ALLOWED),
+        _ => {}
+    }
+    response
 }
 
 fn frame<'f>(server: &'f Server, head: &RequestHead, id: &'f str, now: u64) -> Frame<'f> {

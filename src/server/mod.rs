@@ -1,20 +1,21 @@
 //! Connections and threads: start, serve, drain, stop.
 //!
 //! Shape: [`run`] turns settings into a running server and returns when that has ended. Threads: the
-//! workers, all alike, wait on the shared poller; as many of them as there may be programs can be held
-//! by a program each, and `--threads` more are never lent to one, so files always answer. A janitor
-//! walks the deadlines. The main thread waits for signals.
+//! workers are all alike: `--threads` of them have a seat at the shared poller, and as many more as
+//! there may be programs take the seats of those that run one, so files always answer. A janitor walks
+//! the deadlines. The main thread waits for signals.
 
 mod access_log;
 mod admission;
 mod body;
 mod connection;
 mod exchange;
+mod seats;
 mod table;
 mod wakes;
 mod worker;
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -22,7 +23,8 @@ use std::time::Duration;
 
 use access_log::AccessLog;
 use admission::{Admission, Wake};
-use table::Table;
+use seats::Seats;
+use table::{Evicted, Table};
 use wakes::Wakes;
 use worker::Worker;
 
@@ -56,6 +58,9 @@ const DESCRIPTORS_RESERVED: u64 = 24;
 /// How long accepting rests when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long the last responses may take to leave.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// How long programs that are ended by the stop are waited for: their grace, and some.
 const HALT_GRACE: Duration = Duration::from_secs(4);
 
@@ -68,6 +73,7 @@ struct Server {
     parking: Arc<Parking>,
     listeners: Vec<Listener>,
     admission: Arc<Admission>,
+    seats: Seats,
     access_log: AccessLog,
     room: Arc<Room>,
     clock: Clock,
@@ -101,7 +107,8 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
     let server = Arc::new(Server::open(settings)?);
-    println!("tollgate: {}", server.summary());
+    // With stdout gone there is nobody to tell, and every reason to serve.
+    let _ = writeln!(io::stdout(), "tollgate: {}", server.summary());
     server.serve(steering).map_err(system)
 }
 
@@ -137,6 +144,7 @@ impl Server {
             parking,
             listeners,
             admission: Arc::new(Admission::new(settings.max_processes, wake)),
+            seats: Seats::new(settings.threads),
             access_log,
             room: Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool)),
             clock: Clock::start(),
@@ -197,6 +205,11 @@ impl Server {
 
     /// Accepts nobody from now on, and has idle connections closed.
     fn stop_accepting(&self) {
+        let mut worker = Worker::new(self);
+        for listener in 0..self.listeners.len() {
+            // Those who wait to be accepted came in time.
+            worker.accept(listener);
+        }
         self.stopping.store(true, Ordering::SeqCst);
         for listener in &self.listeners {
             // What fails here is a listener that accepts no more already.
@@ -211,13 +224,15 @@ impl Server {
     /// Lets what runs come to its end, then ends what is left.
     fn drain(&self) {
         let table = &self.parking.table;
-        let is_done = || table.live() == 0 || self.halt.wait(Duration::ZERO);
+        let is_done = || table.live() == 0 || self.halt.is_ordered();
         self.wait_until(self.settings.drain_timeout, is_done);
         if table.live() > 0 {
             log::info!("stopping with {} connections still open", table.live());
         }
         self.halt.order();
         self.wait_until(HALT_GRACE, || self.admission.running() == 0);
+        // For what can be told at once to those whose programs were ended.
+        self.wait_until(LAST_WORDS, || table.live() == 0);
     }
 
     fn wait_until(&self, patience: Duration, done: impl Fn() -> bool) {
@@ -245,6 +260,8 @@ impl Server {
                 self.accept_again.store(Moment::NEVER.0, Ordering::Relaxed);
                 self.accept_all();
             }
+            // A fresh connection comes to count as idle without an event.
+            self.resume_accepting();
         }
     }
 
@@ -252,12 +269,13 @@ impl Server {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Reserves a slot, at the cost of an idle connection where it has to be. When there is none,
-    /// accepting goes on with the next connection that closes.
-    fn reserve(&self) -> Option<u32> {
+    /// Reserves a slot for whoever waits at `listener`, at the cost of an idle connection where it has
+    /// to be. When there is none, accepting goes on with the next connection that closes or comes to
+    /// be idle.
+    fn reserve(&self, listener: &Listener) -> Option<u32> {
         let table = &self.parking.table;
         let free = || match table.reserve() {
-            None if table.evict_idle(self.clock.now()) => table.reserve(),
+            None if listener.has_waiting() && self.evict_idle() => table.reserve(),
             reserved => reserved,
         };
         free().or_else(|| {
@@ -267,9 +285,25 @@ impl Server {
         })
     }
 
+    /// Closes the connection that has been idle for longest; false when none is.
+    fn evict_idle(&self) -> bool {
+        loop {
+            match self.parking.table.evict_idle(self.clock.now()) {
+                Evicted::One => return true,
+                Evicted::Nobody => return false,
+                Evicted::Busy(number) => self.parking.wakes.push(number),
+            }
+        }
+    }
+
     /// Gives back the slot of a connection that is gone.
     fn closed(&self, number: u32) {
         self.parking.table.release(number);
+        self.resume_accepting();
+    }
+
+    /// Goes on accepting where that was given up for want of room.
+    fn resume_accepting(&self) {
         if self.accepting_paused.load(Ordering::Relaxed)
             && self.accepting_paused.swap(false, Ordering::SeqCst)
         {
@@ -327,8 +361,10 @@ fn listen(addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {
 
 /// Lowers --max-connections to what the limit of descriptors leaves room for.
 fn fit_descriptors(settings: &mut Settings, listeners: u64) {
-    let limit = descriptors::raise_limit();
+    // A connection that is sent a file has two.
+    let wanted = settings.max_connections as u64 * 2;
     let programs = settings.max_processes as u64 * DESCRIPTORS_PER_PROGRAM;
+    let limit = descriptors::raise_limit(wanted + programs + DESCRIPTORS_RESERVED + listeners);
     let reserved = DESCRIPTORS_RESERVED + listeners + programs.min(limit / 2);
     let room = limit.saturating_sub(reserved).max(1);
     if (settings.max_connections as u64) > room {

@@ -9,7 +9,7 @@
 //! - Slots are made in blocks when they are first needed and used again afterwards, so the table costs
 //!   nothing at the start and no lock to look into.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use super::connection::Connection;
@@ -42,6 +42,9 @@ impl Slot {
     /// least once if nobody else has the claim.
     pub fn attend(&self, mut serve: impl FnMut(&mut Option<Box<Connection>>)) {
         self.marked.store(true, Ordering::SeqCst);
+        // Each side writes one of mark and lock and then looks at the other: without the fences both
+        // could miss what the other wrote.
+        fence(Ordering::SeqCst);
         while self.marked.load(Ordering::SeqCst) {
             let mut claimed = match self.connection.try_lock() {
                 Ok(claimed) => claimed,
@@ -49,8 +52,12 @@ impl Slot {
                 Err(TryLockError::WouldBlock) => return,
             };
             while self.marked.swap(false, Ordering::SeqCst) {
+                // While it is served it is neither overdue nor idle.
+                self.park(Moment::NEVER, Moment::NEVER);
                 serve(&mut claimed);
             }
+            drop(claimed);
+            fence(Ordering::SeqCst);
         }
     }
 
@@ -90,6 +97,17 @@ pub struct Table {
     free: Mutex<Free>,
     live: AtomicUsize,
     max: usize,
+}
+
+/// What came of looking for an idle connection to close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evicted {
+    /// One was closed.
+    One,
+    /// The one that was found is no longer idle, and has to be looked at by a worker.
+    Busy(u32),
+    /// There is none.
+    Nobody,
 }
 
 /// The numbers that are not in use.
@@ -176,23 +194,24 @@ impl Table {
             .collect()
     }
 
-    /// Removes the connection that has been idle for longest; false when none is.
-    pub fn evict_idle(&self, now: Moment) -> bool {
+    /// Removes the connection that has been idle for longest.
+    pub fn evict_idle(&self, now: Moment) -> Evicted {
         let since = |number: &u32| self.slot(*number).idle_since.load(Ordering::Relaxed);
         let idle = |slot: &Slot| slot.idle_since.load(Ordering::Relaxed) <= now.0;
         let Some(number) = self.numbers(idle).min_by_key(since) else {
-            return false;
+            return Evicted::Nobody;
         };
         let slot = self.slot(number);
         let Ok(mut place) = slot.connection.try_lock() else {
-            return false;
+            return Evicted::Nobody;
         };
         // A request may have come since.
-        if slot.marked.load(Ordering::SeqCst) || !idle(slot) || place.take().is_none() {
-            return false;
+        if slot.is_marked() || !idle(slot) || place.take().is_none() {
+            slot.idle_since.store(Moment::NEVER.0, Ordering::Relaxed);
+            return Evicted::Busy(number);
         }
         self.release(number);
-        true
+        Evicted::One
     }
 
     fn numbers(&self, wanted: impl Fn(&Slot) -> bool) -> impl Iterator<Item = u32> {

@@ -37,6 +37,7 @@ pub struct Worker<'s> {
     input: Vec<u8>,
     output: Vec<u8>,
     date: ([u8; 29], u64),
+    is_seated: bool,
 }
 
 impl<'s> Worker<'s> {
@@ -50,15 +51,21 @@ impl<'s> Worker<'s> {
             input: Vec::new(),
             output: Vec::new(),
             date: (http_date(0), 0),
+            is_seated: false,
         }
     }
 
     /// Serves until the process ends.
     pub fn work(&mut self) {
+        let server = self.server;
         loop {
-            match self.server.parking.poller.wait() {
+            if !self.is_seated {
+                server.seats.take();
+                self.is_seated = true;
+            }
+            match server.seats.while_idle(|| server.parking.poller.wait()) {
                 Ok(woken) if woken.token == WAKE_TOKEN => {
-                    if let Some(number) = self.server.parking.wakes.pop() {
+                    if let Some(number) = server.parking.wakes.pop() {
                         self.attend(number, false);
                     }
                 }
@@ -73,6 +80,14 @@ impl<'s> Worker<'s> {
                     return;
                 }
             }
+        }
+    }
+
+    /// Leaves the seat at the poller to another worker, before something that takes its time.
+    pub fn leave_seat(&mut self) {
+        if self.is_seated {
+            self.is_seated = false;
+            self.server.seats.leave();
         }
     }
 
@@ -122,6 +137,7 @@ impl<'s> Worker<'s> {
         if hung_up {
             slot.mark_hung_up();
         }
+        let mut is_idle = false;
         slot.attend(|place| {
             let Some(connection) = place else { return };
             connection.hung_up |= slot.is_hung_up();
@@ -129,6 +145,7 @@ impl<'s> Worker<'s> {
             match driven.unwrap_or(Next::Close) {
                 next @ (Next::Park | Next::Turn) => {
                     slot.park(connection.deadline(), connection.idle_since());
+                    is_idle = connection.idle_since() != Moment::NEVER;
                     if next == Next::Turn {
                         server.parking.wakes.push(number);
                     }
@@ -139,6 +156,9 @@ impl<'s> Worker<'s> {
                 }
             }
         });
+        if is_idle {
+            server.resume_accepting();
+        }
     }
 
     fn drive(&mut self, connection: &mut Connection) -> Next {
@@ -181,13 +201,14 @@ impl<'s> Worker<'s> {
     }
 
     /// Accepts everyone who waits at a listener.
-    fn accept(&mut self, listener: usize) {
+    pub fn accept(&mut self, listener: usize) {
         let server = self.server;
         let Some(socket) = server.listeners.get(listener) else {
             return;
         };
+        let mut may_evict = true;
         while !server.is_stopping() {
-            let Some(number) = server.reserve() else {
+            let Some(number) = server.reserve(socket) else {
                 return;
             };
             match socket.accept() {
@@ -203,13 +224,14 @@ impl<'s> Worker<'s> {
                         log::warn!("a connection could not be registered: {error}");
                         server.closed(number);
                     } else if parking.table.slot(number).is_marked() {
-                        self.attend(number, false);
+                        parking.wakes.push(number);
                     }
                 }
                 Accepted::Nobody => return server.closed(number),
                 Accepted::Exhausted(error) => {
                     server.closed(number);
-                    if !server.parking.table.evict_idle(self.now()) {
+                    // One that closes may make room, unless it is not descriptors that are wanting.
+                    if !(std::mem::take(&mut may_evict) && server.evict_idle()) {
                         log::warn!("no connection can be accepted for a second: {error}");
                         return server.pause_accepting();
                     }

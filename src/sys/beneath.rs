@@ -123,13 +123,21 @@ impl Root {
         &self.path
     }
 
-    /// Opens the file or folder `rel` for reading; an empty `rel` is the root itself.
+    /// Opens the file or folder `rel` for reading; an empty `rel` is the root itself. A folder that may
+    /// be searched but not read (0711) is opened all the same: what lies in it can be reached, only
+    /// its list is withheld.
     ///
     /// [`Failure`] tells what an error means. A FIFO or device that can be opened is: ask the
     /// [`Stat`] of the file before reading from it.
     pub fn open_file(&self, rel: &[u8]) -> io::Result<File> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-        Ok(File::from(self.resolve(rel, flags)?))
+        let opened = match self.resolve(rel, flags) {
+            Err(Errno::ACCESS) => self
+                .resolve(rel, OFlags::PATH | OFlags::DIRECTORY)
+                .or(Err(Errno::ACCESS)),
+            opened => opened,
+        };
+        Ok(File::from(opened?))
     }
 
     /// The kind of thing that `rel` names, without opening it for reading: no read permission is

@@ -290,6 +290,10 @@ pub enum StartFailure {
     Denied,
     /// ENOEXEC: the kernel knows no way to execute this file.
     Format,
+    /// ELOOP: interpreters name one another, in a circle or too many in a row.
+    Nested,
+    /// ETXTBSY: somebody has the program open for writing.
+    Busy,
     /// E2BIG: arguments and environment are too large together.
     TooLarge,
     /// Processes, memory or descriptors are used up, or something else that may pass.
@@ -303,6 +307,8 @@ impl From<&io::Error> for StartFailure {
             Some(Errno::NOENT | Errno::NOTDIR) => StartFailure::Missing,
             Some(Errno::ACCESS | Errno::PERM) => StartFailure::Denied,
             Some(Errno::NOEXEC | Errno::LIBBAD) => StartFailure::Format,
+            Some(Errno::LOOP) => StartFailure::Nested,
+            Some(Errno::TXTBSY) => StartFailure::Busy,
             Some(Errno::TOOBIG) => StartFailure::TooLarge,
             _ => StartFailure::Exhausted,
         }

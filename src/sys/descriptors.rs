@@ -18,18 +18,23 @@ pub fn seal() -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdin(&null)?)
 }
 
-/// Lifts the limit of open descriptors as far as the system lets it be, and returns it.
-pub fn raise_limit() -> u64 {
+/// Lifts the limit of open descriptors to `wanted`, or as near as the system lets it be, and returns
+/// it. Not higher: programs inherit it, and some go through all descriptors that there could be.
+pub fn raise_limit(wanted: u64) -> u64 {
     let limit = rustix::process::getrlimit(Resource::Nofile);
+    let current = limit.current.unwrap_or(u64::MAX);
+    let target = wanted.min(limit.maximum.unwrap_or(u64::MAX));
+    if target <= current {
+        return current;
+    }
     let raised = Rlimit {
-        current: limit.maximum,
+        current: Some(target),
         maximum: limit.maximum,
     };
     match rustix::process::setrlimit(Resource::Nofile, raised) {
-        Ok(()) => limit.maximum,
-        Err(_) => limit.current,
+        Ok(()) => target,
+        Err(_) => current,
     }
-    .unwrap_or(u64::MAX)
 }
 
 /// Gives signals that were ignored when the server started (as `nohup` and a shell's `&` do) a handler
@@ -53,8 +58,10 @@ fn ignored_signals() -> impl Iterator<Item = i32> {
         .find_map(|line| line.strip_prefix("SigIgn:"))
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
         .unwrap_or(0);
-    // Real-time signals belong to the C library.
-    (1..32).filter(move |signal| mask >> (signal - 1) & 1 == 1)
+    // The first real-time signals, 32 to 34, belong to the C library.
+    (1..32)
+        .chain(35..65)
+        .filter(move |signal| mask >> (signal - 1) & 1 == 1)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
@@ -66,7 +67,13 @@ impl Listener {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let mut listeners: Vec<Listener> = Vec::new();
         let mut failure = None;
+        // A name may stand for one address twice.
+        let mut seen = Vec::new();
         for mut address in (bare, port).to_socket_addrs()? {
+            if seen.contains(&address) {
+                continue;
+            }
+            seen.push(address);
             if let (0, Some(Bound::Tcp(first))) = (port, listeners.first().map(|l| &l.bound)) {
                 address.set_port(first.port());
             }
@@ -142,6 +149,12 @@ impl Listener {
             Bound::Tcp(_) => Ok(()),
             Bound::Unix(path) => std::fs::remove_file(path),
         }
+    }
+
+    /// Whether somebody waits to be accepted.
+    pub fn has_waiting(&self) -> bool {
+        let mut sockets = [PollFd::new(&self.socket, PollFlags::IN)];
+        poll(&mut sockets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
     /// Accepts one connection.

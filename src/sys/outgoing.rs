@@ -97,19 +97,20 @@ impl Outgoing {
 
     /// Pushes output of a program: into memory while little is pending, else into a spool file.
     ///
-    /// Where the spool has no room the bytes are kept in memory all the same; [`Outgoing::is_full`]
+    /// Where the spool has no room, or this peer has its share of it, the bytes are kept in memory all the same; [`Outgoing::is_full`]
     /// then asks the caller to bring no more for now.
     pub fn push_output(&mut self, bytes: &[u8], room: &Arc<Room>) {
         if !matches!(self.rest.back(), Some(Piece::Spooled { .. })) {
-            if self.in_memory() + bytes.len() <= MEMORY {
+            if self.in_memory() + bytes.len() <= MEMORY || self.spooled() >= room.share() {
                 return self.bytes().extend_from_slice(bytes);
             }
             if let Ok(file) = SpoolFile::create(room) {
                 self.rest.push_back(Piece::Spooled { file, next: 0 });
             }
         }
+        let has_share = self.spooled() < room.share();
         let kept = match self.rest.back_mut() {
-            Some(Piece::Spooled { file, .. }) => file.append(bytes).is_ok(),
+            Some(Piece::Spooled { file, .. }) if has_share => file.append(bytes).is_ok(),
             _ => false,
         };
         if !kept {
@@ -159,10 +160,25 @@ impl Outgoing {
         self.sent
     }
 
+    /// How many bytes are still to be sent.
+    pub fn unsent(&self) -> u64 {
+        let front = self.front.len() - self.front_sent;
+        front as u64 + self.rest.iter().map(Piece::unsent).sum::<u64>()
+    }
+
     /// How many unsent bytes lie in memory of this queue's own.
     pub fn in_memory(&self) -> usize {
         let rest: usize = self.rest.iter().map(Piece::in_memory).sum();
         self.front.len() - self.front_sent + rest
+    }
+
+    /// How many bytes the spool files of this queue are long.
+    fn spooled(&self) -> u64 {
+        let len = |piece: &Piece| match piece {
+            Piece::Spooled { file, .. } => file.len(),
+            _ => 0,
+        };
+        self.rest.iter().map(len).sum()
     }
 
     /// Puts another buffer in the place of the (empty) first one, and returns that.
@@ -204,7 +220,7 @@ impl Outgoing {
                 Some(sent) => self.sent += sent,
                 None => return Ok(Flushed::Blocked),
             }
-            if piece.is_sent() {
+            if piece.unsent() == 0 {
                 self.rest.pop_front();
             }
             if self.sent - before >= TURN && !self.rest.is_empty() {
@@ -232,23 +248,17 @@ impl Piece {
             Piece::File { file, next, end } => send_range(stream, file, next, *end),
             Piece::Spooled { file, next } => {
                 let end = file.len();
-                let step = send_range(stream, file.file(), next, end)?;
-                if *next == end {
-                    // Emptied: its disk is free for others while the program goes on.
-                    file.clear()?;
-                    *next = 0;
-                }
-                Ok(step)
+                send_range(stream, file.file(), next, end)
             }
         }
     }
 
-    fn is_sent(&self) -> bool {
+    fn unsent(&self) -> u64 {
         match self {
-            Piece::Bytes { bytes, sent } => *sent == bytes.len(),
-            Piece::Shared { bytes, sent } => *sent == bytes.len(),
-            Piece::File { next, end, .. } => next == end,
-            Piece::Spooled { file, next } => *next == file.len(),
+            Piece::Bytes { bytes, sent } => (bytes.len() - sent) as u64,
+            Piece::Shared { bytes, sent } => (bytes.len() - sent) as u64,
+            Piece::File { next, end, .. } => end - next,
+            Piece::Spooled { file, next } => file.len() - next,
         }
     }
 

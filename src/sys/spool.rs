@@ -30,6 +30,11 @@ pub struct Room {
 }
 
 impl Room {
+    /// How much of the disk the output for one slow client may take.
+    pub fn share(&self) -> u64 {
+        self.disk.max / 4
+    }
+
     /// A room of `max_disk` bytes for files in `folder`.
     pub fn new(folder: &Path, max_disk: u64) -> Room {
         Room {
@@ -78,8 +83,12 @@ pub struct SpoolFile {
 impl SpoolFile {
     /// Makes an empty file in the room's folder.
     pub fn create(room: &Arc<Room>) -> io::Result<SpoolFile> {
+        let folder = &room.folder;
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
+        };
         Ok(SpoolFile {
-            file: open_unnamed(&room.folder)?,
+            file: open_unnamed(folder).map_err(named)?,
             room: Arc::clone(room),
             len: 0,
             claimed: 0,
@@ -97,15 +106,6 @@ impl SpoolFile {
         self.claimed += needed;
         self.file.write_all_at(bytes, self.len)?;
         self.len += len;
-        Ok(())
-    }
-
-    /// Forgets the content, gives its room back and begins anew.
-    pub fn clear(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.room.disk.release(self.claimed);
-        self.claimed = 0;
-        self.len = 0;
         Ok(())
     }
 

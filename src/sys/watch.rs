@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -20,6 +21,7 @@ const WITHOUT_PIDFD: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Halt {
     event: OwnedFd,
+    ordered: AtomicBool,
 }
 
 impl Halt {
@@ -27,13 +29,20 @@ impl Halt {
     pub fn new() -> io::Result<Halt> {
         Ok(Halt {
             event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            ordered: AtomicBool::new(false),
         })
     }
 
     /// Gives the order.
     pub fn order(&self) {
+        self.ordered.store(true, Ordering::Relaxed);
         // The counter would have to overflow for this to fail.
         let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+    }
+
+    /// Whether the order was given.
+    pub fn is_ordered(&self) -> bool {
+        self.ordered.load(Ordering::Relaxed)
     }
 
     /// Waits for the order; false when `patience` ended before it.
@@ -56,6 +65,8 @@ pub struct Wanted {
     pub stdout: bool,
     /// That the program ends.
     pub end: bool,
+    /// That the client goes; not once it has all that it is to get.
+    pub client: bool,
     /// That the client sends nothing more.
     pub client_half: bool,
     /// That the client takes bytes.
@@ -124,8 +135,13 @@ pub fn watch(
     if wanted.client_room {
         client_flags |= PollFlags::OUT;
     }
+    let client = if wanted.client {
+        PollFd::new(client, client_flags)
+    } else {
+        PollFd::new(halt, PollFlags::empty())
+    };
     let mut polled = [
-        PollFd::new(client, client_flags),
+        client,
         PollFd::new(halt, PollFlags::IN),
         // What is not watched is a second look at the order to stop, which costs nothing.
         PollFd::new(halt, PollFlags::IN),

@@ -300,6 +300,8 @@ fn a_program_has_default_signals_and_an_empty_mask() {
         "cgi-bin/signals",
         "#!/bin/sh\necho Content-Type: text/plain\necho\nexec cat /proc/self/status\n",
     );
+    // As nohup does, and worse.
+    let site = site.after("trap '' HUP INT TERM PIPE CHLD USR1 40 64");
     let text = site.serve(&[]).get("/cgi-bin/signals").text();
     let mask = |name: &str| {
         let line = text
@@ -309,8 +311,7 @@ fn a_program_has_default_signals_and_an_empty_mask() {
         u64::from_str_radix(line.trim(), 16).unwrap()
     };
     assert_eq!(mask("SigBlk:"), 0);
-    // HUP, INT, PIPE and TERM: those the server itself deals with.
-    for signal in [1, 2, 13, 15] {
+    for signal in (1..32).chain(35..65) {
         assert_eq!(
             mask("SigIgn:") >> (signal - 1) & 1,
             0,
@@ -450,6 +451,12 @@ fn what_is_no_program_is_not_run_and_its_source_never_sent() {
         "cgi-bin/garbage",
         [0x7f, b'E', b'L', b'F', 9, 9, 9, 9, 0, 1, 2, 3],
     );
+    let long = "/long".repeat(60);
+    site.script("cgi-bin/long", source.replace("/bin/sh", &long));
+    let circle = site.text("cgi-bin/circle");
+    site.script("cgi-bin/circle", source.replace("/bin/sh", &circle));
+    let written = site.script("cgi-bin/written", source);
+    let _writer = fs::OpenOptions::new().append(true).open(written).unwrap();
     fs::create_dir(site.path("cgi-bin/folder")).unwrap();
     site.script("outside", source);
     symlink("../outside", site.path("cgi-bin/escapes")).unwrap();
@@ -470,6 +477,9 @@ fn what_is_no_program_is_not_run_and_its_source_never_sent() {
         ("carriage-return", 500, "cgi.carriage-return"),
         ("no-shebang", 500, "cgi.bad-format"),
         ("garbage", 500, "cgi.bad-format"),
+        ("long", 500, "cgi.bad-format"),
+        ("circle", 500, "cgi.bad-format"),
+        ("written", 503, "cgi.spawn-failed"),
         ("folder", 403, "cgi.folder"),
         ("folder/", 403, "cgi.folder"),
         ("", 403, "cgi.folder"),
@@ -491,7 +501,16 @@ fn what_is_no_program_is_not_run_and_its_source_never_sent() {
         }
     }
     // The cause, exactly, is for the operator.
-    server.wait_for_log("/no/such/interpreter");
+    for words in [
+        "/no/such/interpreter",
+        "cgi-bin/long names no interpreter, or is longer",
+        "cgi-bin/circle leads to another",
+        "cgi-bin/written is still being written",
+        "/cgi-bin/not-executable: cgi.not-executable",
+        "/cgi-bin/escapes: cgi.denied",
+    ] {
+        server.wait_for_log(words);
+    }
 }
 
 #[test]
@@ -574,6 +593,20 @@ fn an_extension_route_runs_files_with_their_interpreter() {
             "{target}: {response:?}"
         );
     }
+}
+
+#[test]
+fn an_interpreter_that_cannot_be_run_is_named_and_not_the_file() {
+    let site = Site::new();
+    let interpreter = site.script("interpreter", "#!/bin/sh\n");
+    site.file("www/page.foo", "the source");
+    let server = site.serve(&["-c", &format!(".foo={}", interpreter.display())]);
+    fs::set_permissions(&interpreter, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(server.get("/page.foo").status, 403);
+    server.wait_for_log(&format!("chmod +x {}", interpreter.display()));
+    fs::remove_file(&interpreter).unwrap();
+    assert_eq!(server.get("/page.foo").status, 404);
+    server.wait_for_log(&format!("{} is gone", interpreter.display()));
 }
 
 #[test]

@@ -118,6 +118,21 @@ fn a_client_that_leaves_ends_a_silent_program_and_its_group() {
 }
 
 #[test]
+fn a_client_that_resets_the_connection_has_no_grace() {
+    let server = Server::start(&[]);
+    let (client, pids) = ask_and_read_pids(&server, "family");
+    let start = Instant::now();
+    client.reset();
+    expect_ended(&pids);
+    // The grace of a client that may have closed its half only is longer.
+    assert!(
+        start.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
 fn a_client_that_leaves_ends_a_stubborn_program() {
     let server = Server::start(&[]);
     let (client, pids) = ask_and_read_pids(&server, "stubborn");
@@ -175,6 +190,41 @@ fn a_program_that_closes_its_output_and_works_on_does_not_hold_the_response() {
         "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\ndone\\n'\nexec sleep 60 >&- 2>&-\n",
     );
     assert_eq!(server.get("/cgi-bin/works-on").text(), "done\n");
+    // Here the end of the connection is the end of the response.
+    server.script(
+        "cgi-bin/works-on",
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nhead -c 40000 /dev/zero\n\
+         exec sleep 60 >&- 2>&-\n",
+    );
+    let head = "GET /cgi-bin/works-on HTTP/1.0\r\n\r\n";
+    let response = server.exchange("GET", head.as_bytes());
+    assert_eq!(
+        (response.body.len(), response.ended),
+        (40_000, Ended::Clean)
+    );
+}
+
+#[test]
+fn a_client_that_is_given_up_leaves_nothing_in_the_spool() {
+    let options = [
+        "--max-spool",
+        "1M",
+        "--max-body",
+        "1M",
+        "--send-timeout",
+        "3",
+    ];
+    let server = Server::start(&options);
+    server.script(
+        "cgi-bin/flood",
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nexec cat /dev/zero\n",
+    );
+    let mut client = server.connect();
+    client.send(request("GET", "/cgi-bin/flood", &[], b""));
+    server.wait_for_log("client.slow");
+    let body = vec![b'x'; 900_000];
+    let fits = || server.post("/cgi-bin/probe/stdin", &body).status == 200;
+    assert!(eventually(Duration::from_secs(1), fits));
 }
 
 #[test]
@@ -320,10 +370,28 @@ fn a_client_that_leaves_while_it_waits_in_line_starts_no_program() {
         &[],
         b"",
     ));
-    drop(waiting);
+    waiting.reset();
     server.wait_for_access("client.gone");
     server.file("gate", "");
     assert_eq!(running.read_response("GET").text(), "first\nsecond\n");
     assert_eq!(server.get("/cgi-bin/probe/hello").text(), "hello\n");
     assert!(!server.path("pid").exists());
+}
+
+#[test]
+fn a_server_that_ends_its_programs_starts_no_more() {
+    let site = Site::new();
+    site.script("cgi-bin/next", "#!/bin/sh\nexit\n");
+    let mut server = site.serve(&["--max-processes", "1", "--drain-timeout", "0.2"]);
+    let (_first, pids) = ask_and_read_pids(&server, "stubborn");
+    let mut line: Vec<Client> = (0..5).map(|_| server.connect()).collect();
+    for client in &mut line {
+        client.send(request("GET", "/cgi-bin/next", &[], b""));
+    }
+    // By the time that a later request is answered most of them stand in line.
+    assert_eq!(server.get("/").status, 403);
+    server.signal(Signal::TERM);
+    assert!(server.wait(PATIENCE).is_some_and(|status| status.success()));
+    expect_ended(&pids);
+    assert!(!server.log().contains("/cgi-bin/next"), "{}", server.log());
 }

@@ -57,6 +57,21 @@ fn a_status_with_its_phrase() {
 }
 
 #[test]
+fn a_reset_content_has_none() {
+    let server = Server::start(&[]);
+    for output in [
+        "Status: 205\n\nignored",
+        "Status: 205\nContent-Length: 7\n\nignored",
+    ] {
+        let response = printed(&server, output);
+        assert_eq!(
+            (response.status, response.framing),
+            (205, Framing::Length(0))
+        );
+    }
+}
+
+#[test]
 fn a_status_without_a_body_has_none_even_when_the_program_prints_one() {
     let server = Server::start(&[]);
     for status in [204, 304] {
@@ -279,7 +294,7 @@ fn more_bytes_than_the_content_length_are_dropped() {
     ));
     let response = client.read_response("GET");
     assert_eq!(response.text(), format!("{:063}\n", 0));
-    server.wait_for_access("cgi.long");
+    server.wait_for_log("cgi.long");
     if response.field("Connection") == Some("close") {
         client.expect_closed();
     } else {

@@ -371,21 +371,46 @@ fn an_idle_connection_is_closed_without_a_word() {
 }
 
 #[test]
-fn idle_connections_make_room_for_new_ones() {
+fn an_idle_connection_makes_room_for_a_new_one() {
     let server = site_with_page().serve(&["--max-connections", "8", "--idle-timeout", "600"]);
+    // Each comes to be idle some time after the one before.
     let mut idle: Vec<Client> = (0..8)
         .map(|_| {
             let mut client = server.connect();
-            client.send(get("/page.txt"));
-            assert_eq!(client.read_response("GET").text(), "a page\n");
+            client.send(get("/cgi-bin/probe/sleep?ms=5"));
+            assert_eq!(client.read_response("GET").status, 200);
             client
         })
         .collect();
-    for _ in 0..4 {
-        assert_eq!(server.get("/page.txt").text(), "a page\n");
-    }
-    // The one that was idle the longest went first.
+    assert_eq!(server.get("/page.txt").text(), "a page\n");
+    // The one that was idle the longest went, and no other.
     idle[0].expect_closed();
+    for client in &mut idle[1..] {
+        client.send(get("/page.txt"));
+        assert_eq!(client.read_response("GET").text(), "a page\n");
+    }
+}
+
+#[test]
+fn a_connection_that_comes_to_be_idle_makes_room_for_who_waits() {
+    let server = site_with_page().serve(&["--max-connections", "1", "--idle-timeout", "600"]);
+    let mut first = server.connect();
+    first.send(get("/cgi-bin/probe/sleep?ms=300"));
+    let mut second = server.connect();
+    second.send(get("/page.txt"));
+    assert_eq!(first.read_response("GET").status, 200);
+    assert_eq!(second.read_response("GET").text(), "a page\n");
+    first.expect_closed();
+}
+
+#[test]
+fn a_connection_without_a_request_makes_room_for_who_waits() {
+    let server = site_with_page().serve(&["--max-connections", "1", "--header-timeout", "600"]);
+    let mut silent = server.connect();
+    let mut second = server.connect();
+    second.send(get("/page.txt"));
+    assert_eq!(second.read_response("GET").text(), "a page\n");
+    silent.expect_closed();
 }
 
 #[test]
@@ -395,9 +420,12 @@ fn a_client_that_takes_nothing_is_given_up() {
     let server = site.serve(&["--send-timeout", "0.5"]);
     let mut client = server.connect();
     client.send(get("/big"));
-    server.wait_for_access("client.slow");
+    let line = server.wait_for_access("client.slow");
     let response = client.read_response("GET");
     assert_eq!(response.ended, Ended::Cut);
+    // The log tells what was sent, not what was asked for.
+    let logged: usize = line.split(' ').nth(9).unwrap().parse().unwrap();
+    assert!(logged < 32 << 20, "{line}");
 }
 
 #[test]

@@ -409,3 +409,17 @@ fn a_path_that_could_be_read_in_two_ways_is_refused() {
         server.expect_access(target, 400, reason);
     }
 }
+
+#[test]
+fn a_get_with_content_keeps_the_connection() {
+    let site = Site::new();
+    site.file("www/x.txt", "x");
+    let server = site.serve(&[]);
+    let mut client = server.connect();
+    for target in ["/x.txt", "/nowhere", "/cgi-bin/probe/stdin", "/x.txt"] {
+        client.send(request("GET", target, &[], b"GET "));
+        let response = client.read_response("GET");
+        assert_eq!(response.status == 404, target == "/nowhere", "{response:?}");
+        assert_eq!(response.field("Connection"), None);
+    }
+}

@@ -111,6 +111,19 @@ fn conditions_follow_the_precedence_of_rfc_9110() {
 }
 
 #[test]
+fn conditions_do_not_count_where_there_is_no_file() {
+    let server = site().serve(&[]);
+    for condition in [
+        "If-Match: \"x\"",
+        "If-None-Match: *",
+        "If-Modified-Since: Sun, 06 Nov 2044 08:49:37 GMT",
+    ] {
+        let response = server.fetch("GET", "/nowhere", &[condition], b"");
+        assert_eq!(response.status, 404, "{condition}");
+    }
+}
+
+#[test]
 fn not_modified_has_the_validators_and_no_content() {
     let server = site().serve(&[]);
     let tag = get(&server, &[]).field("ETag").unwrap().to_string();
@@ -386,8 +399,8 @@ fn a_folder_is_listed_only_when_asked_for() {
         page.find(text)
             .unwrap_or_else(|| panic!("no {text:?} in {page}"))
     };
-    assert!(at("a.txt") < at("b &amp; &lt;c&gt;.txt"), "{page}");
-    at("b%20%26%20%3Cc%3E.txt");
+    assert!(at("a.txt") < at("b%20%26%20%3Cc%3E.txt"), "{page}");
+    assert!(!page.contains("<c>"), "{page}");
     at("folder/");
     assert!(!page.contains(".hidden"), "{page}");
     // The links lead where they say.
@@ -643,6 +656,29 @@ fn a_file_that_may_not_be_read_is_403() {
     }
     let server = site.serve(&[]);
     assert_eq!(server.get("/secret.txt").status, 403);
+}
+
+#[test]
+fn a_folder_that_may_only_be_searched_leads_to_its_index() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = site();
+    let index = site.file("www/home/index.html", "home");
+    let folder = index.parent().unwrap();
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o311)).unwrap();
+    if fs::read_dir(folder).is_ok() {
+        skipped(
+            "a_folder_that_may_only_be_searched_leads_to_its_index",
+            "root may read everything",
+        );
+        return;
+    }
+    let server = site.serve(&["--listing"]);
+    assert_eq!(server.get("/home/").text(), "home");
+    assert_eq!(server.get("/home").field("Location"), Some("/home/"));
+    fs::remove_file(&index).unwrap();
+    assert_eq!(server.get("/home/").status, 403);
+    // So that it can be cleared away.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 #[test]

@@ -6,6 +6,9 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use rustix::net::sockopt;
 
 use super::PATIENCE;
 
@@ -164,6 +167,15 @@ impl Client {
         match &self.stream {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write).unwrap(),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write).unwrap(),
+        }
+    }
+
+    /// Ends the connection with a reset, which, unlike a plain close, no half-closed client sends.
+    pub(crate) fn reset(self) {
+        let no_time = Some(Duration::ZERO);
+        match &self.stream {
+            Stream::Tcp(stream) => sockopt::set_socket_linger(stream, no_time).unwrap(),
+            Stream::Unix(_) => panic!("a unix socket knows no reset"),
         }
     }
 

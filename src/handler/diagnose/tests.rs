@@ -108,3 +108,25 @@ fn no_more_than_the_beginning_of_a_file_is_looked_at() {
         "{sentence}"
     );
 }
+
+#[test]
+fn what_cannot_be_executed_is_told_by_its_first_bytes() {
+    let elf = |machine: u16| {
+        let mut head = b"\x7FELF".to_vec();
+        head.resize(18, 0);
+        head.extend_from_slice(&machine.to_le_bytes());
+        head
+    };
+    let own = (0..300).find(|machine| machine_name(*machine) == ARCH);
+    for (head, words) in [
+        (elf(8), "compiled for mips"),
+        (elf(own.unwrap_or(0)), "damaged ELF"),
+        (elf(8)[..19].to_vec(), "damaged ELF"),
+        (b"echo".to_vec(), "no #! line"),
+        (b"#!  \necho".to_vec(), "names no interpreter"),
+        (b"\xEF\xBB\xBF#!/bin/sh".to_vec(), "byte-order mark"),
+    ] {
+        let sentence = format_sentence("x", &head);
+        assert!(sentence.contains(words), "{head:?}: {sentence}");
+    }
+}

@@ -413,6 +413,9 @@ fn where_the_end_of_the_connection_ends_the_body_a_cut_is_a_reset() {
     }
 }
 
+/// Makes a body anew for each case.
+type MakeBody = fn() -> Body;
+
 #[test]
 fn every_kind_of_body_is_given() {
     let folder = TempDir::new();
@@ -424,7 +427,7 @@ fn every_kind_of_body_is_given() {
         first,
         len,
     };
-    let bodies: [(fn() -> Body, &[u8]); 2] = [
+    let bodies: [(MakeBody, &[u8]); 2] = [
         (|| Body::Empty, b""),
         (|| Body::Bytes(b"bytes".to_vec()), b"bytes"),
     ];
@@ -490,7 +493,7 @@ fn a_body_is_left_out_where_there_may_be_none() {
 #[test]
 fn a_client_that_takes_nothing_has_its_output_on_disk() {
     let folder = TempDir::new();
-    let room = Arc::new(Room::new(folder.path(), 8 << 20));
+    let room = Arc::new(Room::new(folder.path(), 32 << 20));
     let (stream, mut peer) = connection();
     let mut outgoing = Outgoing::default();
     let mut reply = Reply::new(&stream, &mut outgoing, &room, Get11.envelope());

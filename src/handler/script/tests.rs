@@ -69,7 +69,6 @@ fn a_path_splits_at_the_first_program() {
         assert_eq!(script.path_info, path_info.as_bytes(), "{rest}");
         assert_eq!(script.is_nph, program.contains("nph-"), "{rest}");
         assert!(!script.is_interpreted && script.arguments.is_empty());
-        assert_eq!(script.arguments_file(), None);
     }
 }
 
@@ -161,7 +160,6 @@ fn an_interpreter_is_given_the_file_and_never_speaks_for_itself() {
     assert_eq!(script.program, Path::new("/usr/bin/nph-php"));
     assert_eq!(script.arguments, [file.as_os_str().as_bytes().to_vec()]);
     assert_eq!(script.folder, folder.path().join("sub"));
-    assert_eq!(script.arguments_file(), Some(file.as_path()));
     assert_eq!(script.filename, file);
     assert!(script.is_interpreted && !script.is_nph);
 }

@@ -20,6 +20,7 @@
 
 use crate::proto::Reason;
 use crate::proto::grammar::{list_members, trim_ows};
+use crate::proto::http::response::SERVER_SOFTWARE;
 
 /// What the server knows about a request for a program, its field lines apart.
 ///
@@ -102,9 +103,6 @@ pub enum Authorization {
     /// The program verifies users itself and gets it as `HTTP_AUTHORIZATION`.
     Passed,
 }
-
-/// The value of `SERVER_SOFTWARE`.
-pub const SERVER_SOFTWARE: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
 
 /// The value of `PATH` where the operator sets none.
 pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

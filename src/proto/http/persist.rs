@@ -14,39 +14,9 @@ use crate::proto::http::head::{RequestHead, Version};
 pub enum Persistence {
     /// It stays open.
     Keep,
-    /// It ends with this exchange.
-    Close(CloseReason),
-}
-
-/// Why a connection ends with an exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CloseReason {
-    /// The client sent `close`.
-    Asked,
-    /// HTTP/1.0 without `keep-alive`.
-    Version,
-    /// The request was refused, and where the next one begins is not known for sure.
-    Refused,
-    /// Too much of the request body is left unread.
-    Unread,
-    /// The end of the connection is the end of the response, or tells that it was cut.
-    Delimiter,
-    /// The server is stopping.
-    Stopping,
-}
-
-impl CloseReason {
-    /// Returns one lower-case word for the log.
-    pub const fn code(self) -> &'static str {
-        match self {
-            CloseReason::Asked => "asked",
-            CloseReason::Version => "version",
-            CloseReason::Refused => "refused",
-            CloseReason::Unread => "unread",
-            CloseReason::Delimiter => "delimiter",
-            CloseReason::Stopping => "stopping",
-        }
-    }
+    /// It ends with this exchange: the client asks for it, or speaks HTTP/1.0 and does not ask for
+    /// more.
+    Close,
 }
 
 /// Returns what the request says about the connection.
@@ -65,10 +35,8 @@ pub fn of_request(head: &RequestHead) -> Persistence {
         close |= option.eq_ignore_ascii_case(b"close");
         keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
     }
-    if close {
-        Persistence::Close(CloseReason::Asked)
-    } else if head.version() < Version::Http11 && !keep_alive {
-        Persistence::Close(CloseReason::Version)
+    if close || (head.version() < Version::Http11 && !keep_alive) {
+        Persistence::Close
     } else {
         Persistence::Keep
     }
@@ -90,46 +58,22 @@ mod tests {
         use Persistence::{Close, Keep};
         let cases = [
             ("1.1", "", Keep),
-            ("1.1", "Connection: close\r\n", Close(CloseReason::Asked)),
-            (
-                "1.1",
-                "connection: Foo ,\tCLOSE\r\n",
-                Close(CloseReason::Asked),
-            ),
-            (
-                "1.1",
-                "Connection: TE\r\nConnection: close\r\n",
-                Close(CloseReason::Asked),
-            ),
-            (
-                "1.1",
-                "Connection: keep-alive, close\r\n",
-                Close(CloseReason::Asked),
-            ),
+            ("1.1", "Connection: close\r\n", Close),
+            ("1.1", "connection: Foo ,\tCLOSE\r\n", Close),
+            ("1.1", "Connection: TE\r\nConnection: close\r\n", Close),
+            ("1.1", "Connection: keep-alive, close\r\n", Close),
             ("1.1", "Connection: closed, not-close, x close\r\n", Keep),
             ("1.1", "Connection: keep-alive\r\n", Keep),
             ("1.1", "Connection: Upgrade\r\nUpgrade: h2c\r\n", Keep),
             ("1.1", "Connection:\r\nClose: close\r\n", Keep),
             ("1.1", "Proxy-Connection: close\r\n", Keep),
             ("1.2", "", Keep),
-            ("1.0", "", Close(CloseReason::Version)),
-            (
-                "1.0",
-                "Connection: x-keep-alive\r\n",
-                Close(CloseReason::Version),
-            ),
+            ("1.0", "", Close),
+            ("1.0", "Connection: x-keep-alive\r\n", Close),
             ("1.0", "Connection: Keep-Alive\r\n", Keep),
             ("1.0", "Connection: ,,keep-alive,\r\n", Keep),
-            (
-                "1.0",
-                "Connection: close, keep-alive\r\n",
-                Close(CloseReason::Asked),
-            ),
-            (
-                "1.0",
-                "Proxy-Connection: keep-alive\r\n",
-                Close(CloseReason::Version),
-            ),
+            ("1.0", "Connection: close, keep-alive\r\n", Close),
+            ("1.0", "Proxy-Connection: keep-alive\r\n", Close),
         ];
         for (version, fields, expected) in cases {
             let head = request_head(format!("GET / HTTP/{version}\r\n{fields}\r\n"));

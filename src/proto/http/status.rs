@@ -15,6 +15,8 @@ pub struct StatusCode(u16);
 impl StatusCode {
     /// 200 OK.
     pub const OK: StatusCode = StatusCode(200);
+    /// 205 Reset Content.
+    pub const RESET_CONTENT: StatusCode = StatusCode(205);
     /// 204 No Content.
     pub const NO_CONTENT: StatusCode = StatusCode(204);
     /// 206 Partial Content.

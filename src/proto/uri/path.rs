@@ -67,11 +67,6 @@ impl<'a> UrlPath<'a> {
         }
         Ok(UrlPath(Cow::Owned(path)))
     }
-
-    /// Copies the bytes, where they are borrowed, so that the path outlives the request head.
-    pub fn into_owned(self) -> UrlPath<'static> {
-        UrlPath(Cow::Owned(self.0.into_owned()))
-    }
 }
 
 impl UrlPath<'_> {

@@ -9,8 +9,9 @@
 //!   programs and `Location` fields as it is.
 //! - User information in the authority is refused (RFC 9110 section 4.2.4): it serves to disguise
 //!   which host is meant.
-//! - Other bytes outside the URI grammar (`|`, `"`, 0x80-0xFF) pass: clients send them unescaped, and
-//!   none of them separates anything.
+//! - Other bytes outside the URI grammar (`|`, `"`) pass: clients send them unescaped, and none of
+//!   them separates anything. So do 0x80-0xFF where a program's Location holds them; `http::head`
+//!   lets none through.
 //!
 //! Not here: the syntax of host and port (`http::host`), decoding the path ([`super::path`]).
 

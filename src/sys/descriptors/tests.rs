@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn the_limit_is_lifted_to_what_is_permitted() {
-    let raised = raise_limit();
+    let raised = raise_limit(4096);
     let limit = rustix::process::getrlimit(Resource::Nofile);
     assert_eq!(limit.current, limit.maximum);
     assert_eq!(raised, limit.current.unwrap_or(u64::MAX));

@@ -121,8 +121,8 @@ fn what_is_pushed_while_others_are_on_their_way_stays_behind_them() {
 
 #[test]
 fn output_past_memory_waits_on_disk_until_it_was_sent() {
-    // Room for one answer at a time: the second finds it only when the first gave it back.
-    let (_folder, room) = room(100 << 10);
+    // Its share is one answer: the second finds room only when the first gave it back.
+    let (_folder, room) = room(4 * (100 << 10));
     let (stream, mut peer) = narrow();
     let mut outgoing = Outgoing::default();
     for _ in 0..2 {

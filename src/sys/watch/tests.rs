@@ -12,6 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Everything that can be waited for.
 const ALL: Wanted = Wanted {
+    client: true,
     stdout: true,
     end: true,
     client_half: true,
@@ -20,6 +21,7 @@ const ALL: Wanted = Wanted {
 
 /// What is reported without being asked for.
 const NONE: Wanted = Wanted {
+    client: true,
     stdout: false,
     end: false,
     client_half: false,

@@ -97,12 +97,6 @@ fn borrows_what_needs_no_change() {
 }
 
 #[test]
-fn owned_path_is_the_same_path() {
-    let path = decode("/a/%62/");
-    assert_eq!(path.clone().into_owned(), path);
-}
-
-#[test]
 fn segments_and_folders() {
     let cases: &[(&str, &[&str], bool)] = &[
         ("/", &[], true),
