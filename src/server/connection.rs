@@ -287,7 +287,8 @@ impl Connection {
             Ok(None) => return self.answer(pending, None, worker),
             Err(reason) => return self.refuse(pending.head, reason, worker),
         };
-        match BodyState::new(wanted, worker.server, worker.now()) {
+        let (max_body, room) = (worker.server.settings.max_body, &worker.server.room);
+        match BodyState::new(wanted, max_body, room, worker.now()) {
             None => {
                 pending.is_unread = true;
                 self.answer(pending, None, worker)
