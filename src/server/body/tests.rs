@@ -44,14 +44,16 @@ fn feed(body: &mut BodyState, input: &[u8], step: usize) -> Result<String, Reaso
     }
 }
 
+/// Framing, fate, --max-body, input and what came of it.
+type Case<'c> = (Framing, Fate, u64, &'c str, Result<&'c str, Reason>);
+
 #[test]
 fn a_body_is_the_same_however_it_comes() {
     use Fate::{Dropped, Kept};
     use Framing::{Chunked, Length};
     let long = "x".repeat(DRAINED_MAX as usize + 1);
     let chunk = format!("{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
-    // (framing, fate, --max-body, input, expected)
-    let cases: [(Framing, Fate, u64, &str, Result<&str, Reason>); 17] = [
+    let cases: [Case<'_>; 17] = [
         (Length(5), Kept, 9, "hello", Ok("hello | ")),
         (Length(5), Kept, 5, "helloGET /", Ok("hello | GET /")),
         (Length(0), Kept, 5, "GET /", Ok(" | GET /")),
