@@ -217,7 +217,7 @@ impl Server {
             let _ = self.parking.poller.forget(listener);
             let _ = listener.stop();
         }
-        for number in self.parking.table.occupied() {
+        for number in self.parking.table.used() {
             self.parking.wakes.push(number);
         }
     }
