@@ -3,8 +3,8 @@
 //! Shape: [`run`] gets a [`Script`], its variables and its whole stdin, writes through a [`Reply`] and
 //! returns an [`Outcome`]. It holds a worker for as long as the program computes. Rules:
 //! - **No orphans**: a client that is gone, a time-out, a failed write and the server's stop all end
-//!   the program's whole group. A client that only half-closed gets [`HALF_CLOSED_GRACE`] in which
-//!   something must be printed.
+//!   the program's whole group. A client that only half-closed gets a grace
+//!   ([`Terms::half_closed`]) in which something must be printed.
 //! - **Honest truncation**: a program ended by a signal, or with less output than it announced, leaves
 //!   a response that the client can tell is cut.
 //! - **A client never slows a program**, but for one that has filled its spool: then its own least
@@ -30,10 +30,6 @@ use crate::sys::clock::{Clock, Moment};
 use crate::sys::spool::Content;
 use crate::sys::watch::{Events, Halt, Pipe, Wanted, watch};
 
-/// How long a client that sends nothing more is believed to be still reading, counted anew with every
-/// output that it takes.
-pub const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
-
 /// How long a program may take to end after SIGTERM.
 const TERM_GRACE: Duration = Duration::from_secs(2);
 
@@ -50,6 +46,9 @@ pub struct Terms<'a> {
     pub silence: Duration,
     /// The window of a client's least rate.
     pub send_window: Duration,
+    /// How long a client that sends nothing more is believed to be still reading, counted anew with
+    /// every output that it takes.
+    pub half_closed: Duration,
     /// The longest header.
     pub max_header: usize,
     /// The clock of all deadlines.
@@ -237,7 +236,7 @@ impl Relay<'_, '_> {
             return Err(Reason::ClientGone);
         }
         if events.client_half && self.half_closed.is_none() {
-            self.half_closed = Some(now + HALF_CLOSED_GRACE);
+            self.half_closed = Some(now + self.terms.half_closed);
         }
         if events.client_room {
             self.flush(now)?;
@@ -250,7 +249,7 @@ impl Relay<'_, '_> {
         self.reply.flush().map_err(|_| Reason::ClientGone)?;
         let sent = self.reply.sent();
         if sent > before && self.half_closed.is_some() {
-            self.half_closed = Some(now + HALF_CLOSED_GRACE);
+            self.half_closed = Some(now + self.terms.half_closed);
         }
         if self.reply.is_flushed() {
             self.pace = None;
@@ -473,3 +472,6 @@ fn describe(exit: Exit) -> String {
         Exit::Signal(signal) => format!("signal {signal}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -211,20 +211,4 @@ fn duplicate_stdout() -> io::Result<File> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_cannot_forge_a_line() {
-        let mut line = Vec::new();
-        push_quoted(&mut line, Some(b"a\" \\ \x1b[31m\r\nb\xff"));
-        assert_eq!(line, br#""a\x22 \x5C \x1B[31m\x0D\x0Ab\xFF""#);
-    }
-
-    #[test]
-    fn the_date_is_rearranged() {
-        let mut line = Vec::new();
-        push_log_date(&mut line, b"Sun, 06 Nov 1994 08:49:37 GMT");
-        assert_eq!(line, b"06/Nov/1994:08:49:37 +0000");
-    }
-}
+mod tests;

@@ -4,16 +4,16 @@
 //! right. A body that nobody wants is received only while it is short, to keep the connection; a body
 //! that is too long is refused as early as its length is known.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Server;
 use crate::handler::pace::Pace;
 use crate::proto::Reason;
 use crate::proto::http::chunked::{ChunkedDecoder, Step};
 use crate::proto::http::framing::{Expectation, Framing};
 use crate::proto::http::response::CONTINUE;
 use crate::sys::clock::Moment;
-use crate::sys::spool::Spool;
+use crate::sys::spool::{Room, Spool};
 
 /// How much of a body that nobody wants is read to keep the connection.
 const DRAINED_MAX: u64 = 64 << 10;
@@ -83,10 +83,11 @@ pub enum Received {
 
 impl BodyState {
     /// The state before the first byte; `None` where there is no body to receive, or none worth it:
-    /// then what the client sends is left unread.
-    pub fn new(wanted: Wanted, server: &Server, now: Moment) -> Option<BodyState> {
+    /// then what the client sends is left unread. A body that is kept may be `max_body` bytes long, and
+    /// is spooled in `room`.
+    pub fn new(wanted: Wanted, max_body: u64, room: &Arc<Room>, now: Moment) -> Option<BodyState> {
         let max = match wanted.fate {
-            Fate::Kept => server.settings.max_body,
+            Fate::Kept => max_body,
             Fate::Dropped => DRAINED_MAX,
         };
         let decoder = match (wanted.framing, wanted.fate) {
@@ -100,7 +101,7 @@ impl BodyState {
         }
         Some(BodyState {
             decoder,
-            spool: (wanted.fate == Fate::Kept).then(|| Spool::new(&server.room)),
+            spool: (wanted.fate == Fate::Kept).then(|| Spool::new(room)),
             asked_for: wanted.expectation == Expectation::Continue,
             len: 0,
             max,
@@ -194,3 +195,6 @@ impl BodyState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

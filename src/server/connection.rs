@@ -28,7 +28,6 @@ use super::admission::Ticket;
 use super::body::{BodyState, Received};
 use super::exchange::{self, Answer, Request};
 use super::worker::Worker;
-use crate::handler::cgi::HALF_CLOSED_GRACE;
 use crate::handler::pace::Pace;
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::persist::{self, Persistence};
@@ -48,6 +47,10 @@ const GATHERED_MAX: usize = 64 << 10;
 
 /// How long a program's turn is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long a client that sends nothing more is believed to be still reading while it waits for a
+/// program.
+pub const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
 
 /// How long a client is listened to after a refusal.
 const LINGER: Duration = Duration::from_secs(5);
@@ -289,7 +292,8 @@ impl Connection {
             Ok(None) => return self.answer(pending, None, worker),
             Err(reason) => return self.refuse(pending.head, reason, worker),
         };
-        match BodyState::new(wanted, worker.server, worker.now()) {
+        let (max_body, room) = (worker.server.settings.max_body, &worker.server.room);
+        match BodyState::new(wanted, max_body, room, worker.now()) {
             None => {
                 pending.is_unread = true;
                 self.answer(pending, None, worker)

@@ -12,7 +12,7 @@ use super::Server;
 use super::access_log::Entry;
 use super::admission::{Admitted, Permit, Ticket};
 use super::body::{Fate, Wanted};
-use super::connection::{Connection, Pending};
+use super::connection::{Connection, HALF_CLOSED_GRACE, Pending};
 use super::worker::Worker;
 use crate::handler::cgi::{self, Outcome, Terms};
 use crate::handler::error_page::{self, Form, Frame};
@@ -397,6 +397,7 @@ impl<'e> Exchange<'e> {
         let terms = Terms {
             silence: server.settings.cgi_timeout,
             send_window: server.settings.send_timeout,
+            half_closed: HALF_CLOSED_GRACE,
             max_header: server.settings.max_header,
             clock: &server.clock,
             halt: &server.halt,

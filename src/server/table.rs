@@ -9,6 +9,7 @@
 //! - Slots are made in blocks when they are first needed and used again afterwards, so the table costs
 //!   nothing at the start and no lock to look into.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
@@ -188,10 +189,13 @@ impl Table {
             .collect()
     }
 
-    /// The numbers of all slots that hold a connection.
-    pub fn occupied(&self) -> Vec<u32> {
-        self.numbers(|slot| slot.deadline.load(Ordering::Relaxed) != Moment::NEVER.0)
-            .collect()
+    /// The numbers of all slots that may hold a connection, parked or being served.
+    pub fn used(&self) -> Range<u32> {
+        0..self
+            .free
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next
     }
 
     /// Removes the connection that has been idle for longest.
@@ -226,3 +230,6 @@ impl Table {
             .map(|(at, i, _)| (at * BLOCK + i) as u32)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,3 +54,6 @@ impl AsFd for Wakes {
         self.bell.as_fd()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,202 @@
+use std::sync::atomic::AtomicU32;
+use std::thread;
+
+use super::*;
+use crate::sys::testing::connection;
+
+/// A connection with this deadline whose peer is gone.
+fn parked(number: u32, deadline: Moment) -> Connection {
+    let now = Moment(0);
+    Connection::new(connection().0, number, 0, None, now, deadline)
+}
+
+/// Reserves and fills a slot, idle since `idle_since`.
+fn occupy(table: &Table, deadline: u64, idle_since: Moment) -> u32 {
+    let number = table.reserve().unwrap();
+    let filled: Result<(), ()> = table.fill(number, parked(number, Moment(deadline)), |_| Ok(()));
+    filled.unwrap();
+    table.slot(number).park(Moment(deadline), idle_since);
+    number
+}
+
+fn is_empty(table: &Table, number: u32) -> bool {
+    table.slot(number).lock().is_none()
+}
+
+/// Events come at one connection from many threads: it is never served by two, and every event is
+/// followed by a look at the connection.
+#[test]
+fn no_event_is_lost_and_no_connection_served_twice() {
+    const THREADS: u32 = 8;
+    const EACH: u32 = 20_000;
+    let slot = Slot::new();
+    let (events, seen) = (AtomicU32::new(0), AtomicU32::new(0));
+    let inside = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for _ in 0..EACH {
+                    events.fetch_add(1, Ordering::Relaxed);
+                    slot.attend(|_| {
+                        assert!(!inside.swap(true, Ordering::Relaxed), "served by two");
+                        seen.store(events.load(Ordering::Relaxed), Ordering::Relaxed);
+                        inside.store(false, Ordering::Relaxed);
+                    });
+                }
+            });
+        }
+    });
+    assert_eq!(seen.into_inner(), THREADS * EACH);
+    assert!(!slot.is_marked());
+}
+
+#[test]
+fn an_event_that_finds_the_claim_taken_is_left_to_its_owner() {
+    let slot = Slot::new();
+    let mut served = 0;
+    slot.attend(|_| {
+        served += 1;
+        if served == 1 {
+            let is_served = thread::scope(|scope| {
+                let other = scope.spawn(|| {
+                    let mut is_served = false;
+                    slot.attend(|_| is_served = true);
+                    is_served
+                });
+                other.join().unwrap()
+            });
+            assert!(!is_served && slot.is_marked());
+        }
+    });
+    assert_eq!(served, 2);
+}
+
+#[test]
+fn a_panic_of_one_worker_does_not_keep_others_out() {
+    let slot = Slot::new();
+    thread::scope(|scope| {
+        let failing = scope.spawn(|| slot.attend(|_| panic!("on purpose")));
+        assert!(failing.join().is_err());
+    });
+    let mut is_served = false;
+    slot.attend(|_| is_served = true);
+    assert!(is_served);
+}
+
+#[test]
+fn numbers_are_given_once_and_given_again_when_returned() {
+    for max in [1, 2, BLOCK, BLOCK + 1] {
+        let table = Table::new(max);
+        let mut numbers: Vec<u32> = std::iter::from_fn(|| table.reserve()).collect();
+        assert_eq!((numbers.len(), table.live()), (max, max));
+        numbers.sort_unstable();
+        assert!(numbers.iter().copied().eq(0..max as u32));
+        table.release(0);
+        assert_eq!(table.live(), max - 1);
+        assert_eq!((table.reserve(), table.reserve()), (Some(0), None));
+    }
+}
+
+#[test]
+fn many_threads_never_share_a_number() {
+    const MAX: usize = 40;
+    let table = Table::new(MAX);
+    let taken: Vec<AtomicBool> = (0..MAX).map(|_| AtomicBool::new(false)).collect();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for _ in 0..5_000 {
+                    let Some(number) = table.reserve() else {
+                        continue;
+                    };
+                    let flag = &taken[number as usize];
+                    assert!(!flag.swap(true, Ordering::SeqCst));
+                    flag.store(false, Ordering::SeqCst);
+                    table.release(number);
+                }
+            });
+        }
+    });
+    assert_eq!(table.live(), 0);
+}
+
+#[test]
+fn a_slot_is_claimed_while_its_connection_is_registered() {
+    let table = Table::new(1);
+    let number = table.reserve().unwrap();
+    table.slot(number).mark_hung_up();
+    let filled: Result<(), ()> = table.fill(number, parked(number, Moment(9)), |_| {
+        // The first event of a connection may come now.
+        thread::scope(|scope| {
+            let event = scope.spawn(|| table.slot(number).attend(|_| panic!("not whole yet")));
+            event.join().unwrap();
+        });
+        Ok(())
+    });
+    filled.unwrap();
+    let slot = table.slot(number);
+    assert!(slot.is_marked() && !slot.is_hung_up());
+    let failed = table.fill(number, parked(number, Moment(9)), |_| Err("full"));
+    assert_eq!(failed, Err("full"));
+}
+
+#[test]
+fn deadlines_are_those_of_parked_connections() {
+    let table = Table::new(2 * BLOCK);
+    let early = occupy(&table, 10, Moment::NEVER);
+    let late = occupy(&table, 20, Moment::NEVER);
+    let reserved = table.reserve().unwrap();
+    for (now, overdue) in [(9, vec![]), (10, vec![early]), (30, vec![early, late])] {
+        assert_eq!(table.overdue(Moment(now)), overdue);
+    }
+    table.slot(early).attend(|_| {
+        assert_eq!(
+            table.overdue(Moment(30)),
+            [late],
+            "who is served is not overdue"
+        );
+        // And yet the stop of the server has to reach it.
+        assert_eq!(table.used(), 0..3);
+    });
+    table.slot(early).park(Moment(10), Moment::NEVER);
+    assert_eq!(table.overdue(Moment(30)), [early, late]);
+    table.release(early);
+    assert_eq!(table.overdue(Moment(30)), [late]);
+    table.release(reserved);
+}
+
+#[test]
+fn who_has_been_idle_longest_makes_room() {
+    let table = Table::new(4);
+    let busy = occupy(&table, 90, Moment::NEVER);
+    let second = occupy(&table, 90, Moment(5));
+    let first = occupy(&table, 90, Moment(3));
+    let fresh = occupy(&table, 90, Moment(50));
+    assert_eq!(table.reserve(), None);
+    for number in [first, second] {
+        assert_eq!(table.evict_idle(Moment(9)), Evicted::One);
+        assert!(is_empty(&table, number));
+        assert_eq!(table.reserve(), Some(number));
+    }
+    assert_eq!(table.evict_idle(Moment(9)), Evicted::Nobody);
+    assert!(!is_empty(&table, busy) && !is_empty(&table, fresh));
+}
+
+#[test]
+fn who_has_an_event_or_an_owner_is_not_sent_away() {
+    let table = Table::new(1);
+    let number = occupy(&table, 90, Moment(3));
+    let slot = table.slot(number);
+    slot.attend(|_| {
+        thread::scope(|scope| {
+            let evicting = scope.spawn(|| table.evict_idle(Moment(9)));
+            assert_eq!(evicting.join().unwrap(), Evicted::Nobody);
+        });
+    });
+    slot.park(Moment(90), Moment(3));
+    // An event whose worker found the slot claimed by the one who looked for room.
+    slot.marked.store(true, Ordering::SeqCst);
+    assert_eq!(table.evict_idle(Moment(9)), Evicted::Busy(number));
+    assert!(slot.is_marked() && !is_empty(&table, number));
+    assert_eq!(table.live(), 1);
+}
