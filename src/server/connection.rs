@@ -58,6 +58,10 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long after its start a connection without a request counts as idle.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// How long after a response a connection counts as idle: until then the next request may well be on
+/// its way, and would be lost.
+const QUIET: Duration = Duration::from_millis(250);
+
 /// How much is received before others get their turn.
 const RECEIVED_PER_TURN: usize = 4 << 20;
 
@@ -468,7 +472,7 @@ impl Connection {
                 let now = worker.now();
                 self.stage = Stage::Head;
                 if self.consumed == self.input.len() {
-                    self.idle_since = now;
+                    self.idle_since = now + QUIET;
                     self.deadline = now + worker.server.settings.idle_timeout;
                 } else {
                     self.deadline = now + worker.server.settings.header_timeout;

@@ -261,7 +261,7 @@ impl Server {
                 self.accept_again.store(Moment::NEVER.0, Ordering::Relaxed);
                 self.accept_all();
             }
-            // A fresh connection comes to count as idle without an event.
+            // A connection comes to count as idle without an event.
             self.resume_accepting();
         }
     }

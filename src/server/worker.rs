@@ -137,7 +137,6 @@ impl<'s> Worker<'s> {
         if hung_up {
             slot.mark_hung_up();
         }
-        let mut is_idle = false;
         slot.attend(|place| {
             let Some(connection) = place else { return };
             connection.hung_up |= slot.is_hung_up();
@@ -145,7 +144,6 @@ impl<'s> Worker<'s> {
             match driven.unwrap_or(Next::Close) {
                 next @ (Next::Park | Next::Turn) => {
                     slot.park(connection.deadline(), connection.idle_since());
-                    is_idle = connection.idle_since() != Moment::NEVER;
                     if next == Next::Turn {
                         server.parking.wakes.push(number);
                     }
@@ -156,9 +154,6 @@ impl<'s> Worker<'s> {
                 }
             }
         });
-        if is_idle {
-            server.resume_accepting();
-        }
     }
 
     fn drive(&mut self, connection: &mut Connection) -> Next {

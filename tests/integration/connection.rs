@@ -416,6 +416,18 @@ fn a_connection_that_comes_to_be_idle_makes_room_for_who_waits() {
 }
 
 #[test]
+fn a_client_that_asks_on_and_on_makes_no_room() {
+    let server = site_with_page().serve(&["--max-connections", "1"]);
+    let mut busy = server.connect();
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        busy.send(get("/page.txt"));
+        assert_eq!(busy.read_response("GET").text(), "a page\n");
+        waiting.push(server.connect());
+    }
+}
+
+#[test]
 fn a_connection_without_a_request_makes_room_for_who_waits() {
     let server = site_with_page().serve(&["--max-connections", "1", "--header-timeout", "600"]);
     let mut silent = server.connect();
