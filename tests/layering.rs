@@ -85,6 +85,8 @@ const RULES: &[Rule] = &[
         why: "processes are started in one place",
     },
     rule("rustix", &["sys/"], "system calls are made in sys alone"),
+    rule("nix", &["sys/"], "system calls are made in sys alone"),
+    rule("close_fds", &["sys/"], "system calls are made in sys alone"),
     rule(
         "close_fds",
         &["sys/"],

@@ -182,7 +182,8 @@ pub(super) fn index_names(text: &str) -> Result<Vec<String>, String> {
 
 fn is_index_name(name: &str) -> bool {
     let plain = !name.contains(|c: char| c == '/' || c.is_control());
-    plain && !name.is_empty() && !name.starts_with('.')
+    // In `index.html, index.php` the space belongs to the comma, not to a name.
+    plain && name == name.trim() && !name.is_empty() && !name.starts_with('.')
 }
 
 /// Reads a path, or `-` for standard output.

@@ -288,7 +288,10 @@ impl Relay<'_, '_> {
             Pipe::Bytes => {
                 let read = self.child.read_stdout(self.buffer);
                 read.map_err(|_| Reason::ServerFailed)?;
-                self.silence_ends = now + self.terms.silence;
+                // What follows a local redirect reaches nobody, and counts as silence.
+                if !matches!(self.stage, Stage::Redirect(_)) {
+                    self.silence_ends = now + self.terms.silence;
+                }
                 self.quiet_from = now + QUIET;
                 // The last of an ended program fits one read, unless a child of it still writes.
                 let read_all = !self.buffer.is_full();

@@ -30,6 +30,7 @@ use super::exchange::{self, Answer, Request};
 use super::worker::Worker;
 use crate::handler::pace::Pace;
 use crate::proto::http::head::RequestHead;
+use crate::proto::http::persist::{self, Persistence};
 use crate::proto::{Parsed, Reason};
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::{Flushed, Outgoing};
@@ -395,11 +396,14 @@ impl Connection {
         match exchange::answer(self, &mut pending, permit, worker) {
             Answer::Given { entry, closes } => {
                 self.entry = entry;
+                let goes_on = persist::of_request(&pending.head) == Persistence::Keep;
                 worker.head = pending.head;
-                self.after(match (pending.is_unread, closes) {
-                    (true, _) => Then::Linger,
-                    (false, true) => Then::Close,
-                    (false, false) => Then::Keep,
+                self.after(match closes {
+                    _ if pending.is_unread => Then::Linger,
+                    // Its next request, unread, would turn the close into a reset.
+                    true if goes_on => Then::Linger,
+                    true => Then::Close,
+                    false => Then::Keep,
                 })
             }
             Answer::Wait(ticket) => {
@@ -503,7 +507,14 @@ impl Connection {
     fn expire(&mut self, worker: &mut Worker<'_>) -> Step {
         self.deadline = Moment::NEVER;
         match std::mem::replace(&mut self.stage, Stage::Head) {
-            Stage::Head if self.consumed == self.input.len() => Step::Done(Next::Close),
+            // Some clients end a body with one CR LF too many, which begins no request.
+            Stage::Head
+                if self.input[self.consumed..]
+                    .iter()
+                    .all(|byte| b"\r\n".contains(byte)) =>
+            {
+                Step::Done(Next::Close)
+            }
             Stage::Head => {
                 // Not the worker's, which still holds somebody else's request.
                 self.refuse(RequestHead::default(), Reason::HeadTimeout, worker)

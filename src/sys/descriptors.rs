@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use nix::sys::signal::SigSet;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit};
 
@@ -35,6 +36,12 @@ pub fn raise_limit(wanted: u64) -> u64 {
         Ok(()) => target,
         Err(_) => current,
     }
+}
+
+/// Lets every signal through that whoever started the server had blocked: programs inherit the mask,
+/// and a server that cannot hear SIGTERM cannot be stopped. To be called before any thread starts.
+pub fn unblock_signals() -> io::Result<()> {
+    Ok(SigSet::empty().thread_set_mask()?)
 }
 
 /// Gives signals that were ignored when the server started (as `nohup` and a shell's `&` do) a handler

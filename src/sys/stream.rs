@@ -66,7 +66,12 @@ impl Stream {
     }
 
     /// Tells the peer that nothing more is sent, while it may go on sending.
+    ///
+    /// Fails where the end is to be a reset: the peer would take this one for a good end.
     pub fn end_writing(&self) -> io::Result<()> {
+        if sockopt::socket_linger(&self.socket)? == Some(Duration::ZERO) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
         Ok(rustix::net::shutdown(&self.socket, Shutdown::Write)?)
     }
 

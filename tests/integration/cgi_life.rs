@@ -100,6 +100,17 @@ fn a_program_that_prints_now_and_then_is_not_silent() {
 }
 
 #[test]
+fn what_follows_a_local_redirect_is_silence() {
+    let server = Server::start(&["--cgi-timeout", "0.5"]);
+    server.script(
+        "cgi-bin/babbles",
+        "#!/bin/sh\nprintf 'Location: /page.txt\\n\\n'\nexec cat /dev/zero\n",
+    );
+    assert_eq!(server.get("/cgi-bin/babbles").status, 504);
+    server.wait_until_childless();
+}
+
+#[test]
 fn a_program_that_ignores_sigterm_is_killed() {
     let server = Server::start(&["--cgi-timeout", "0.5"]);
     let (mut client, pids) = ask_and_read_pids(&server, "stubborn");

@@ -257,12 +257,13 @@ fn a_non_zero_exit_is_logged_and_the_response_stands() {
 #[test]
 fn a_killed_program_leaves_a_response_that_is_visibly_cut() {
     let server = Server::start(&[]);
-    for (version, fields) in [
-        ("1.1", ""),
-        ("1.0", ""),
-        ("1.0", "Connection: keep-alive\r\n"),
+    for (version, rest) in [
+        ("1.1", "\r\n"),
+        ("1.0", "\r\n"),
+        ("1.0", "Connection: keep-alive\r\n\r\n"),
+        ("1.0", "\r\nGET / HTTP/1.0\r\n\r\n"),
     ] {
-        let bytes = format!("GET /cgi-bin/probe/killed HTTP/{version}\r\nHost: h\r\n{fields}\r\n");
+        let bytes = format!("GET /cgi-bin/probe/killed HTTP/{version}\r\nHost: h\r\n{rest}");
         let response = server.exchange("GET", bytes.as_bytes());
         // Nothing may have gone out yet, and then an error page is better still.
         let visible = response.ended == Ended::Cut || response.status == 502;
@@ -384,6 +385,24 @@ fn nph_output_is_relayed_as_it_is() {
         text,
         "HTTP/1.0 299 As I Say\r\nContent-Type: text/plain\r\nX-Raw: yes\r\n\r\nparsed by nobody\n"
     );
+}
+
+#[test]
+fn a_request_behind_the_last_one_costs_no_byte_of_the_response() {
+    const LEN: usize = 16 << 20;
+    let server = Server::start(&[]);
+    server.script(
+        "cgi-bin/nph-long",
+        format!("#!/bin/sh\nprintf 'HTTP/1.1 200 OK\\r\\n\\r\\n'\nhead -c {LEN} /dev/zero\n"),
+    );
+    let mut client = server.connect();
+    client.send(request("GET", "/cgi-bin/nph-long", &[], b""));
+    client.wait_for("\r\n\r\n");
+    // It is not known yet that the connection closes after an nph- program.
+    client.send(request("GET", "/", &[], b""));
+    server.wait_until_childless();
+    let output = client.read_to_end();
+    assert_eq!(output.len(), "HTTP/1.1 200 OK\r\n\r\n".len() + LEN);
 }
 
 #[test]

@@ -371,6 +371,18 @@ fn an_idle_connection_is_closed_without_a_word() {
 }
 
 #[test]
+fn blank_lines_after_a_request_are_no_slow_request() {
+    let server = site_with_page().serve(&["--header-timeout", "0.5"]);
+    for blank in ["\r", "\r\n", "\r\n\r\n"] {
+        let mut client = server.connect();
+        client.send(get("/page.txt"));
+        client.send(blank);
+        assert_eq!(client.read_response("GET").text(), "a page\n");
+        client.expect_closed();
+    }
+}
+
+#[test]
 fn an_idle_connection_makes_room_for_a_new_one() {
     let server = site_with_page().serve(&["--max-connections", "8", "--idle-timeout", "600"]);
     // Each comes to be idle some time after the one before.

@@ -201,7 +201,9 @@ fn index_names_and_their_refusals() {
 
     let problem = "is not a list of file names; write names without '/' and not beginning with \
                    '.', with commas between, for example index.html,index.php";
-    let wrong = ["", ",", "a,", "a/b", "/a", ".", "..", "a,.b", "a\nb"];
+    let wrong = [
+        "", ",", "a,", "a/b", "/a", ".", "..", "a,.b", "a\nb", "a, b",
+    ];
     check_refusals("--index", &wrong.map(|value| (value, problem)));
 }
 

@@ -17,3 +17,14 @@ fn ignored_signals_are_found() {
         "{ignored:?}"
     );
 }
+
+#[test]
+fn what_was_blocked_is_let_through() {
+    use nix::sys::signal::Signal;
+    let mut blocked = SigSet::empty();
+    blocked.add(Signal::SIGUSR2);
+    // The mask is that of this thread alone.
+    blocked.thread_block().unwrap();
+    unblock_signals().unwrap();
+    assert_eq!(SigSet::thread_get_mask().unwrap(), SigSet::empty());
+}

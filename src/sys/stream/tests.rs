@@ -78,6 +78,7 @@ fn a_reset_cannot_be_taken_for_an_end() {
     let (stream, mut peer) = tcp_connection();
     stream.write(b"part", More::No).unwrap();
     stream.reset_on_close().unwrap();
+    assert!(stream.end_writing().is_err());
     drop(stream);
     let error = peer.read_to_end(&mut Vec::new()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
