@@ -86,7 +86,6 @@ const RULES: &[Rule] = &[
     },
     rule("rustix", &["sys/"], "system calls are made in sys alone"),
     rule("nix", &["sys/"], "system calls are made in sys alone"),
-    rule("close_fds", &["sys/"], "system calls are made in sys alone"),
     rule(
         "close_fds",
         &["sys/"],

@@ -235,10 +235,10 @@ pub static FLAGS: &[Flag] = &[
         long: "threads",
         group: Group::Limits,
         takes: Takes::Count(1..=1024, |settings, count| settings.threads = count),
-        default: Fallback::Computed("2 per core, at least 4", |surroundings| {
-            Some((2 * surroundings.cores).clamp(4, 1024).to_string())
+        default: Fallback::Computed("1 per core, at least 2", |surroundings| {
+            Some(surroundings.cores.clamp(2, 1024).to_string())
         }),
-        help: "Worker threads",
+        help: "Threads for everything but programs, which have their own",
     },
     Flag {
         short: None,
