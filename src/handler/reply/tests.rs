@@ -256,6 +256,14 @@ fn the_framing_follows_from_what_is_known_when_it_has_to_be() {
             false,
             0,
         ),
+        // RFC 9110 section 15.3.6: 205 has no content, and says so.
+        (
+            Get11,
+            &[Begin(205, None), Push("hello"), Finish],
+            "Content-Length: 0\r\n\r\n",
+            false,
+            0,
+        ),
         // Cut.
         (Get11, &[Cut], "", true, 0),
         (
@@ -518,4 +526,24 @@ fn a_client_that_takes_nothing_has_its_output_on_disk() {
     }
     drop(stream);
     assert!(reader.join().unwrap().ends_with(&content));
+}
+
+#[test]
+fn a_client_that_is_given_up_holds_nothing_any_more() {
+    let folder = TempDir::new();
+    let room = Arc::new(Room::new(folder.path(), 64 << 20));
+    let (stream, mut peer) = tcp_connection();
+    let mut outgoing = Outgoing::default();
+    let mut reply = Reply::new(&stream, &mut outgoing, &room, Get11.envelope());
+    let content = pattern(16 << 20);
+    reply.begin(
+        ResponseHead::new(StatusCode::OK),
+        Some(content.len() as u64),
+    );
+    reply.push(&content);
+    assert_eq!(reply.flush().unwrap(), Flushed::Blocked);
+    reply.abandon();
+    assert!(reply.is_flushed() && reply.closes());
+    drop(stream);
+    assert!(peer.read_to_end(&mut Vec::new()).is_err());
 }

@@ -1,4 +1,5 @@
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use super::*;
@@ -25,34 +26,34 @@ fn no_number_is_left_behind() {
     const WORKERS: usize = 4;
     const PUSHERS: u32 = 4;
     const EACH: u32 = 5_000;
-    let poller = Poller::new().unwrap();
-    let wakes = Wakes::new().unwrap();
-    poller.register(&wakes, TOKEN).unwrap();
+    let parking = Arc::new((Poller::new().unwrap(), Wakes::new().unwrap()));
+    let (poller, wakes) = &*parking;
+    poller.register(wakes, TOKEN).unwrap();
     let (tell, taken) = mpsc::channel();
-    std::thread::scope(|scope| {
-        for _ in 0..WORKERS {
-            let tell = tell.clone();
-            let (poller, wakes) = (&poller, &wakes);
-            scope.spawn(move || {
-                loop {
-                    assert_eq!(poller.wait().unwrap().token, TOKEN);
-                    match wakes.pop() {
-                        Some(STOP) => return,
-                        Some(number) => tell.send(number).unwrap(),
-                        None => {}
-                    }
+    // Not joined: where a number is lost they wait for ever, and the test has to fail.
+    for _ in 0..WORKERS {
+        let (tell, parking) = (tell.clone(), Arc::clone(&parking));
+        thread::spawn(move || {
+            let (poller, wakes) = &*parking;
+            loop {
+                assert_eq!(poller.wait().unwrap().token, TOKEN);
+                match wakes.pop() {
+                    Some(STOP) => return,
+                    Some(number) => tell.send(number).unwrap(),
+                    None => {}
                 }
-            });
-        }
+            }
+        });
+    }
+    thread::scope(|scope| {
         for pusher in 0..PUSHERS {
-            let wakes = &wakes;
             scope.spawn(move || (0..EACH).for_each(|n| wakes.push(pusher * EACH + n)));
         }
-        let mut numbers: Vec<u32> = (0..PUSHERS * EACH)
-            .map_while(|_| taken.recv_timeout(Duration::from_secs(20)).ok())
-            .collect();
-        (0..WORKERS).for_each(|_| wakes.push(STOP));
-        numbers.sort_unstable();
-        assert!(numbers.into_iter().eq(0..PUSHERS * EACH));
     });
+    let mut numbers: Vec<u32> = (0..PUSHERS * EACH)
+        .map_while(|_| taken.recv_timeout(Duration::from_secs(20)).ok())
+        .collect();
+    (0..WORKERS).for_each(|_| wakes.push(STOP));
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..PUSHERS * EACH));
 }
