@@ -15,6 +15,7 @@ use std::time::SystemTime;
 
 use tollgate::config::{self, Command, ExitStatus, Surroundings};
 use tollgate::server;
+use tollgate::sys::log_file;
 
 fn main() -> ExitCode {
     let surroundings = Surroundings {
@@ -57,17 +58,22 @@ fn fail(error: &dyn Display, status: ExitStatus) -> ExitCode {
     ExitCode::from(status.code())
 }
 
-/// Sends the log to standard error. RUST_LOG says how much of it.
+/// Sends the log to standard error, where no thread ever waits for its reader. RUST_LOG says how much
+/// of it.
 fn start_log() {
     let stamped = !stderr_is_journal();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
-        .format(move |out, record| {
-            if stamped {
-                write!(out, "{} ", httpdate::HttpDate::from(SystemTime::now()))?;
-            }
-            writeln!(out, "{:<5} {}", record.level(), OneLine(record.args()))
-        })
-        .init();
+    let mut log =
+        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"));
+    if let Ok(stderr) = log_file::stderr() {
+        log.target(env_logger::Target::Pipe(Box::new(stderr)));
+    }
+    log.format(move |out, record| {
+        if stamped {
+            write!(out, "{} ", httpdate::HttpDate::from(SystemTime::now()))?;
+        }
+        writeln!(out, "{:<5} {}", record.level(), OneLine(record.args()))
+    })
+    .init();
 }
 
 /// Whether standard error is the systemd journal, which notes the time itself: systemd.exec(5),

@@ -2,27 +2,32 @@
 //!
 //! Shape: `client - - [date] "request line" status bytes "referer" "user agent" 0.000123s reason`.
 //! Rules: what a client wrote is escaped, so that it can neither forge a line nor end a quotation. A
-//! line is one write to a file opened for appending, so lines never mix. A log that cannot be written
-//! harms no request; it is said once.
+//! line is one write to a file opened for appending, and short enough for a pipe to take it whole, so
+//! lines never mix. A log that cannot be written harms no request: its lines are lost, and counted.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use crate::config::{self, StartError};
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::status::StatusCode;
+use crate::sys::log_file;
+
+/// How much of a request line is written, and of each other field: together with the rest less than
+/// the 4,096 bytes that a pipe takes as one.
+const REQUEST_LINE_MAX: usize = 2000;
+const QUOTED_MAX: usize = 800;
 
 /// The log, or none.
 #[derive(Debug)]
 pub struct AccessLog {
     target: Option<Target>,
-    failed: AtomicBool,
+    lost: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -53,8 +58,8 @@ impl AccessLog {
     pub fn open(setting: &config::AccessLog) -> Result<AccessLog, StartError> {
         let target = match setting {
             config::AccessLog::Off => None,
-            config::AccessLog::Stdout => Some((None, duplicate_stdout())),
-            config::AccessLog::File(path) => Some((Some(path.clone()), open_file(path))),
+            config::AccessLog::Stdout => Some((None, log_file::stdout())),
+            config::AccessLog::File(path) => Some((Some(path.clone()), log_file::open(path))),
         };
         let target = match target {
             None => None,
@@ -74,7 +79,7 @@ impl AccessLog {
         };
         Ok(AccessLog {
             target,
-            failed: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
         })
     }
 
@@ -92,14 +97,13 @@ impl AccessLog {
         else {
             return;
         };
-        match open_file(path) {
+        match log_file::open(path) {
             Ok(fresh) => *file.write().unwrap_or_else(PoisonError::into_inner) = fresh,
             Err(error) => log::error!(
                 "--access-log: {}: {error}; the old file stays",
                 path.display()
             ),
         }
-        self.failed.store(false, Ordering::Relaxed);
     }
 
     /// Writes the line of an exchange that ended now.
@@ -119,19 +123,29 @@ impl AccessLog {
             micros % 1_000_000
         );
         let mut file = &*target.file.read().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = file.write_all(&line)
-            && !self.failed.swap(true, Ordering::Relaxed)
-        {
-            log::error!("the access log cannot be written: {error}");
+        let written = match file.write(&line) {
+            Ok(written) if written < line.len() => Err(io::ErrorKind::WriteZero.into()),
+            written => written,
+        };
+        match written {
+            Ok(_) if self.lost.load(Ordering::Relaxed) > 0 => {
+                let lost = self.lost.swap(0, Ordering::Relaxed);
+                log::warn!("{lost} lines of the access log were lost");
+            }
+            Err(error) if self.lost.fetch_add(1, Ordering::Relaxed) == 0 => {
+                log::error!("the access log cannot be written, and its lines are lost: {error}");
+            }
+            _ => {}
         }
     }
 }
 
 impl Entry {
-    /// The entry of an exchange whose head may be empty, where it could not be parsed; `date` is an
-    /// HTTP date.
+    /// The entry of an exchange that began with `request_line`; its head may be empty, where it could
+    /// not be parsed. `date` is an HTTP date.
     pub fn new(
         peer: Option<SocketAddr>,
+        request_line: &[u8],
         head: &RequestHead,
         date: &[u8; 29],
         started: u64,
@@ -145,9 +159,9 @@ impl Entry {
         before.extend_from_slice(b" - - [");
         push_log_date(&mut before, date);
         before.extend_from_slice(b"] \"");
-        match head.request_line() {
+        match request_line {
             [] => before.push(b'-'),
-            line => escape(&mut before, line),
+            line => escape(&mut before, line, REQUEST_LINE_MAX),
         }
         before.extend_from_slice(b"\" ");
         let mut after = Vec::with_capacity(96);
@@ -180,34 +194,25 @@ fn push_log_date(line: &mut Vec<u8>, date: &[u8; 29]) {
 fn push_quoted(line: &mut Vec<u8>, value: Option<&[u8]>) {
     line.push(b'"');
     match value {
-        Some(value) => escape(line, value),
+        Some(value) => escape(line, value, QUOTED_MAX),
         None => line.push(b'-'),
     }
     line.push(b'"');
 }
 
-/// Writes control bytes, quotation marks and backslashes as `\xNN`, as Apache and nginx do.
-fn escape(line: &mut Vec<u8>, text: &[u8]) {
+/// Writes control bytes, quotation marks and backslashes as `\xNN`, as Apache and nginx do; `max`
+/// bytes at most.
+fn escape(line: &mut Vec<u8>, text: &[u8], max: usize) {
+    let ends = line.len() + max;
     for &byte in text {
+        if line.len() + 4 > ends {
+            return line.extend_from_slice(b"...");
+        }
         match byte {
             b'"' | b'\\' | 0..=0x1F | 0x7F.. => drop(write!(line, "\\x{byte:02X}")),
             _ => line.push(byte),
         }
     }
-}
-
-fn open_file(path: &Path) -> io::Result<File> {
-    // Readable by the group that may read logs, and nobody else.
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o640)
-        .open(path)
-}
-
-fn duplicate_stdout() -> io::Result<File> {
-    use std::os::fd::AsFd;
-    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
 #[cfg(test)]

@@ -96,7 +96,10 @@ impl BodyState {
             (Framing::Length(len), _) => Decoder::Length { left: len },
             (Framing::Chunked, _) => Decoder::Chunked(ChunkedDecoder::default()),
         };
-        if wanted.fate == Fate::Dropped && wanted.expectation == Expectation::Continue {
+        if wanted.fate == Fate::Dropped
+            && wanted.expectation == Expectation::Continue
+            && wanted.framing != Framing::Length(0)
+        {
             return None;
         }
         Some(BodyState {

@@ -551,11 +551,23 @@ impl Connection {
     /// The client is gone before its request could be answered.
     fn lose_pending(&mut self, pending: &Pending, worker: &mut Worker<'_>) -> Step {
         self.end_entry(worker);
-        self.entry = worker.entry(self.peer, &pending.head, pending.started);
+        self.entry = worker.entry(
+            self.peer,
+            pending.head.request_line(),
+            &pending.head,
+            pending.started,
+        );
         if let Some(entry) = &mut self.entry {
             entry.status = Reason::ClientGone.status();
         }
         self.lose(worker)
+    }
+
+    /// What was received of a line that is no request line yet, or none at all.
+    pub(super) fn input_line(&self) -> &[u8] {
+        let input = &self.input[self.consumed..];
+        let ends = input.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        &input[..ends.unwrap_or(input.len())]
     }
 
     fn end_entry(&mut self, worker: &Worker<'_>) {

@@ -172,7 +172,7 @@ pub fn answer(
         Given::Answered(reason) => reason,
         Given::Wait(ticket) => return Answer::Wait(ticket),
     };
-    let mut entry = worker.entry(connection.peer, head, pending.started);
+    let mut entry = worker.entry(connection.peer, head.request_line(), head, pending.started);
     let closes = reply.closes();
     if let Some(entry) = &mut entry {
         let untold = reason.map_or(StatusCode::OK, Reason::status);
@@ -213,7 +213,12 @@ pub fn refuse(
     ));
     let body_len = reply.body_len();
     log::debug!("{id}: {}: {}", reason.code(), reason.meaning());
-    let mut entry = worker.entry(connection.peer, head, worker.server.clock.micros());
+    let line = match head.request_line() {
+        [] => connection.input_line(),
+        line => line,
+    };
+    let started = worker.server.clock.micros();
+    let mut entry = worker.entry(connection.peer, line, head, started);
     if let Some(entry) = &mut entry {
         entry.status = reason.status();
         entry.body_len = body_len;

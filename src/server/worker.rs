@@ -114,6 +114,7 @@ impl<'s> Worker<'s> {
     pub fn entry(
         &mut self,
         peer: Option<SocketAddr>,
+        request_line: &[u8],
         head: &RequestHead,
         started: u64,
     ) -> Option<Box<Entry>> {
@@ -121,7 +122,13 @@ impl<'s> Worker<'s> {
             return None;
         }
         let date = self.date();
-        Some(Box::new(Entry::new(peer, head, &date, started)))
+        Some(Box::new(Entry::new(
+            peer,
+            request_line,
+            head,
+            &date,
+            started,
+        )))
     }
 
     /// Writes the line of an exchange that has ended.

@@ -5,6 +5,7 @@ pub mod child;
 pub mod clock;
 pub mod descriptors;
 pub mod listener;
+pub mod log_file;
 pub mod outgoing;
 pub mod poller;
 pub mod signal;

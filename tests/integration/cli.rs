@@ -238,3 +238,40 @@ fn ipv6_answers() {
     assert_eq!(variables.value("REMOTE_ADDR"), Some("::1"));
     assert_eq!(variables.value("SERVER_ADDR"), Some("::1"));
 }
+
+#[test]
+fn an_access_log_that_nobody_reads_holds_nobody_up() {
+    let site = Site::new();
+    let fifo = site.path("access.log");
+    assert!(
+        run(std::process::Command::new("mkfifo").arg(&fifo))
+            .status
+            .success()
+    );
+    // Without a reader it is refused at the start, at once.
+    expect_refusal(
+        &[
+            "--access-log",
+            fifo.to_str().unwrap(),
+            "-l",
+            "127.0.0.1:0",
+            &site.text(""),
+        ],
+        1,
+        &["access.log"],
+    );
+    let _reader = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&fifo)
+        .unwrap();
+    let server = site.serve(&[]);
+    let mut client = server.connect();
+    let target = format!("/{}", "long".repeat(250));
+    // Twice what a pipe holds.
+    for _ in 0..128 {
+        client.send(request("GET", &target, &[], b""));
+        assert_eq!(client.read_response("GET").status, 404);
+    }
+    server.wait_for_log("the access log cannot be written");
+}

@@ -423,3 +423,16 @@ fn a_get_with_content_keeps_the_connection() {
         assert_eq!(response.field("Connection"), None);
     }
 }
+
+#[test]
+fn a_refused_request_line_is_in_the_log_as_far_as_it_came() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    client.send("GET /what is this HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(client.read_response("GET").status, 400);
+    let line = server.wait_for_access("head.malformed");
+    assert!(
+        line.contains("\"GET /what is this HTTP/1.1\" 400"),
+        "{line}"
+    );
+}

@@ -29,7 +29,7 @@ pub struct Authority<'a> {
 impl<'a> Authority<'a> {
     /// Parses `HOST` or `HOST:PORT`.
     ///
-    /// Errors: `HostInvalid`, also for an empty host, an empty port and a port over 65535.
+    /// Errors: `HostInvalid`, also for an empty host and a port over 65535.
     ///
     /// ```
     /// use tollgate::proto::http::host::Authority;
@@ -56,6 +56,8 @@ impl<'a> Authority<'a> {
             return None;
         }
         let port = match port.strip_prefix(':') {
+            // RFC 9110 section 4.2.3: the same as none.
+            Some("") => None,
             Some(digits) if digits.len() <= 5 => {
                 Some(parse_decimal(digits.as_bytes())?.try_into().ok()?)
             }
