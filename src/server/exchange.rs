@@ -1,18 +1,19 @@
 //! One exchange: from a whole request to its response, in a straight line.
 //!
-//! Shape: [`Request::read`] finds a head in order or refuses it; [`body_wanted`] says what is to
-//! become of its body; [`answer`] resolves the path and has a file sent or a program run.
-//! Rules: a request is refused for its framing and its Host before anything is looked up. A local
-//! redirect of a program is resolved again as a GET without a body, at most [`REDIRECTS_MAX`] times.
+//! Shape: [`answer`] resolves the path and has a file sent or a program run, through a [`Reply`];
+//! [`refuse`] answers what cannot be gone on with.
+//! Rules: a local redirect of a program is resolved again as a GET without a body, at most [`REDIRECTS_MAX`] times.
 //! A client learns a status and an id; what went wrong inside is in the log under that id.
 
-use std::net::{IpAddr, SocketAddr};
+mod variables;
+
+use std::net::SocketAddr;
 
 use super::Server;
 use super::access_log::Entry;
 use super::admission::{Admitted, Permit, Ticket};
-use super::body::{Fate, Wanted};
 use super::connection::{Connection, HALF_CLOSED_GRACE, Pending};
+use super::request::Request;
 use super::worker::Worker;
 use crate::handler::cgi::{self, Outcome, Terms};
 use crate::handler::error_page::{self, Form, Frame};
@@ -23,17 +24,13 @@ use crate::handler::static_file::{self, FileRequest};
 use crate::handler::{Body, Response};
 use crate::proto::Reason;
 use crate::proto::cgi::arguments::indexed_query;
-use crate::proto::cgi::meta::{Interpreter, MetaVariables, Scheme, ScriptRequest};
-use crate::proto::http::framing::{self, Expectation, Framing};
 use crate::proto::http::head::{RequestHead, Version};
-use crate::proto::http::host::{Authority, request_authority};
 use crate::proto::http::negotiate::prefers_html;
 use crate::proto::http::persist::{self, Persistence};
 use crate::proto::http::response::{Connection as ConnectionField, ResponseHead};
 use crate::proto::http::status::StatusCode;
 use crate::proto::uri::path::UrlPath;
-use crate::proto::uri::target::{Form as TargetForm, Target};
-use crate::sys::listener::Bound;
+use crate::proto::uri::target::Target;
 
 /// How many local redirects may follow one another.
 const REDIRECTS_MAX: usize = 10;
@@ -43,16 +40,6 @@ const RETRY_AFTER: &str = "2";
 
 /// What a server of files and programs understands, for OPTIONS and refused methods.
 const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS";
-
-/// A request whose head was found in order.
-#[derive(Debug)]
-pub struct Request<'h> {
-    head: &'h RequestHead,
-    target: Target<'h>,
-    authority: Option<Authority<'h>>,
-    framing: Framing,
-    expectation: Expectation,
-}
 
 /// What came of a request.
 #[derive(Debug)]
@@ -66,62 +53,6 @@ pub enum Answer {
     },
     /// All programs are busy: this is its place in the line.
     Wait(Ticket),
-}
-
-impl<'h> Request<'h> {
-    /// Checks what a head says about the message and where it is directed.
-    pub fn read(head: &'h RequestHead) -> Result<Request<'h>, Reason> {
-        let framing = framing::request_body(head)?;
-        let target = Target::parse(head.method(), head.target())?;
-        let authority = request_authority(head, target.authority)?;
-        let expectation = framing::expectation(head)?;
-        Ok(Request {
-            head,
-            target,
-            authority,
-            framing,
-            expectation,
-        })
-    }
-
-    /// Whether the whole server is meant, or a method that it does not offer: no path is looked at.
-    fn is_pathless(&self) -> bool {
-        let method = self.head.method();
-        method == "TRACE" || method == "CONNECT" || self.target.form == TargetForm::Asterisk
-    }
-}
-
-/// Says what is to be done with the body of a request; `None` when it has none.
-pub fn body_wanted(request: &Request<'_>, server: &Server) -> Result<Option<Wanted>, Reason> {
-    if request.framing == Framing::None {
-        return Ok(None);
-    }
-    let is_script = !request.is_pathless()
-        && matches!(
-            UrlPath::decode(request.target.path).and_then(|path| {
-                server
-                    .site
-                    .resolve(&path)
-                    .map(|found| matches!(found, Resource::Script(_)))
-            }),
-            Ok(true)
-        );
-    let fate = if is_script { Fate::Kept } else { Fate::Dropped };
-    if let (Fate::Kept, Framing::Length(len)) = (fate, request.framing)
-        && len > server.settings.max_body
-    {
-        return Err(Reason::BodyTooLong);
-    }
-    let Request {
-        framing,
-        expectation,
-        ..
-    } = *request;
-    Ok(Some(Wanted {
-        framing,
-        expectation,
-        fate,
-    }))
 }
 
 /// Answers a whole request.
@@ -421,77 +352,6 @@ impl<'e> Exchange<'e> {
             &terms,
             &name,
         )
-    }
-
-    /// Makes the meta-variables of a program.
-    fn fill(
-        &self,
-        variables: &mut MetaVariables,
-        script: &Script,
-        subject: &Subject<'_>,
-        reply: &Reply<'_>,
-    ) -> Result<(), Reason> {
-        use std::os::unix::ffi::OsStrExt;
-        let server = self.server;
-        let local = match server.listeners[self.listener].bound() {
-            Bound::Tcp(bound) if !bound.ip().is_unspecified() => Some(*bound),
-            Bound::Tcp(_) => reply.stream().local_address(),
-            Bound::Unix(_) => None,
-        };
-        let server_addr = local.map(|local| local.ip().to_string());
-        let remote_addr = self.peer.map(|peer| peer.ip().to_string());
-        let own_name = local.map(|local| match local.ip() {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("[{address}]"),
-        });
-        let authority = self.request.authority;
-        let head = self.request.head;
-        let version = head.version().to_string();
-        let request = ScriptRequest {
-            method: subject.method,
-            version: &version,
-            script_name: &script.script_name,
-            path_info: &script.path_info,
-            query: subject.target.query,
-            request_uri: subject.request_uri,
-            server_name: authority
-                .map(|authority| authority.host)
-                .or(own_name.as_deref())
-                .unwrap_or("localhost"),
-            server_port: local
-                .map(|local| local.port())
-                .or(authority.and_then(|authority| authority.port))
-                .unwrap_or(80),
-            server_addr: server_addr.as_deref().unwrap_or(""),
-            remote_addr: remote_addr.as_deref().unwrap_or(""),
-            remote_port: self.peer.map(|peer| peer.port()),
-            scheme: Scheme::Http,
-            content_length: subject.body.map(|body| body.len()),
-            document_root: server
-                .site
-                .document_root()
-                .map(|root| root.root.path().as_os_str().as_bytes()),
-            script_filename: script.filename.as_os_str().as_bytes(),
-            for_interpreter: match script.is_interpreted {
-                true => Interpreter::Configured,
-                false => Interpreter::None,
-            },
-            auth: None,
-            pass_authorization: server.settings.authorization,
-            extra: &server.settings.environment,
-        };
-        let told_host = self.request.target.authority;
-        let fields = head.field_lines().filter_map(|(name, value)| {
-            if subject.is_redirected && name.eq_ignore_ascii_case("content-type") {
-                return None; // The redirected request has no body.
-            }
-            match told_host {
-                // RFC 9112 section 3.2.2: the target's authority stands in for Host.
-                Some(host) if name.eq_ignore_ascii_case("host") => Some((name, host)),
-                _ => Some((name, value)),
-            }
-        });
-        variables.refill(&request, fields)
     }
 
     /// Gives an error page.

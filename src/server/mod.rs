@@ -10,6 +10,7 @@ mod admission;
 mod body;
 mod connection;
 mod exchange;
+mod request;
 mod seats;
 mod table;
 mod wakes;

@@ -1,0 +1,160 @@
+//! What a connection gives out: the turn in line, the answer, and the bytes on their way.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use super::{Connection, HALF_CLOSED_GRACE, Next, Pending, Stage, Step, Then};
+use crate::handler::pace::Pace;
+use crate::proto::Reason;
+use crate::proto::http::head::RequestHead;
+use crate::proto::http::persist::{self, Persistence};
+use crate::server::admission::Permit;
+use crate::server::exchange::{self, Answer};
+use crate::server::worker::Worker;
+use crate::sys::clock::Moment;
+use crate::sys::outgoing::Flushed;
+
+/// How much of several responses is gathered into one call.
+const GATHERED_MAX: usize = 64 << 10;
+
+/// How long a program's turn is waited for.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long a client is listened to after a refusal.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How long after a response a connection counts as idle: until then the next request may well be on
+/// its way, and would be lost.
+const QUIET: Duration = Duration::from_millis(250);
+
+impl Connection {
+    /// Looks whether the turn to run a program has come.
+    pub(super) fn await_turn(&mut self, worker: &mut Worker<'_>) -> Step {
+        let Stage::Waiting(stage) = std::mem::replace(&mut self.stage, Stage::Head) else {
+            return Step::Again;
+        };
+        let (pending, ticket) = *stage;
+        if ticket.is_granted() {
+            self.deadline = Moment::NEVER;
+            return self.answer(pending, ticket.redeem(), worker);
+        }
+        // Earlier responses need not wait for this one.
+        let is_lost = self.outgoing.flush(&self.stream).is_err() || self.look_for_end().is_err();
+        if is_lost {
+            return self.lose_pending(&pending, worker);
+        }
+        if self.input_ended {
+            self.deadline = self.deadline.min(worker.now() + HALF_CLOSED_GRACE);
+        }
+        self.stage = Stage::Waiting(Box::new((pending, ticket)));
+        Step::Done(Next::Park)
+    }
+
+    /// Has a whole request answered.
+    pub(super) fn answer(
+        &mut self,
+        mut pending: Pending,
+        permit: Option<Permit>,
+        worker: &mut Worker<'_>,
+    ) -> Step {
+        self.end_entry(worker);
+        match exchange::answer(self, &mut pending, permit, worker) {
+            Answer::Given { entry, closes } => {
+                self.entry = entry;
+                let goes_on = persist::of_request(&pending.head) == Persistence::Keep;
+                worker.head = pending.head;
+                self.after(match closes {
+                    _ if pending.is_unread => Then::Linger,
+                    // Its next request, unread, would turn the close into a reset.
+                    true if goes_on => Then::Linger,
+                    true => Then::Close,
+                    false => Then::Keep,
+                })
+            }
+            Answer::Wait(ticket) => {
+                self.deadline = worker.now() + WAIT_MAX;
+                self.stage = Stage::Waiting(Box::new((pending, ticket)));
+                Step::Again
+            }
+        }
+    }
+
+    /// Answers a request that cannot be gone on with.
+    pub(super) fn refuse(
+        &mut self,
+        head: RequestHead,
+        reason: Reason,
+        worker: &mut Worker<'_>,
+    ) -> Step {
+        self.end_entry(worker);
+        self.entry = exchange::refuse(self, &head, reason, worker);
+        worker.head = head;
+        self.after(Then::Linger)
+    }
+
+    /// Goes on after a response was given.
+    fn after(&mut self, then: Then) -> Step {
+        self.deadline = Moment::NEVER;
+        // The next request may be here already; its response leaves together with this one.
+        let gathers = then == Then::Keep
+            && self.consumed < self.input.len()
+            && self.outgoing.in_memory() <= GATHERED_MAX
+            && !self.outgoing.has_bulk();
+        self.stage = if gathers {
+            Stage::Head
+        } else {
+            Stage::Sending(then)
+        };
+        Step::Again
+    }
+
+    /// Sends what is to be sent, then enters the state that follows.
+    pub(super) fn send(&mut self, then: Then, worker: &mut Worker<'_>) -> Step {
+        match self.outgoing.flush(&self.stream) {
+            Ok(Flushed::All) => {}
+            Ok(flushed) => {
+                let (now, sent) = (worker.now(), self.outgoing.sent());
+                let window = worker.server.settings.send_timeout;
+                let pace = self
+                    .pace
+                    .get_or_insert_with(|| Pace::start(window, now, sent));
+                self.deadline = pace.advance(now, sent);
+                return Step::Done(if flushed == Flushed::Turn {
+                    Next::Turn
+                } else {
+                    Next::Park
+                });
+            }
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                self.abandon(worker, Reason::FileShrunk);
+                return Step::Done(Next::Close);
+            }
+            Err(_) => return self.lose(worker),
+        }
+        self.pace = None;
+        self.end_entry(worker);
+        match then {
+            Then::Keep => {
+                let now = worker.now();
+                self.stage = Stage::Head;
+                if self.consumed == self.input.len() {
+                    self.idle_since = now + QUIET;
+                    self.deadline = now + worker.server.settings.idle_timeout;
+                } else {
+                    self.deadline = now + worker.server.settings.header_timeout;
+                }
+                Step::Again
+            }
+            Then::Linger | Then::Close
+                if (then == Then::Linger || self.consumed < self.input.len())
+                    && !self.input_ended
+                    && self.stream.end_writing().is_ok() =>
+            {
+                self.deadline = worker.now() + LINGER;
+                self.stage = Stage::Lingering;
+                Step::Again
+            }
+            Then::Linger | Then::Close => Step::Done(Next::Close),
+        }
+    }
+}

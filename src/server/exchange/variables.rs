@@ -1,0 +1,83 @@
+//! What a program is told: the facts of an exchange, put into the words of `proto::cgi::meta`.
+
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+
+use super::{Exchange, Subject};
+use crate::handler::reply::Reply;
+use crate::handler::script::Script;
+use crate::proto::Reason;
+use crate::proto::cgi::meta::{Interpreter, MetaVariables, Scheme, ScriptRequest};
+use crate::sys::listener::Bound;
+
+impl Exchange<'_> {
+    /// Makes the meta-variables of a program.
+    pub(super) fn fill(
+        &self,
+        variables: &mut MetaVariables,
+        script: &Script,
+        subject: &Subject<'_>,
+        reply: &Reply<'_>,
+    ) -> Result<(), Reason> {
+        let server = self.server;
+        let local = match server.listeners[self.listener].bound() {
+            Bound::Tcp(bound) if !bound.ip().is_unspecified() => Some(*bound),
+            Bound::Tcp(_) => reply.stream().local_address(),
+            Bound::Unix(_) => None,
+        };
+        let server_addr = local.map(|local| local.ip().to_string());
+        let remote_addr = self.peer.map(|peer| peer.ip().to_string());
+        let own_name = local.map(|local| match local.ip() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        });
+        let authority = self.request.authority;
+        let head = self.request.head;
+        let version = head.version().to_string();
+        let request = ScriptRequest {
+            method: subject.method,
+            version: &version,
+            script_name: &script.script_name,
+            path_info: &script.path_info,
+            query: subject.target.query,
+            request_uri: subject.request_uri,
+            server_name: authority
+                .map(|authority| authority.host)
+                .or(own_name.as_deref())
+                .unwrap_or("localhost"),
+            server_port: local
+                .map(|local| local.port())
+                .or(authority.and_then(|authority| authority.port))
+                .unwrap_or(80),
+            server_addr: server_addr.as_deref().unwrap_or(""),
+            remote_addr: remote_addr.as_deref().unwrap_or(""),
+            remote_port: self.peer.map(|peer| peer.port()),
+            scheme: Scheme::Http,
+            content_length: subject.body.map(|body| body.len()),
+            document_root: server
+                .site
+                .document_root()
+                .map(|root| root.root.path().as_os_str().as_bytes()),
+            script_filename: script.filename.as_os_str().as_bytes(),
+            for_interpreter: match script.is_interpreted {
+                true => Interpreter::Configured,
+                false => Interpreter::None,
+            },
+            auth: None,
+            pass_authorization: server.settings.authorization,
+            extra: &server.settings.environment,
+        };
+        let told_host = self.request.target.authority;
+        let fields = head.field_lines().filter_map(|(name, value)| {
+            if subject.is_redirected && name.eq_ignore_ascii_case("content-type") {
+                return None; // The redirected request has no body.
+            }
+            match told_host {
+                // RFC 9112 section 3.2.2: the target's authority stands in for Host.
+                Some(host) if name.eq_ignore_ascii_case("host") => Some((name, host)),
+                _ => Some((name, value)),
+            }
+        });
+        variables.refill(&request, fields)
+    }
+}
