@@ -1,24 +1,27 @@
-//! Seats at the poller: so many workers wait there, however many threads there are.
+//! Who waits at the poller: one worker, while the others sleep until they are called.
 //!
-//! A worker that runs a program leaves its seat, and a spare takes it: so `--threads` workers are
-//! there for files whatever the programs do. Without programs the spares sleep, since every thread
-//! that waits at the poller is one more to be woken for work that a busy one would have done sooner.
+//! A thread that waits at the poller is woken for every event that finds it there, and waking a thread
+//! costs more than answering with a small file. So one **watches**; when it is woken it works, and then
+//! it watches again. A sleeping one is called to watch when the watcher goes to run a program or to
+//! move much data, and when it has found work waiting so often that it must be falling behind. At most
+//! so many work at once as there are **seats** (`--threads`); who runs a program has none, so there are
+//! always workers for files.
 //!
-//! Rules: a spare is called only when nobody else waits at the poller. A worker that comes back to an
-//! empty seat takes it without a word, so a short program disturbs nobody.
+//! Rules: whoever leaves the watch for something that takes its time calls another one first. Whoever
+//! comes back and finds that somebody watches looks once for work and then sleeps. Hence somebody
+//! always watches, or works and will watch next.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// The seats, and who waits for one.
+/// The seats, and the watch.
 #[derive(Debug)]
 pub struct Seats {
     empty: Mutex<usize>,
     called: Condvar,
     /// How many are empty, to be read without the lock.
     empty_now: AtomicUsize,
-    /// How many workers wait at the poller.
-    idle: AtomicUsize,
+    watched: AtomicBool,
 }
 
 impl Seats {
@@ -28,14 +31,14 @@ impl Seats {
             empty: Mutex::new(count),
             called: Condvar::new(),
             empty_now: AtomicUsize::new(count),
-            idle: AtomicUsize::new(0),
+            watched: AtomicBool::new(false),
         }
     }
 
-    /// Takes a seat; waits, called or not, until there is one.
+    /// Takes a seat; sleeps until there is one and nobody watches.
     pub fn take(&self) {
         let mut empty = self.empty();
-        while *empty == 0 {
+        while *empty == 0 || self.watched.load(Ordering::SeqCst) {
             empty = self
                 .called
                 .wait(empty)
@@ -45,31 +48,32 @@ impl Seats {
         self.empty_now.store(*empty, Ordering::SeqCst);
     }
 
-    /// Leaves a seat.
+    /// Leaves a seat, and calls a sleeping worker if nobody watches.
     pub fn leave(&self) {
         let mut empty = self.empty();
         *empty += 1;
         self.empty_now.store(*empty, Ordering::SeqCst);
         drop(empty);
-        self.call_if_needed();
+        self.call();
     }
 
-    /// Runs `wait`, during which this worker waits at the poller.
-    pub fn while_idle<T>(&self, wait: impl FnOnce() -> T) -> T {
-        self.idle.fetch_add(1, Ordering::SeqCst);
-        let woken = wait();
-        self.idle.fetch_sub(1, Ordering::SeqCst);
-        self.call_if_needed();
-        woken
-    }
-
-    /// Calls a spare to an empty seat when nobody waits at the poller.
-    fn call_if_needed(&self) {
-        if self.idle.load(Ordering::SeqCst) == 0 && self.empty_now.load(Ordering::SeqCst) > 0 {
-            // Behind the lock, so that a spare about to sleep hears it.
+    /// Calls a sleeping worker to an empty seat, unless somebody watches.
+    pub fn call(&self) {
+        if !self.watched.load(Ordering::SeqCst) && self.empty_now.load(Ordering::SeqCst) > 0 {
+            // Behind the lock, so that one who is about to sleep hears it.
             drop(self.empty());
             self.called.notify_one();
         }
+    }
+
+    /// Runs `wait` as the one who watches; `None` when somebody else does.
+    pub fn watch<T>(&self, wait: impl FnOnce() -> T) -> Option<T> {
+        if self.watched.swap(true, Ordering::SeqCst) {
+            return None;
+        }
+        let woken = wait();
+        self.watched.store(false, Ordering::SeqCst);
+        Some(woken)
     }
 
     fn empty(&self) -> MutexGuard<'_, usize> {
@@ -84,32 +88,40 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
-    #[test]
-    fn a_spare_takes_the_seat_of_a_worker_that_leaves() {
-        let seats = Arc::new(Seats::new(1));
-        seats.take();
+    /// A thread that takes a seat, and a channel that tells when it has one.
+    fn sleeper(seats: &Arc<Seats>) -> mpsc::Receiver<()> {
         let (told, seated) = mpsc::channel();
-        let spare = Arc::clone(&seats);
-        let spare = thread::spawn(move || {
-            spare.take();
+        let seats = Arc::clone(seats);
+        thread::spawn(move || {
+            seats.take();
             told.send(()).unwrap();
         });
-        assert!(seated.try_recv().is_err());
-        seats.leave();
-        seated.recv().unwrap();
-        spare.join().unwrap();
+        seated
     }
 
     #[test]
-    fn a_worker_that_comes_back_takes_the_empty_seat() {
-        let seats = Seats::new(2);
+    fn the_seat_of_a_worker_that_leaves_is_taken() {
+        let seats = Arc::new(Seats::new(1));
         seats.take();
+        let seated = sleeper(&seats);
+        assert!(seated.try_recv().is_err());
+        seats.leave();
+        seated.recv().unwrap();
+    }
+
+    #[test]
+    fn while_somebody_watches_nobody_is_called() {
+        let seats = Arc::new(Seats::new(2));
         seats.take();
-        seats.while_idle(|| {
-            // Somebody waits at the poller, so nobody is called.
+        let seated = seats.watch(|| {
+            assert_eq!(seats.watch(|| ()), None);
+            let seated = sleeper(&seats);
+            seats.call();
             seats.leave();
-            seats.take();
+            assert!(seated.try_recv().is_err());
+            seated
         });
-        assert_eq!(*seats.empty(), 0);
+        seats.call();
+        seated.unwrap().recv().unwrap();
     }
 }

@@ -4,6 +4,7 @@
 //! need none and a request on the common path allocates nothing. A panic while a connection is driven
 //! costs that connection alone.
 
+use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,12 +17,21 @@ use crate::proto::http::head::RequestHead;
 use crate::sys::child::Buffer;
 use crate::sys::clock::{Moment, epoch_seconds};
 use crate::sys::listener::Accepted;
+use crate::sys::poller::Woken;
 
 /// The size of the buffer that requests are read into.
 const INPUT_LEN: usize = 16 << 10;
 
 /// The size of the buffer that a program's output is read into.
 const OUTPUT_LEN: usize = 64 << 10;
+
+/// After so many events in a row that were there already, a quarter of a second's work, another worker
+/// is called to help. Calling sooner pays nowhere: a thread more than there are idle processors only
+/// takes turns with the others.
+const BEHIND: u32 = 32768;
+
+/// A wait of more microseconds than this was one.
+const SLEPT: u64 = 5;
 
 /// What one thread needs to serve any connection.
 #[derive(Debug)]
@@ -38,6 +48,8 @@ pub struct Worker<'s> {
     output: Vec<u8>,
     date: ([u8; 29], u64),
     is_seated: bool,
+    /// How many events in a row did not have to be waited for.
+    found_at_once: u32,
 }
 
 impl<'s> Worker<'s> {
@@ -52,6 +64,7 @@ impl<'s> Worker<'s> {
             output: Vec::new(),
             date: (http_date(0), 0),
             is_seated: false,
+            found_at_once: 0,
         }
     }
 
@@ -59,11 +72,7 @@ impl<'s> Worker<'s> {
     pub fn work(&mut self) {
         let server = self.server;
         loop {
-            if !self.is_seated {
-                server.seats.take();
-                self.is_seated = true;
-            }
-            match server.seats.while_idle(|| server.parking.poller.wait()) {
+            match self.next_event() {
                 Ok(woken) if woken.token == WAKE_TOKEN => {
                     if let Some(number) = server.parking.wakes.pop() {
                         self.attend(number, false);
@@ -83,7 +92,45 @@ impl<'s> Worker<'s> {
         }
     }
 
-    /// Leaves the seat at the poller to another worker, before something that takes its time.
+    /// Watches for the next event; sleeps while others do.
+    fn next_event(&mut self) -> io::Result<Woken> {
+        let Server {
+            seats,
+            parking,
+            clock,
+            ..
+        } = self.server;
+        loop {
+            if !self.is_seated {
+                seats.take();
+                self.is_seated = true;
+                self.found_at_once = 0;
+            }
+            let before = clock.micros();
+            match seats.watch(|| parking.poller.wait()) {
+                Some(woken) => {
+                    self.found_at_once += 1;
+                    if clock.micros() - before > SLEPT {
+                        self.found_at_once = 0;
+                    } else if self.found_at_once.is_multiple_of(BEHIND) {
+                        seats.call();
+                    }
+                    return woken;
+                }
+                None => match parking.poller.look()? {
+                    Some(woken) => return Ok(woken),
+                    None => self.leave_seat(),
+                },
+            }
+        }
+    }
+
+    /// Has another worker watch, before something that may take a while.
+    pub fn call(&self) {
+        self.server.seats.call();
+    }
+
+    /// Leaves the seat to another worker, before a program is run.
     pub fn leave_seat(&mut self) {
         if self.is_seated {
             self.is_seated = false;

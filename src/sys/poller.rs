@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, Timespec, eventfd};
 
 const EDGES: EventFlags = EventFlags::IN
     .union(EventFlags::OUT)
@@ -70,20 +70,31 @@ impl Poller {
     /// One at a time, because the caller may then run a program for a minute: what else was ready
     /// is for the other workers.
     pub fn wait(&self) -> io::Result<Woken> {
-        let mut slot = [MaybeUninit::<Event>::uninit(); 1];
         loop {
-            match epoll::wait(&self.epoll, &mut slot, None) {
-                Ok(([event, ..], _)) => {
-                    let flags = event.flags;
-                    let ends = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
-                    return Ok(Woken {
-                        token: event.data.u64(),
-                        hung_up: flags.intersects(ends),
-                    });
-                }
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
+            if let Some(woken) = self.take(None)? {
+                return Ok(woken);
             }
+        }
+    }
+
+    /// Takes one event that is there already.
+    pub fn look(&self) -> io::Result<Option<Woken>> {
+        self.take(Some(&Timespec::default()))
+    }
+
+    fn take(&self, patience: Option<&Timespec>) -> io::Result<Option<Woken>> {
+        let mut slot = [MaybeUninit::<Event>::uninit(); 1];
+        match epoll::wait(&self.epoll, &mut slot, patience) {
+            Ok(([event, ..], _)) => {
+                let flags = event.flags;
+                let ends = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+                Ok(Some(Woken {
+                    token: event.data.u64(),
+                    hung_up: flags.intersects(ends),
+                }))
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 }

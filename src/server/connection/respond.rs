@@ -17,6 +17,9 @@ use crate::sys::outgoing::Flushed;
 /// How much of several responses is gathered into one call.
 const GATHERED_MAX: usize = 64 << 10;
 
+/// From this length on others are called to watch while a response is sent.
+const LONG: u64 = 1 << 20;
+
 /// How long a program's turn is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -110,6 +113,10 @@ impl Connection {
 
     /// Sends what is to be sent, then enters the state that follows.
     pub(super) fn send(&mut self, then: Then, worker: &mut Worker<'_>) -> Step {
+        if self.outgoing.unsent() >= LONG {
+            // It may have to come from a disk.
+            worker.call();
+        }
         match self.outgoing.flush(&self.stream) {
             Ok(Flushed::All) => {}
             Ok(flushed) => {
