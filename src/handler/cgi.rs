@@ -39,6 +39,9 @@ const QUIET: Duration = Duration::from_millis(10);
 /// How long a program that has closed stdout may take to tell by its exit whether that was on purpose.
 const EXIT_GRACE: Duration = Duration::from_millis(250);
 
+/// What a pipe holds at most (pipe(7), pipe-max-size).
+const PIPE_WIDEST: usize = 1 << 20;
+
 /// What a program is run under.
 #[derive(Debug)]
 pub struct Terms<'a> {
@@ -117,6 +120,7 @@ pub fn run(
         half_closed: None,
         pace: None,
         ended: false,
+        read_late: 0,
     };
     let stopped = relay.pump();
     relay.settle(stopped)
@@ -154,6 +158,8 @@ struct Relay<'r, 'c> {
     /// Runs while something is unsent.
     pace: Option<Pace>,
     ended: bool,
+    /// How much was read since.
+    read_late: usize,
 }
 
 impl Relay<'_, '_> {
@@ -293,8 +299,12 @@ impl Relay<'_, '_> {
                     self.silence_ends = now + self.terms.silence;
                 }
                 self.quiet_from = now + QUIET;
-                // The last of an ended program fits one read, unless a child of it still writes.
-                let read_all = !self.buffer.is_full();
+                // A pipe that was made as wide as it can be holds the last of an ended program; what
+                // is more comes from a child that it left behind.
+                if self.ended {
+                    self.read_late += self.buffer.filled().len();
+                }
+                let read_all = !self.buffer.is_full() || self.read_late >= PIPE_WIDEST;
                 self.take_output()?;
                 if !self.reply.is_held() && !self.reply.is_flushed() {
                     self.flush(now)?;

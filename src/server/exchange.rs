@@ -2,8 +2,9 @@
 //!
 //! Shape: [`answer`] resolves the path and has a file sent or a program run, through a [`Reply`];
 //! [`refuse`] answers what cannot be gone on with.
-//! Rules: a local redirect of a program is resolved again as a GET without a body, at most [`REDIRECTS_MAX`] times.
-//! A client learns a status and an id; what went wrong inside is in the log under that id.
+//! Rules: a local redirect of a program is resolved again as a GET without a body, at most
+//! [`REDIRECTS_MAX`] times. A client learns a status and an id; what went wrong inside is in the log
+//! under that id.
 
 mod variables;
 

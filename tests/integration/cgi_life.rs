@@ -176,6 +176,19 @@ fn a_client_that_leaves_a_flood_ends_the_program() {
 }
 
 #[test]
+fn a_child_that_floods_the_output_of_an_ended_program_does_not_hold_the_response() {
+    let site = Site::new();
+    site.script(
+        "cgi-bin/flood",
+        "#!/bin/sh\necho Content-Type: text/plain\necho\nyes 2>/dev/null &\nexit 0\n",
+    );
+    let server = site.serve(&[]);
+    let response = server.get("/cgi-bin/flood");
+    assert_eq!((response.status, response.ended), (200, Ended::Clean));
+    server.wait_until_childless();
+}
+
+#[test]
 fn a_child_in_the_background_does_not_hold_the_response() {
     let server = Server::start(&[]);
     let start = Instant::now();
