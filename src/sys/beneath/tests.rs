@@ -10,25 +10,25 @@ use crate::sys::testing::TempDir;
 fn tree() -> TempDir {
     let tree = TempDir::new();
     tree.write("secret", "secret");
-    tree.write("root/file", "file");
-    tree.write("root/folder/inner", "inner");
-    tree.link("../secret", "root/out");
-    tree.link(tree.path().join("secret"), "root/absolute");
-    tree.link(tree.path().join("root/file"), "root/absolute-inside");
-    tree.link("/proc/self/root", "root/magic");
-    tree.link("..", "root/parent");
-    tree.link("folder/inner", "root/inside");
-    tree.link("../file", "root/folder/up-inside");
-    tree.link("folder", "root/folder-link");
-    tree.link("missing", "root/dangling");
-    tree.link("loop", "root/loop");
-    tree.fifo("root/fifo");
-    drop(UnixListener::bind(tree.path().join("root/socket")).unwrap());
+    tree.write("site/file", "file");
+    tree.write("site/folder/inner", "inner");
+    tree.link("../secret", "site/out");
+    tree.link(tree.path().join("secret"), "site/absolute");
+    tree.link(tree.path().join("site/file"), "site/absolute-inside");
+    tree.link("/proc/self/root", "site/magic");
+    tree.link("..", "site/parent");
+    tree.link("folder/inner", "site/inside");
+    tree.link("../file", "site/folder/up-inside");
+    tree.link("folder", "site/folder-link");
+    tree.link("missing", "site/dangling");
+    tree.link("loop", "site/loop");
+    tree.fifo("site/fifo");
+    drop(UnixListener::bind(tree.path().join("site/socket")).unwrap());
     tree
 }
 
 fn root(tree: &TempDir, way: Way) -> Root {
-    let root = Root::open(&tree.path().join("root"), Links::Within).unwrap();
+    let root = Root::open(&tree.path().join("site"), Links::Within).unwrap();
     Root { way, ..root }
 }
 
@@ -76,7 +76,7 @@ fn paths_stay_beneath_the_root() {
         ("absolute-inside", XDEV, LOOP, Ok("file")),
         ("magic/dev/null", XDEV, LOOP, Ok("(other)")),
         ("parent/secret", XDEV, LOOP, Ok("secret")),
-        ("parent/root/file", XDEV, LOOP, Ok("file")),
+        ("parent/site/file", XDEV, LOOP, Ok("file")),
         ("inside", Ok("inner"), LOOP, Ok("inner")),
         ("folder/up-inside", Ok("file"), LOOP, Ok("file")),
         ("folder-link/inner", Ok("inner"), LOOP, Ok("inner")),
@@ -104,7 +104,7 @@ fn paths_stay_beneath_the_root() {
 #[test]
 fn the_kernel_confines_where_it_can_and_links_are_followed_when_asked() {
     let tree = tree();
-    let path = tree.path().join("root");
+    let path = tree.path().join("site");
     let way = Root::open(&path, Links::Within).unwrap().way;
     assert_ne!(way, Way::Open);
     assert_eq!(Root::open(&path, Links::Follow).unwrap().way, Way::Open);
@@ -115,7 +115,7 @@ fn the_kernel_confines_where_it_can_and_links_are_followed_when_asked() {
 #[test]
 fn kinds_need_no_read_permission() {
     let tree = tree();
-    let path = tree.path().join("root/file");
+    let path = tree.path().join("site/file");
     std::fs::set_permissions(&path, Permissions::from_mode(0o111)).unwrap();
     for way in [Way::Confined, Way::Steps, Way::Open] {
         let root = root(&tree, way);
@@ -137,14 +137,14 @@ fn a_version_changes_with_its_file() {
     let root = root(&tree, Way::Confined);
     let opened = Stat::of(&root.open_file(b"file").unwrap()).unwrap();
     assert_eq!(root.stat(b"file").unwrap(), opened);
-    tree.write("root/other", "file");
+    tree.write("site/other", "file");
     std::fs::rename(
-        tree.path().join("root/other"),
-        tree.path().join("root/file"),
+        tree.path().join("site/other"),
+        tree.path().join("site/file"),
     )
     .unwrap();
     assert_ne!(root.stat(b"file").unwrap(), opened);
-    std::fs::remove_file(tree.path().join("root/file")).unwrap();
+    std::fs::remove_file(tree.path().join("site/file")).unwrap();
     assert_eq!(root.stat(b"file").unwrap_err().kind(), ErrorKind::NotFound);
 }
 
@@ -187,9 +187,9 @@ fn a_listing_leaves_out_what_cannot_be_reached() {
 fn a_link_swapped_for_a_folder_never_leads_out() {
     let tree = tree();
     let root = root(&tree, Way::Confined);
-    let [here, there] = ["root/swap", "root/swapped"].map(|rel| tree.path().join(rel));
-    tree.write("root/swap/secret", "harmless");
-    tree.link("..", "root/swapped");
+    let [here, there] = ["site/swap", "site/swapped"].map(|rel| tree.path().join(rel));
+    tree.write("site/swap/secret", "harmless");
+    tree.link("..", "site/swapped");
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for _ in 0..2_000 {
