@@ -12,7 +12,8 @@ table{width:100%;border-collapse:collapse}\
 td{padding:.3rem .5rem;border-top:1px solid #8884;vertical-align:top}\
 td:first-child{padding-left:0;overflow-wrap:anywhere}\
 td+td,footer{color:light-dark(#666,#aaa);font-size:.85rem;white-space:nowrap}td+td{text-align:right}\
-@media(max-width:34rem){td:last-child{display:none}}";
+@media(max-width:34rem){tr{display:grid;grid-template-columns:1fr auto;border-top:1px solid #8884}\
+td{border:0}td:last-child{grid-column:1/-1;padding:0 0 .3rem;text-align:left}}";
 
 /// What a page is.
 pub const MEDIA_TYPE: &str = "text/html; charset=utf-8";
