@@ -43,7 +43,7 @@ reasons! {
     HeadControlByte "head.control-byte" 400 "The request head holds a NUL, a bare CR or another control character.";
     HeadFieldName "head.field-name" 400 "A field name is empty, holds a forbidden character, or is followed by a space before the colon.";
     HeadFolded "head.folded" 400 "A field line is continued on the next line (obs-fold), which RFC 9112 lets a server refuse.";
-    HeadVersion "head.version" 505 "The HTTP version is not 1.0 or 1.1.";
+    HeadVersion "head.version" 505 "The HTTP version is not 1.x.";
     HeadTooLong "head.too-long" 431 "The request head is longer than --max-header.";
     HeadTooManyFields "head.too-many-fields" 431 "The request head has more than 100 fields.";
     HeadTargetTooLong "head.target-too-long" 414 "The request target does not fit the permitted head.";
@@ -101,7 +101,7 @@ reasons! {
     CgiHeaderMalformed "cgi.header-malformed" 502 "A line of the program's header is malformed, or a CGI field is given twice.";
     CgiHeaderTooLong "cgi.header-too-long" 502 "The program's header is longer than --max-header.";
     CgiStatus "cgi.status" 502 "The program's Status field is not a three-digit number from 200 to 599.";
-    CgiLocation "cgi.location" 502 "The program's Location field is neither a local path nor an absolute URI.";
+    CgiLocation "cgi.location" 502 "The program's Location field holds a space, or a local redirect leads to no path of this server.";
     CgiRedirects "cgi.redirects" 502 "More than 10 local redirects followed one another.";
     CgiTimeout "cgi.timeout" 504 "The program was silent for longer than --cgi-timeout.";
     CgiKilled "cgi.killed" 502 "The program was ended by a signal before its response was whole.";
