@@ -30,6 +30,9 @@ const OUTPUT_LEN: usize = 64 << 10;
 /// takes turns with the others.
 const BEHIND: u32 = 32768;
 
+/// After so many connections accepted in a row another worker is called to serve them.
+const ACCEPTED_ALONE: u32 = 16;
+
 /// A wait of more microseconds than this was one.
 const SLEPT: u64 = 5;
 
@@ -256,12 +259,17 @@ impl<'s> Worker<'s> {
             return;
         };
         let mut may_evict = true;
+        let mut accepted: u32 = 0;
         while !server.is_stopping() {
             let Some(number) = server.reserve(socket) else {
                 return;
             };
             match socket.accept() {
                 Accepted::Connection(stream, peer) => {
+                    accepted += 1;
+                    if accepted.is_multiple_of(ACCEPTED_ALONE) {
+                        self.call();
+                    }
                     let now = self.now();
                     let deadline = now + server.settings.header_timeout;
                     let connection = Connection::new(stream, number, listener, peer, now, deadline);
