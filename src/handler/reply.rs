@@ -121,6 +121,11 @@ impl<'c> Reply<'c> {
         self.closes
     }
 
+    /// Has the connection close after this response, which tells the client so if it is not begun.
+    pub fn close(&mut self) {
+        self.closes = true;
+    }
+
     /// Whether more came than was announced, which was dropped.
     pub fn has_excess(&self) -> bool {
         self.excess

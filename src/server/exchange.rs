@@ -358,6 +358,9 @@ impl<'e> Exchange<'e> {
     /// Gives an error page.
     fn give_error(&mut self, reply: &mut Reply<'_>, reason: Reason) -> Option<Reason> {
         let id = self.id();
+        if self.server.is_stopping() {
+            reply.close();
+        }
         reply.respond(error_response(
             self.server,
             self.request.head,

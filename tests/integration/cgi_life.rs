@@ -403,6 +403,22 @@ fn a_client_that_leaves_while_it_waits_in_line_starts_no_program() {
 }
 
 #[test]
+fn a_client_whose_program_the_stop_ended_is_told_so() {
+    let site = Site::new();
+    let mut server = site.serve(&["--drain-timeout", "0.2"]);
+    let (mut client, pids) = ask_and_read_pids(&server, "silent");
+    server.signal(Signal::TERM);
+    let response = client.read_response("GET");
+    assert_eq!(
+        (response.status, response.field("Connection")),
+        (503, Some("close"))
+    );
+    assert!(server.wait(PATIENCE).is_some_and(|status| status.success()));
+    expect_ended(&pids);
+    server.wait_for_access("server.stopping");
+}
+
+#[test]
 fn a_server_that_ends_its_programs_starts_no_more() {
     let site = Site::new();
     site.script("cgi-bin/next", "#!/bin/sh\nexit\n");

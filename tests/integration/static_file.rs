@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use crate::support::{Response, Server, Site, run, skipped};
+use crate::support::{Ended, Response, Server, Site, request, run, skipped};
 
 const PAGE: &[u8] = b"0123456789abcdefghij";
 
@@ -599,6 +599,25 @@ fn an_error_page_is_short_and_tells_the_status() {
         "the request is in the page, unescaped: {page}"
     );
     server.expect_access("/<none>&", 404, "file.not-found");
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_sent_leaves_a_response_that_is_cut() {
+    let site = site();
+    let file = site.file("www/big", vec![b'x'; 64 << 20]);
+    let server = site.serve(&[]);
+    let mut client = server.connect();
+    client.send(request("GET", "/big", &[], b""));
+    client.wait_for("\r\n\r\nx");
+    // What is on its way already is far less than this.
+    fs::OpenOptions::new()
+        .write(true)
+        .open(file)
+        .unwrap()
+        .set_len(40 << 20)
+        .unwrap();
+    assert_eq!(client.read_response("GET").ended, Ended::Cut);
+    server.wait_for_access("file.shrunk");
 }
 
 #[test]
