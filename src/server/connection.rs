@@ -24,6 +24,7 @@ mod receive;
 mod respond;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::access_log::Entry;
@@ -31,10 +32,12 @@ use super::admission::Ticket;
 use super::body::BodyState;
 use super::worker::Worker;
 use crate::handler::pace::Pace;
+use crate::handler::reply::{Envelope, Reply};
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::Outgoing;
+use crate::sys::spool::Room;
 use crate::sys::stream::Stream;
 
 /// How many requests of one connection are answered before others get their turn.
@@ -68,7 +71,7 @@ enum Step {
 
 /// What follows when everything is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
+pub enum Then {
     /// The next request.
     Keep,
     /// The end.
@@ -162,6 +165,11 @@ impl Connection {
     /// The socket.
     pub fn stream(&self) -> &Stream {
         &self.stream
+    }
+
+    /// A writer of one response to the client.
+    pub fn reply<'c>(&'c mut self, room: &'c Arc<Room>, envelope: Envelope) -> Reply<'c> {
+        Reply::new(&self.stream, &mut self.outgoing, room, envelope)
     }
 
     /// When something must have happened.

@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use super::Server;
 use super::access_log::Entry;
 use super::admission::{Admitted, Permit, Ticket};
-use super::connection::{Connection, HALF_CLOSED_GRACE, Pending};
+use super::connection::{Connection, HALF_CLOSED_GRACE, Pending, Then};
 use super::request::Request;
 use super::worker::Worker;
 use crate::handler::cgi::{self, Outcome, Terms};
@@ -49,9 +49,11 @@ pub enum Answer {
     Given {
         /// Its line in the access log.
         entry: Option<Box<Entry>>,
-        /// Whether the connection is to be closed after it.
-        closes: bool,
+        /// What becomes of the connection.
+        then: Then,
     },
+    /// The head is not in order, and nothing was given.
+    Refused(Reason),
     /// All programs are busy: this is its place in the line.
     Wait(Ticket),
 }
@@ -66,13 +68,7 @@ pub fn answer(
     let head = &pending.head;
     let request = match Request::read(head) {
         Ok(request) => request,
-        // It was found in order when its head came.
-        Err(reason) => {
-            return Answer::Given {
-                entry: refuse(connection, head, reason, worker),
-                closes: true,
-            };
-        }
+        Err(reason) => return Answer::Refused(reason),
     };
     let mut exchange = Exchange {
         server: worker.server,
@@ -84,35 +80,35 @@ pub fn answer(
         id: None,
         now: worker.seconds(),
     };
-    let keeps = persist::of_request(head) == Persistence::Keep
-        && !pending.is_unread
-        && !worker.server.is_stopping();
+    let goes_on = persist::of_request(head) == Persistence::Keep;
+    let keeps = goes_on && !pending.is_unread && !worker.server.is_stopping();
     let envelope = Envelope {
         version: head.version(),
         is_head: exchange.is_head,
         connection: connection_field(keeps, head.version()),
         date: worker.date(),
     };
-    let mut reply = Reply::new(
-        &connection.stream,
-        &mut connection.outgoing,
-        &worker.server.room,
-        envelope,
-    );
+    let mut reply = connection.reply(&worker.server.room, envelope);
     let body = pending.body.as_ref();
     let reason = match exchange.give(&mut reply, body, permit, worker) {
         Given::Answered(reason) => reason,
         Given::Wait(ticket) => return Answer::Wait(ticket),
     };
-    let mut entry = worker.entry(connection.peer, head.request_line(), head, pending.started);
-    let closes = reply.closes();
+    let mut entry = worker.entry(exchange.peer, head.request_line(), head, pending.started);
     if let Some(entry) = &mut entry {
         let untold = reason.map_or(StatusCode::OK, Reason::status);
         entry.status = reply.status().unwrap_or(untold);
         entry.body_len = reply.body_len();
         entry.reason = reason;
     }
-    Answer::Given { entry, closes }
+    let then = match reply.closes() {
+        _ if pending.is_unread => Then::Linger,
+        // Its next request, unread, would turn the close into a reset.
+        true if goes_on => Then::Linger,
+        true => Then::Close,
+        false => Then::Keep,
+    };
+    Answer::Given { entry, then }
 }
 
 /// Answers a request that cannot be gone on with; the connection is to be closed. The head may be
@@ -129,12 +125,7 @@ pub fn refuse(
         connection: ConnectionField::Close,
         date: worker.date(),
     };
-    let mut reply = Reply::new(
-        &connection.stream,
-        &mut connection.outgoing,
-        &worker.server.room,
-        envelope,
-    );
+    let mut reply = connection.reply(&worker.server.room, envelope);
     let id = worker.server.next_id();
     reply.respond(error_response(
         worker.server,

@@ -45,37 +45,40 @@ impl<'h> Request<'h> {
         let method = self.head.method();
         method == "TRACE" || method == "CONNECT" || self.target.form == Form::Asterisk
     }
+
+    /// Whether a program answers it.
+    fn is_for_script(&self, server: &Server) -> bool {
+        let Ok(path) = UrlPath::decode(self.target.path) else {
+            return false;
+        };
+        !self.is_pathless() && matches!(server.site.resolve(&path), Ok(Resource::Script(_)))
+    }
 }
 
-/// Says what is to be done with the body of a request; `None` when it has none.
-pub fn body_wanted(request: &Request<'_>, server: &Server) -> Result<Option<Wanted>, Reason> {
-    if request.framing == Framing::None {
+/// Says what is to be done with the body that a head announces; `None` when it announces none, and
+/// the rest of the head is not looked at yet.
+pub fn body_wanted(head: &RequestHead, server: &Server) -> Result<Option<Wanted>, Reason> {
+    if framing::request_body(head)? == Framing::None {
         return Ok(None);
     }
-    let is_script = !request.is_pathless()
-        && matches!(
-            UrlPath::decode(request.target.path).and_then(|path| {
-                server
-                    .site
-                    .resolve(&path)
-                    .map(|found| matches!(found, Resource::Script(_)))
-            }),
-            Ok(true)
-        );
-    let fate = if is_script { Fate::Kept } else { Fate::Dropped };
-    if let (Fate::Kept, Framing::Length(len)) = (fate, request.framing)
-        && len > server.settings.max_body
-    {
-        return Err(Reason::BodyTooLong);
-    }
+    let request = Request::read(head)?;
+    let fate = match request.is_for_script(server) {
+        true => Fate::Kept,
+        false => Fate::Dropped,
+    };
     let Request {
         framing,
         expectation,
         ..
-    } = *request;
-    Ok(Some(Wanted {
-        framing,
-        expectation,
-        fate,
-    }))
+    } = request;
+    match (fate, framing) {
+        (Fate::Kept, Framing::Length(len)) if len > server.settings.max_body => {
+            Err(Reason::BodyTooLong)
+        }
+        _ => Ok(Some(Wanted {
+            framing,
+            expectation,
+            fate,
+        })),
+    }
 }

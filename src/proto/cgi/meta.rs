@@ -124,22 +124,12 @@ struct Ends {
     value: usize,
 }
 
-/// The variables of a request with these field lines.
-///
-/// **Errors**: [`Reason::CgiRequestConflict`] (400) where a field that has a single value is
-/// repeated.
-pub fn meta_variables<'f>(
-    request: &ScriptRequest<'_>,
-    fields: impl Iterator<Item = (&'f str, &'f [u8])> + Clone,
-) -> Result<MetaVariables, Reason> {
-    let mut variables = MetaVariables::default();
-    variables.refill(request, fields)?;
-    Ok(variables)
-}
-
 impl MetaVariables {
-    /// Replaces all variables by those of another request, as [`meta_variables`] makes them, in the
-    /// memory of the last one.
+    /// Replaces all variables by those of a request with these field lines, in the memory of the
+    /// last ones.
+    ///
+    /// **Errors**: [`Reason::CgiRequestConflict`] (400) where a field that has a single value is
+    /// repeated.
     pub fn refill<'f>(
         &mut self,
         request: &ScriptRequest<'_>,

@@ -6,7 +6,7 @@ use super::{Connection, Next, Pending, Stage, Step, Then};
 use crate::proto::http::head::RequestHead;
 use crate::proto::{Parsed, Reason};
 use crate::server::body::{BodyState, Received};
-use crate::server::request::{Request, body_wanted};
+use crate::server::request::body_wanted;
 use crate::server::worker::Worker;
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::Flushed;
@@ -69,11 +69,7 @@ impl Connection {
             is_unread: false,
             started,
         };
-        let wanted = match Request::read(&pending.head) {
-            Ok(request) => body_wanted(&request, worker.server),
-            Err(reason) => return self.refuse(pending.head, reason, worker),
-        };
-        let wanted = match wanted {
+        let wanted = match body_wanted(&pending.head, worker.server) {
             Ok(Some(wanted)) => wanted,
             Ok(None) => return self.answer(pending, None, worker),
             Err(reason) => return self.refuse(pending.head, reason, worker),

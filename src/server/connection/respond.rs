@@ -7,7 +7,6 @@ use super::{Connection, HALF_CLOSED_GRACE, Next, Pending, Stage, Step, Then};
 use crate::handler::pace::Pace;
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
-use crate::proto::http::persist::{self, Persistence};
 use crate::server::admission::Permit;
 use crate::server::exchange::{self, Answer};
 use crate::server::worker::Worker;
@@ -62,18 +61,12 @@ impl Connection {
     ) -> Step {
         self.end_entry(worker);
         match exchange::answer(self, &mut pending, permit, worker) {
-            Answer::Given { entry, closes } => {
+            Answer::Given { entry, then } => {
                 self.entry = entry;
-                let goes_on = persist::of_request(&pending.head) == Persistence::Keep;
                 worker.head = pending.head;
-                self.after(match closes {
-                    _ if pending.is_unread => Then::Linger,
-                    // Its next request, unread, would turn the close into a reset.
-                    true if goes_on => Then::Linger,
-                    true => Then::Close,
-                    false => Then::Keep,
-                })
+                self.after(then)
             }
+            Answer::Refused(reason) => self.refuse(pending.head, reason, worker),
             Answer::Wait(ticket) => {
                 self.deadline = worker.now() + WAIT_MAX;
                 self.stage = Stage::Waiting(Box::new((pending, ticket)));

@@ -5,6 +5,15 @@ type Line = (&'static str, Bytes);
 type Lines = &'static [Line];
 type Listed = &'static [&'static str];
 
+fn meta_variables<'f>(
+    request: &ScriptRequest<'_>,
+    fields: impl Iterator<Item = (&'f str, &'f [u8])> + Clone,
+) -> Result<MetaVariables, Reason> {
+    let mut variables = MetaVariables::default();
+    variables.refill(request, fields)?;
+    Ok(variables)
+}
+
 fn request() -> ScriptRequest<'static> {
     ScriptRequest {
         method: "GET",
