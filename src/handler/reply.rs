@@ -65,12 +65,9 @@ pub enum Ending {
     Short,
 }
 
-/// The writer of one response.
+/// How far a response is, apart from the connection that it goes to: what a parked one is kept as.
 #[derive(Debug)]
-pub struct Reply<'c> {
-    stream: &'c Stream,
-    outgoing: &'c mut Outgoing,
-    room: &'c Arc<Room>,
+pub struct Draft {
     envelope: Envelope,
     progress: Progress,
     status: Option<StatusCode>,
@@ -79,26 +76,48 @@ pub struct Reply<'c> {
     closes: bool,
 }
 
-impl<'c> Reply<'c> {
-    /// A writer for the response to one request.
-    pub fn new(
-        stream: &'c Stream,
-        outgoing: &'c mut Outgoing,
-        room: &'c Arc<Room>,
-        envelope: Envelope,
-    ) -> Reply<'c> {
-        let closes = envelope.connection == Connection::Close;
-        Reply {
-            stream,
-            outgoing,
-            room,
+impl Draft {
+    /// A response of which nothing was given yet.
+    pub fn new(envelope: Envelope) -> Draft {
+        Draft {
+            closes: envelope.connection == Connection::Close,
             envelope,
             progress: Progress::Unbegun,
             status: None,
             body_len: 0,
             excess: false,
-            closes,
         }
+    }
+}
+
+/// The writer of one response.
+#[derive(Debug)]
+pub struct Reply<'c> {
+    stream: &'c Stream,
+    outgoing: &'c mut Outgoing,
+    room: &'c Arc<Room>,
+    draft: Draft,
+}
+
+impl<'c> Reply<'c> {
+    /// A writer that goes on with the response to one request.
+    pub fn new(
+        stream: &'c Stream,
+        outgoing: &'c mut Outgoing,
+        room: &'c Arc<Room>,
+        draft: Draft,
+    ) -> Reply<'c> {
+        Reply {
+            stream,
+            outgoing,
+            room,
+            draft,
+        }
+    }
+
+    /// Leaves off, to go on with what this returns.
+    pub fn suspend(self) -> Draft {
+        self.draft
     }
 
     /// The connection, to be watched.
@@ -108,27 +127,27 @@ impl<'c> Reply<'c> {
 
     /// The status of the response, once it was begun.
     pub fn status(&self) -> Option<StatusCode> {
-        self.status
+        self.draft.status
     }
 
     /// How many bytes of body were given to the client or queued for it.
     pub fn body_len(&self) -> u64 {
-        self.body_len
+        self.draft.body_len
     }
 
     /// Whether the connection has to close after this response.
     pub fn closes(&self) -> bool {
-        self.closes
+        self.draft.closes
     }
 
     /// Has the connection close after this response, which tells the client so if it is not begun.
     pub fn close(&mut self) {
-        self.closes = true;
+        self.draft.closes = true;
     }
 
     /// Whether more came than was announced, which was dropped.
     pub fn has_excess(&self) -> bool {
-        self.excess
+        self.draft.excess
     }
 
     /// How many bytes the client was sent on this connection so far.
@@ -138,12 +157,12 @@ impl<'c> Reply<'c> {
 
     /// Whether anything was begun that another response can no longer replace.
     pub fn is_begun(&self) -> bool {
-        !matches!(self.progress, Progress::Unbegun)
+        !matches!(self.draft.progress, Progress::Unbegun)
     }
 
     /// Whether the first bytes are being held back.
     pub fn is_held(&self) -> bool {
-        matches!(self.progress, Progress::Held { .. })
+        matches!(self.draft.progress, Progress::Held { .. })
     }
 
     /// Whether everything that was given is sent.
@@ -159,9 +178,9 @@ impl<'c> Reply<'c> {
     /// Gives a whole response. Nothing is sent before [`Reply::flush`].
     pub fn respond(&mut self, response: Response) {
         let plan = self.open(&response.head, Some(response.body.len()));
-        self.progress = Progress::Ended;
+        self.draft.progress = Progress::Ended;
         if !matches!(plan, BodyPlan::Empty | BodyPlan::Omitted(_)) {
-            self.body_len = response.body.len();
+            self.draft.body_len = response.body.len();
             push_body(self.outgoing, response.body);
         }
     }
@@ -173,15 +192,15 @@ impl<'c> Reply<'c> {
             StatusCode::RESET_CONTENT => Some(0),
             _ => content_length,
         };
-        if content_length.is_some() || self.envelope.is_head || !head.status.has_body() {
+        if content_length.is_some() || self.draft.envelope.is_head || !head.status.has_body() {
             let plan = self.open(&head, content_length);
-            self.progress = Progress::Open {
+            self.draft.progress = Progress::Open {
                 plan,
                 left: content_length.unwrap_or(0),
             };
         } else {
-            self.status = Some(head.status);
-            self.progress = Progress::Held {
+            self.draft.status = Some(head.status);
+            self.draft.progress = Progress::Held {
                 head,
                 body: Vec::new(),
             };
@@ -190,13 +209,13 @@ impl<'c> Reply<'c> {
 
     /// Begins a response that its source writes itself, head and all; the connection closes after it.
     pub fn begin_raw(&mut self) {
-        self.closes = true;
-        self.progress = Progress::Raw;
+        self.draft.closes = true;
+        self.draft.progress = Progress::Raw;
     }
 
     /// Gives the next bytes of the body.
     pub fn push(&mut self, bytes: &[u8]) {
-        match &mut self.progress {
+        match &mut self.draft.progress {
             Progress::Held { body, .. } if body.len() + bytes.len() <= HELD_MAX => {
                 body.extend_from_slice(bytes);
             }
@@ -211,7 +230,7 @@ impl<'c> Reply<'c> {
                 // At most the length of a slice.
                 let taken = (bytes.len() as u64).min(*left) as usize;
                 *left -= taken as u64;
-                self.excess |= taken < bytes.len();
+                self.draft.excess |= taken < bytes.len();
                 self.send(&bytes[..taken]);
             }
             Progress::Open {
@@ -229,24 +248,24 @@ impl<'c> Reply<'c> {
 
     /// Sends on what is held back: its source went quiet.
     pub fn release(&mut self) {
-        match std::mem::replace(&mut self.progress, Progress::Ended) {
+        match std::mem::replace(&mut self.draft.progress, Progress::Ended) {
             Progress::Held { head, body } => {
                 let plan = self.open(&head, None);
-                self.progress = Progress::Open { plan, left: 0 };
+                self.draft.progress = Progress::Open { plan, left: 0 };
                 if !body.is_empty() {
                     self.push(&body);
                 }
             }
-            other => self.progress = other,
+            other => self.draft.progress = other,
         }
     }
 
     /// Ends the body.
     pub fn finish(&mut self) -> Ending {
-        match std::mem::replace(&mut self.progress, Progress::Ended) {
+        match std::mem::replace(&mut self.draft.progress, Progress::Ended) {
             Progress::Held { head, body } => {
                 self.open(&head, Some(body.len() as u64));
-                self.body_len = body.len() as u64;
+                self.draft.body_len = body.len() as u64;
                 self.outgoing.bytes().extend_from_slice(&body);
             }
             Progress::Open {
@@ -259,7 +278,7 @@ impl<'c> Reply<'c> {
                 plan: BodyPlan::Length(_),
                 left: 1..,
             } => {
-                self.closes = true;
+                self.draft.closes = true;
                 return Ending::Short;
             }
             _ => {}
@@ -270,23 +289,23 @@ impl<'c> Reply<'c> {
     /// Ends the response without its being whole, in a way that the client can tell.
     pub fn cut(&mut self) {
         self.release();
-        self.closes = true;
+        self.draft.closes = true;
         if let Progress::Open {
             plan: BodyPlan::UntilClose,
             ..
         }
-        | Progress::Raw = self.progress
+        | Progress::Raw = self.draft.progress
         {
             // A connection that is gone anyway needs no reset.
             let _ = self.stream.reset_on_close();
         }
-        self.progress = Progress::Ended;
+        self.draft.progress = Progress::Ended;
     }
 
     /// Shows a client whose connection closes after this response, all of which is sent, its end now:
     /// it may be the end of the body.
     pub fn end_stream(&mut self) {
-        if self.closes {
+        if self.draft.closes {
             // A connection that is gone has ended.
             let _ = self.stream.end_writing();
         }
@@ -296,8 +315,8 @@ impl<'c> Reply<'c> {
     /// and disk that held it are free at once.
     pub fn abandon(&mut self) {
         *self.outgoing = Outgoing::default();
-        self.closes = true;
-        self.progress = Progress::Ended;
+        self.draft.closes = true;
+        self.draft.progress = Progress::Ended;
         // A connection that is gone anyway needs no reset.
         let _ = self.stream.reset_on_close();
     }
@@ -313,21 +332,21 @@ impl<'c> Reply<'c> {
 
     /// Encodes the head, and returns how the body is framed.
     fn open(&mut self, head: &ResponseHead, len: Option<u64>) -> BodyPlan {
-        let method = if self.envelope.is_head { "HEAD" } else { "GET" };
-        let plan = BodyPlan::for_response(method, self.envelope.version, head.status, len);
-        self.closes |= plan.needs_close();
-        let connection = if self.closes {
+        let method = if self.draft.envelope.is_head { "HEAD" } else { "GET" };
+        let plan = BodyPlan::for_response(method, self.draft.envelope.version, head.status, len);
+        self.draft.closes |= plan.needs_close();
+        let connection = if self.draft.closes {
             Connection::Close
         } else {
-            self.envelope.connection
+            self.draft.envelope.connection
         };
-        self.status = Some(head.status);
+        self.draft.status = Some(head.status);
         encode_head(
             self.outgoing.bytes(),
             head.as_head_ref(),
             plan,
             connection,
-            &self.envelope.date,
+            &self.draft.envelope.date,
         );
         plan
     }
@@ -337,7 +356,7 @@ impl<'c> Reply<'c> {
             return; // An empty chunk would be the last one.
         }
         let len = bytes.len() as u64;
-        self.body_len += len;
+        self.draft.body_len += len;
         if !self.outgoing.is_empty() {
             let mut size = Vec::with_capacity(20);
             encode_chunk_size(&mut size, len);
@@ -353,7 +372,7 @@ impl<'c> Reply<'c> {
     }
 
     fn send(&mut self, bytes: &[u8]) {
-        self.body_len += bytes.len() as u64;
+        self.draft.body_len += bytes.len() as u64;
         if self.outgoing.is_empty() {
             self.outgoing.bytes().extend_from_slice(bytes);
         } else {

@@ -32,7 +32,7 @@ use super::admission::Ticket;
 use super::body::BodyState;
 use super::worker::Worker;
 use crate::handler::pace::Pace;
-use crate::handler::reply::{Envelope, Reply};
+use crate::handler::reply::{Draft, Reply};
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
 use crate::sys::clock::Moment;
@@ -167,9 +167,9 @@ impl Connection {
         &self.stream
     }
 
-    /// A writer of one response to the client.
-    pub fn reply<'c>(&'c mut self, room: &'c Arc<Room>, envelope: Envelope) -> Reply<'c> {
-        Reply::new(&self.stream, &mut self.outgoing, room, envelope)
+    /// A writer that goes on with one response to the client.
+    pub fn reply<'c>(&'c mut self, room: &'c Arc<Room>, draft: Draft) -> Reply<'c> {
+        Reply::new(&self.stream, &mut self.outgoing, room, draft)
     }
 
     /// When something must have happened.

@@ -18,7 +18,7 @@ use super::request::Request;
 use super::worker::Worker;
 use crate::handler::cgi::{self, Outcome, Terms};
 use crate::handler::error_page::{self, Form, Frame};
-use crate::handler::reply::{Envelope, Reply};
+use crate::handler::reply::{Draft, Envelope, Reply};
 use crate::handler::script::Script;
 use crate::handler::site::Resource;
 use crate::handler::static_file::{self, FileRequest};
@@ -88,7 +88,7 @@ pub fn answer(
         connection: connection_field(keeps, head.version()),
         date: worker.date(),
     };
-    let mut reply = connection.reply(&worker.server.room, envelope);
+    let mut reply = connection.reply(&worker.server.room, Draft::new(envelope));
     let body = pending.body.as_ref();
     let reason = match exchange.give(&mut reply, body, permit, worker) {
         Given::Answered(reason) => reason,
@@ -125,7 +125,7 @@ pub fn refuse(
         connection: ConnectionField::Close,
         date: worker.date(),
     };
-    let mut reply = connection.reply(&worker.server.room, envelope);
+    let mut reply = connection.reply(&worker.server.room, Draft::new(envelope));
     let id = worker.server.next_id();
     reply.respond(error_response(
         worker.server,

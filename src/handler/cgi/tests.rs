@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::*;
-use crate::handler::reply::Envelope;
+use crate::handler::reply::{Draft, Envelope};
 use crate::proto::http::chunked::{ChunkedDecoder, Step};
 use crate::proto::http::head::Version;
 use crate::proto::http::response::Connection;
@@ -78,7 +78,7 @@ impl Bench {
                 connection: Connection::Close,
                 date: *b"Sun, 06 Nov 1994 08:49:37 GMT",
             };
-            let mut reply = Reply::new(&stream, &mut outgoing, &room, envelope);
+            let mut reply = Reply::new(&stream, &mut outgoing, &room, Draft::new(envelope));
             let terms = Terms {
                 silence: self.silence,
                 send_window: self.send_window,

@@ -59,7 +59,7 @@ fn give(from: Asker, act: impl FnOnce(&mut Reply<'_>)) -> Given {
     let room = Arc::new(Room::new(folder.path(), 1 << 20));
     let (stream, mut peer) = connection();
     let mut outgoing = Outgoing::default();
-    let mut reply = Reply::new(&stream, &mut outgoing, &room, from.envelope());
+    let mut reply = Reply::new(&stream, &mut outgoing, &room, Draft::new(from.envelope()));
     act(&mut reply);
     let (closes, body_len) = (reply.closes(), reply.body_len());
     let mut wire = Vec::new();
@@ -410,7 +410,7 @@ fn where_the_end_of_the_connection_ends_the_body_a_cut_is_a_reset() {
         let (stream, mut peer) = tcp_connection();
         let room = Arc::new(Room::new(&std::env::temp_dir(), 0));
         let mut outgoing = Outgoing::default();
-        let mut reply = Reply::new(&stream, &mut outgoing, &room, from.envelope());
+        let mut reply = Reply::new(&stream, &mut outgoing, &room, Draft::new(from.envelope()));
         apply(&mut reply, steps);
         assert_eq!(reply.flush().unwrap(), Flushed::All);
         drop(stream);
@@ -504,7 +504,7 @@ fn a_client_that_takes_nothing_has_its_output_on_disk() {
     let room = Arc::new(Room::new(folder.path(), 32 << 20));
     let (stream, mut peer) = connection();
     let mut outgoing = Outgoing::default();
-    let mut reply = Reply::new(&stream, &mut outgoing, &room, Get11.envelope());
+    let mut reply = Reply::new(&stream, &mut outgoing, &room, Draft::new(Get11.envelope()));
     let content = pattern(4 << 20);
     reply.begin(
         ResponseHead::new(StatusCode::OK),
@@ -534,7 +534,7 @@ fn a_client_that_is_given_up_holds_nothing_any_more() {
     let room = Arc::new(Room::new(folder.path(), 64 << 20));
     let (stream, mut peer) = tcp_connection();
     let mut outgoing = Outgoing::default();
-    let mut reply = Reply::new(&stream, &mut outgoing, &room, Get11.envelope());
+    let mut reply = Reply::new(&stream, &mut outgoing, &room, Draft::new(Get11.envelope()));
     let content = pattern(16 << 20);
     reply.begin(
         ResponseHead::new(StatusCode::OK),
