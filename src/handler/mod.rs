@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::proto::Reason;
 use crate::proto::http::response::ResponseHead;
 
+pub mod admission;
 pub mod cache;
 pub mod cgi;
 pub mod diagnose;

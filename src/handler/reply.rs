@@ -332,7 +332,11 @@ impl<'c> Reply<'c> {
 
     /// Encodes the head, and returns how the body is framed.
     fn open(&mut self, head: &ResponseHead, len: Option<u64>) -> BodyPlan {
-        let method = if self.draft.envelope.is_head { "HEAD" } else { "GET" };
+        let method = if self.draft.envelope.is_head {
+            "HEAD"
+        } else {
+            "GET"
+        };
         let plan = BodyPlan::for_response(method, self.draft.envelope.version, head.status, len);
         self.draft.closes |= plan.needs_close();
         let connection = if self.draft.closes {

@@ -28,9 +28,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access_log::Entry;
-use super::admission::Ticket;
 use super::body::BodyState;
 use super::worker::Worker;
+use crate::handler::admission::Ticket;
 use crate::handler::pace::Pace;
 use crate::handler::reply::{Draft, Reply};
 use crate::proto::Reason;

@@ -12,10 +12,10 @@ use std::net::SocketAddr;
 
 use super::Server;
 use super::access_log::Entry;
-use super::admission::{Admitted, Permit, Ticket};
 use super::connection::{Connection, HALF_CLOSED_GRACE, Pending, Then};
 use super::request::Request;
 use super::worker::Worker;
+use crate::handler::admission::{Admitted, Permit, Ticket};
 use crate::handler::cgi::{self, Outcome, Terms};
 use crate::handler::error_page::{self, Form, Frame};
 use crate::handler::reply::{Draft, Envelope, Reply};
@@ -291,7 +291,7 @@ impl<'e> Exchange<'e> {
             }
             Ok(Resource::Script(script)) => {
                 if permit.is_none() {
-                    match server.admission.ask(self.number) {
+                    match server.admission.ask(self.number, |_| true) {
                         Admitted::Now(granted) => *permit = Some(granted),
                         Admitted::Wait(ticket) => return Step::Wait(ticket),
                         Admitted::Full => return Step::failed(Reason::CgiBusy),

@@ -6,7 +6,6 @@
 //! the deadlines. The main thread waits for signals.
 
 mod access_log;
-mod admission;
 mod body;
 mod connection;
 mod exchange;
@@ -22,8 +21,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::handler::admission::{Admission, Wake};
 use access_log::AccessLog;
-use admission::{Admission, Wake};
 use seats::Seats;
 use table::{Evicted, Table};
 use wakes::Wakes;
@@ -136,7 +135,7 @@ impl Server {
             parking.poller.register(listener, token).map_err(system)?;
         }
         let waking = Arc::clone(&parking);
-        let wake = Wake(Box::new(move |number| waking.wakes.push(number)));
+        let wake = Wake(Arc::new(move |number| waking.wakes.push(number)));
         Ok(Server {
             head_limits: HeadLimits {
                 max_len: settings.max_header,
@@ -145,7 +144,7 @@ impl Server {
             site,
             parking,
             listeners,
-            admission: Arc::new(Admission::new(settings.max_processes, wake)),
+            admission: Arc::new(Admission::new(&[settings.max_processes], wake)),
             seats: Seats::new(settings.threads),
             access_log,
             room: Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool)),

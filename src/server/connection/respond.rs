@@ -4,10 +4,10 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::{Connection, HALF_CLOSED_GRACE, Next, Pending, Stage, Step, Then};
+use crate::handler::admission::Permit;
 use crate::handler::pace::Pace;
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
-use crate::server::admission::Permit;
 use crate::server::exchange::{self, Answer};
 use crate::server::worker::Worker;
 use crate::sys::clock::Moment;
