@@ -14,7 +14,7 @@ use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
 use crate::proto::http::head::RequestHead;
-use crate::sys::child::Buffer;
+use crate::sys::buffer::Buffer;
 use crate::sys::clock::{Moment, epoch_seconds};
 use crate::sys::listener::Accepted;
 use crate::sys::poller::Woken;

@@ -10,7 +10,7 @@
 //! - Its group is killed before it is reaped, while the number cannot belong to anyone else.
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 
+use super::buffer::Buffer;
 use super::spool::{Content, memory_file};
 use super::watch;
 
@@ -233,51 +234,6 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.end(Duration::ZERO);
-    }
-}
-
-/// A buffer that is read into again and again.
-#[derive(Debug)]
-pub struct Buffer {
-    bytes: Box<[u8]>,
-    filled: usize,
-}
-
-impl Buffer {
-    /// An empty buffer of this size.
-    pub fn new(size: usize) -> Buffer {
-        Buffer {
-            bytes: vec![0; size].into_boxed_slice(),
-            filled: 0,
-        }
-    }
-
-    /// What the last read brought.
-    pub fn filled(&self) -> &[u8] {
-        &self.bytes[..self.filled]
-    }
-
-    /// Whether the last read filled it, so that more may have been there.
-    pub fn is_full(&self) -> bool {
-        self.filled == self.bytes.len()
-    }
-
-    fn clear(&mut self) {
-        self.filled = 0;
-    }
-
-    fn fill(&mut self, source: &mut impl Read) -> io::Result<usize> {
-        self.filled = 0;
-        loop {
-            match source.read(&mut self.bytes) {
-                Ok(read) => {
-                    self.filled = read;
-                    return Ok(read);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The operating system, one thin file a facility; no word of HTTP.
 
 pub mod beneath;
+pub mod buffer;
 pub mod child;
 pub mod clock;
 pub mod descriptors;

@@ -1,4 +1,4 @@
-//! One accepted connection, TCP or unix, never blocking.
+//! One connection, accepted or made, TCP or unix, never blocking.
 //!
 //! Shape: a transfer gives `Ok(Some(n))` for n bytes moved, `Ok(None)` when it would block, and an
 //! error when the connection is beyond use. Rules: a write to a peer that is gone is an error, never
@@ -8,10 +8,16 @@ use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, Shutdown, sockopt};
+use rustix::net::{
+    self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
+    sockopt,
+};
+
+const SOCKET_FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 
 /// Whether more bytes follow at once, so that the kernel may wait for them to fill a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +40,46 @@ impl Stream {
         Stream { socket }
     }
 
+    /// Begins to connect to a TCP address. Writes would block until it is connected; what kept it from
+    /// being so is the error of the first one.
+    pub fn connect_tcp(address: &SocketAddr) -> io::Result<Stream> {
+        let family = match address {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
+        let socket = net::socket_with(family, SocketType::STREAM, SOCKET_FLAGS, None)?;
+        sockopt::set_tcp_nodelay(&socket, true)?;
+        match net::connect(&socket, address) {
+            Ok(()) | Err(Errno::INPROGRESS) => Ok(Stream { socket }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Connects to a unix socket. Fails with `WouldBlock` when its queue of connections is full.
+    pub fn connect_unix(path: &Path) -> io::Result<Stream> {
+        let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SOCKET_FLAGS, None)?;
+        net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+        Ok(Stream { socket })
+    }
+
+    /// Whether the peer has neither sent anything nor ended the connection.
+    pub fn is_quiet(&self) -> bool {
+        let mut byte = [0];
+        let looked = settle(|| {
+            let looked = net::recv(&self.socket, &mut byte[..], RecvFlags::PEEK);
+            looked.map(|(seen, _)| seen)
+        });
+        matches!(looked, Ok(None))
+    }
+
+    /// Reads once into `buffer`; `Some(0)` is the end of what the peer sends.
+    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        settle(|| {
+            let received = net::recv(&self.socket, &mut *buffer, RecvFlags::empty());
+            received.map(|(read, _)| read)
+        })
+    }
+
     /// Reads into the spare capacity of `buffer`; `Some(0)` is the end of what the peer sends.
     ///
     /// The caller reserves the capacity; with none left nothing is read and `Some(0)` must not be
@@ -41,7 +87,7 @@ impl Stream {
     pub fn read(&self, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
         settle(|| {
             let spare = rustix::buffer::spare_capacity(buffer);
-            rustix::net::recv(&self.socket, spare, RecvFlags::empty()).map(|(read, _)| read)
+            net::recv(&self.socket, spare, RecvFlags::empty()).map(|(read, _)| read)
         })
     }
 
@@ -51,7 +97,7 @@ impl Stream {
             More::No => SendFlags::NOSIGNAL,
             More::Follows => SendFlags::NOSIGNAL | SendFlags::MORE,
         };
-        settle(|| rustix::net::send(&self.socket, bytes, flags))
+        settle(|| net::send(&self.socket, bytes, flags))
     }
 
     /// Sends up to `len` bytes of `file` from `*offset`, which is moved on; `Some(0)` means that the
@@ -72,7 +118,7 @@ impl Stream {
         if sockopt::socket_linger(&self.socket)? == Some(Duration::ZERO) {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
-        Ok(rustix::net::shutdown(&self.socket, Shutdown::Write)?)
+        Ok(net::shutdown(&self.socket, Shutdown::Write)?)
     }
 
     /// Makes closing reset the connection, so that the peer cannot take what it has for the whole.
@@ -85,7 +131,7 @@ impl Stream {
 
     /// The address of this end, where it is TCP.
     pub fn local_address(&self) -> Option<SocketAddr> {
-        SocketAddr::try_from(rustix::net::getsockname(&self.socket).ok()?).ok()
+        SocketAddr::try_from(net::getsockname(&self.socket).ok()?).ok()
     }
 }
 

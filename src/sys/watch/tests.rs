@@ -3,7 +3,8 @@ use std::net::Shutdown;
 use std::path::Path;
 
 use super::*;
-use crate::sys::child::{Buffer, Exit, Program};
+use crate::sys::buffer::Buffer;
+use crate::sys::child::{Exit, Program};
 use crate::sys::stream::More;
 use crate::sys::testing::{connection, tcp_connection};
 
