@@ -37,6 +37,8 @@ pub enum Group {
     Serving,
     /// Which programs to run, and how.
     Programs,
+    /// Which applications to ask that stay running, and how.
+    Fastcgi,
     /// How much of everything.
     Limits,
     /// How long for everything.
@@ -79,6 +81,8 @@ pub enum Fallback {
     Value(&'static str),
     /// A value that depends on the surroundings, and the rule in words.
     Computed(&'static str, fn(&Surroundings<'_>) -> Option<String>),
+    /// What holds for the option of this long name, whose values are all values of this one too.
+    Like(&'static str),
     /// What these words say. The server settles it: it takes a look at the file system.
     Words(&'static str),
 }
@@ -89,6 +93,7 @@ impl Group {
         match self {
             Group::Serving => "Serving",
             Group::Programs => "Programs",
+            Group::Fastcgi => "FastCGI",
             Group::Limits => "Limits",
             Group::Timeouts => "Time-outs",
             Group::Log => "Log",
@@ -140,7 +145,7 @@ impl Fallback {
     /// Returns the value to set, `None` where there is nothing to set.
     pub(super) fn value(&self, surroundings: &Surroundings<'_>) -> Option<String> {
         match self {
-            Fallback::None | Fallback::Words(_) => None,
+            Fallback::None | Fallback::Like(_) | Fallback::Words(_) => None,
             Fallback::Value(value) => Some((*value).to_owned()),
             Fallback::Computed(_, value) => value(surroundings),
         }
@@ -203,6 +208,17 @@ pub static FLAGS: &[Flag] = &[
         help: "Follow symbolic links also where they lead out of DIR",
     },
     Flag {
+        short: None,
+        long: "fallback",
+        group: Group::Serving,
+        takes: Takes::Text("URL", |settings, text, _| {
+            value::fallback(text).map(|url| settings.fallback = Some(url))
+        }),
+        default: Fallback::None,
+        help: "What is answered where no file or route matches, such as /index.php for programs \
+               that have URLs of their own",
+    },
+    Flag {
         short: Some('c'),
         long: "cgi",
         group: Group::Programs,
@@ -229,6 +245,68 @@ pub static FLAGS: &[Flag] = &[
             Some((4 * surroundings.cores).clamp(4, 4096).to_string())
         }),
         help: "Programs that run at once; further requests wait in line",
+    },
+    #[cfg(feature = "fastcgi")]
+    Flag {
+        short: Some('f'),
+        long: "fastcgi",
+        group: Group::Fastcgi,
+        takes: Takes::Texts("ROUTE=BACKEND", |settings, text, _| {
+            settings.add_fastcgi(text)
+        }),
+        default: Fallback::None,
+        help: "Ask an application that stays running. ROUTE is as for --cgi. BACKEND is HOST:PORT, \
+               [V6]:PORT or unix:PATH, several with commas between; or 'exec:PROGRAM ARGS' to start \
+               it here, with options after a '|': processes=N or MIN-MAX (1 to 64), idle=SECS, \
+               requests=N, socket=unix|tcp. 'authorizer:BACKEND' guards ROUTE instead of answering \
+               it",
+    },
+    #[cfg(feature = "fastcgi")]
+    Flag {
+        short: None,
+        long: "fastcgi-connect-timeout",
+        group: Group::Fastcgi,
+        takes: Takes::Seconds(|settings, time| settings.fastcgi.connect_timeout = time),
+        default: Fallback::Value("5"),
+        help: "Longest wait for a connection to an application",
+    },
+    #[cfg(feature = "fastcgi")]
+    Flag {
+        short: None,
+        long: "fastcgi-timeout",
+        group: Group::Fastcgi,
+        takes: Takes::Seconds(|settings, time| settings.fastcgi.timeout = time),
+        default: Fallback::Like("cgi-timeout"),
+        help: "Longest silence of an application",
+    },
+    #[cfg(feature = "fastcgi")]
+    Flag {
+        short: None,
+        long: "max-backend",
+        group: Group::Fastcgi,
+        takes: Takes::Count(1..=4096, |settings, count| {
+            settings.fastcgi.max_backend = count
+        }),
+        default: Fallback::Like("max-processes"),
+        help: "Requests at once per backend; further ones wait in line",
+    },
+    #[cfg(feature = "fastcgi")]
+    Flag {
+        short: None,
+        long: "fastcgi-keep",
+        group: Group::Fastcgi,
+        takes: Takes::Count(0..=4096, |settings, count| settings.fastcgi.keep = count),
+        default: Fallback::Like("max-backend"),
+        help: "Idle connections kept for each backend; 0 keeps none",
+    },
+    #[cfg(feature = "fastcgi")]
+    Flag {
+        short: None,
+        long: "fastcgi-idle",
+        group: Group::Fastcgi,
+        takes: Takes::Seconds(|settings, time| settings.fastcgi.idle = time),
+        default: Fallback::Value("2"),
+        help: "How long an idle connection is kept",
     },
     Flag {
         short: Some('t'),

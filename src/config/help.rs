@@ -85,6 +85,7 @@ fn pieces(flag: &Flag) -> Vec<String> {
     let mut pieces: Vec<String> = help.split_whitespace().map(str::to_owned).collect();
     match flag.default {
         Fallback::None => {}
+        Fallback::Like(name) => pieces.push(format!("(default what --{name} says)")),
         Fallback::Value(words) | Fallback::Words(words) | Fallback::Computed(words, _) => {
             pieces.push(format!("(default {words})"));
         }

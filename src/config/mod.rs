@@ -11,12 +11,18 @@ use std::ffi::OsString;
 use std::fmt::{self, Display};
 
 mod args;
+#[cfg(feature = "fastcgi")]
+mod backend;
 mod environment;
 pub mod flags;
 mod help;
 mod settings;
 mod value;
 
+#[cfg(feature = "fastcgi")]
+pub use backend::{
+    Application, BackendAddress, Duty, ExecProgram, ExecSocket, FastcgiRoute, FastcgiSettings,
+};
 pub use settings::{
     AccessLog, Authorization, CgiRoute, ListenAddress, Listing, Settings, StaticRoute, Symlinks,
 };

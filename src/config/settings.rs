@@ -12,7 +12,10 @@ use std::time::Duration;
 pub use crate::proto::cgi::meta::Authorization;
 use crate::proto::uri::route::RouteKey;
 
-use super::args::Line;
+use super::args::{Line, Written};
+#[cfg(feature = "fastcgi")]
+use super::backend::{self, Duty, FastcgiSettings};
+use super::flags::Fallback;
 use super::value::{self, Size};
 use super::{Surroundings, UsageError};
 
@@ -27,6 +30,12 @@ pub struct Settings {
     pub statics: Vec<StaticRoute>,
     /// Programs as written; with none, `/cgi-bin/` is `cgi-bin` below the root where that exists.
     pub cgis: Vec<CgiRoute>,
+    /// FastCGI applications, and how they are asked.
+    #[cfg(feature = "fastcgi")]
+    pub fastcgi: FastcgiSettings,
+    /// What is answered where no file or route matches: a path that can be decoded, and perhaps a
+    /// query.
+    pub fallback: Option<String>,
     /// Variables that every program is given, each name once, none that the server computes.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     /// Whether programs are told the Authorization field.
@@ -142,19 +151,35 @@ pub enum AccessLog {
 /// The first value, in the order of the table, that is not of its option's form.
 pub(super) fn settle(line: Line, surroundings: &Surroundings<'_>) -> Result<Settings, UsageError> {
     let mut settings = Settings::unset(line.root);
-    for written in line.written {
+    for written in &line.written {
         let flag = written.flag;
-        let values = match written.values {
-            values if values.is_empty() => flag.default.value(surroundings).into_iter().collect(),
+        let followed = followed(&line.written, written);
+        let default = followed.flag.default.value(surroundings);
+        let values = match followed.values.as_slice() {
+            [] => default.as_slice(),
             values => values,
         };
         for value in values {
-            flag.set(&mut settings, &value, surroundings)
-                .map_err(|problem| UsageError::of_value(flag, &value, problem))?;
+            // A wrong value is told of the option that it was written for.
+            flag.set(&mut settings, value, surroundings)
+                .map_err(|problem| UsageError::of_value(followed.flag, value, problem))?;
         }
     }
     settings.warn_of_body_beyond_spool();
     Ok(settings)
+}
+
+/// Returns the option whose values, or default, hold for `written`: itself, or one that it follows
+/// for want of a value of its own.
+fn followed<'w>(all: &'w [Written], written: &'w Written) -> &'w Written {
+    let mut followed = written;
+    while let (true, Fallback::Like(name)) = (followed.values.is_empty(), &followed.flag.default) {
+        match all.iter().find(|written| written.flag.long == *name) {
+            Some(next) => followed = next,
+            None => break,
+        }
+    }
+    followed
 }
 
 impl Settings {
@@ -165,6 +190,9 @@ impl Settings {
             listen: Vec::new(),
             statics: Vec::new(),
             cgis: Vec::new(),
+            #[cfg(feature = "fastcgi")]
+            fastcgi: FastcgiSettings::unset(),
+            fallback: None,
             environment: Vec::new(),
             authorization: Authorization::Withheld,
             threads: 0,
@@ -208,7 +236,10 @@ impl Settings {
                 "gives {prefix} a second folder; give each ROUTE once"
             ));
         }
-        self.statics.push(StaticRoute { prefix, folder });
+        self.statics.push(StaticRoute {
+            prefix,
+            folder: PathBuf::from(folder),
+        });
         Ok(())
     }
 
@@ -218,7 +249,40 @@ impl Settings {
         if self.cgis.iter().any(|route| is_same(&route.key, &key)) {
             return Err("has a ROUTE that is given already; give each ROUTE once".to_owned());
         }
-        self.cgis.push(CgiRoute { key, path });
+        self.cgis.push(CgiRoute {
+            key,
+            path: PathBuf::from(path),
+        });
+        Ok(())
+    }
+
+    /// Is to be called when the other routes are all there: the table of options sees to that.
+    #[cfg(feature = "fastcgi")]
+    pub(super) fn add_fastcgi(&mut self, text: &str) -> Result<(), String> {
+        let route = backend::fastcgi_route(text)?;
+        let key = &route.key;
+        let is_given = |known: &RouteKey| is_same(known, key);
+        let mut known = self.fastcgi.routes.iter();
+        if known.any(|known| known.duty == route.duty && is_given(&known.key)) {
+            return Err("has a ROUTE that is given already; give each ROUTE once".to_owned());
+        }
+        if route.duty == Duty::Respond {
+            let is_static = |prefix: &String| matches!(key, RouteKey::Prefix(key) if key == prefix);
+            let other = if self.cgis.iter().any(|known| is_given(&known.key)) {
+                Some("--cgi")
+            } else {
+                let mut statics = self.statics.iter();
+                statics
+                    .any(|known| is_static(&known.prefix))
+                    .then_some("--static")
+            };
+            if let Some(other) = other {
+                return Err(format!(
+                    "has a ROUTE that {other} is given too; give each ROUTE once"
+                ));
+            }
+        }
+        self.fastcgi.routes.push(route);
         Ok(())
     }
 

@@ -11,7 +11,10 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::proto::Reason;
+use crate::proto::uri::path::UrlPath;
 use crate::proto::uri::route::RouteKey;
+use crate::proto::uri::target::{Form, Target};
 
 use super::settings::{AccessLog, ListenAddress};
 
@@ -98,6 +101,22 @@ pub(super) fn listen_address(text: &str) -> Result<ListenAddress, String> {
     if let Some(path) = text.strip_prefix("unix:") {
         return socket_path(path).map(ListenAddress::Unix);
     }
+    let (host, port) = host_and_port(text, 0..=u16::MAX, |port| {
+        format!("0.0.0.0:{port} or [::]:{port} for all")
+    })?;
+    Ok(ListenAddress::Tcp {
+        host: host.to_owned(),
+        port,
+    })
+}
+
+/// Reads `HOST:PORT` or `[V6]:PORT` into a host without brackets and a port; `advice` says what to
+/// write where the host is left out.
+pub(super) fn host_and_port(
+    text: &str,
+    ports: RangeInclusive<u16>,
+    advice: fn(u16) -> String,
+) -> Result<(&str, u16), String> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (host, port),
         _ if digits(text).is_some() => return Err(format!("has no host; {ADDRESS_FORM}")),
@@ -105,12 +124,19 @@ pub(super) fn listen_address(text: &str) -> Result<ListenAddress, String> {
     };
     let port = digits(port)
         .and_then(|port| u16::try_from(port).ok())
-        .ok_or_else(|| format!("has no port from 0 to 65535; {ADDRESS_FORM}"))?;
-    let host = host_of(host, port)?.to_owned();
-    Ok(ListenAddress::Tcp { host, port })
+        .filter(|port| ports.contains(port))
+        .ok_or_else(|| {
+            let (least, most) = (ports.start(), ports.end());
+            format!("has no port from {least} to {most}; {ADDRESS_FORM}")
+        })?;
+    if host.is_empty() {
+        return Err(format!("has no host; write {}", advice(port)));
+    }
+    Ok((host_of(host, port)?, port))
 }
 
-fn socket_path(path: &str) -> Result<PathBuf, String> {
+/// Reads the path of a unix domain socket.
+pub(super) fn socket_path(path: &str) -> Result<PathBuf, String> {
     /// What `sockaddr_un` holds, less the final NUL.
     const LONGEST: usize = 107;
     match path.len() {
@@ -130,9 +156,6 @@ fn host_of(text: &str, port: u16) -> Result<&str, String> {
         .and_then(|text| text.strip_suffix(']'))
     {
         Some(host) if is_v6(host) => Ok(host),
-        None if text.is_empty() => Err(format!(
-            "has no host; write 0.0.0.0:{port} or [::]:{port} for all"
-        )),
         None if is_v6(text) => Err(format!(
             "has an IPv6 address without brackets; write it as [{text}]:{port}"
         )),
@@ -153,19 +176,36 @@ fn is_ipv4_or_name(host: &str) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
-/// Reads `ROUTE=PATH`; `form` is what the error tells to write.
-pub(super) fn route(text: &str, form: &str) -> Result<(RouteKey, PathBuf), String> {
-    let (key, path) = text
+/// Reads `ROUTE=` and leaves what follows it, which is not empty; `form` is what the error tells to
+/// write.
+pub(super) fn route<'t>(text: &'t str, form: &str) -> Result<(RouteKey, &'t str), String> {
+    let (key, target) = text
         .split_once('=')
         .ok_or_else(|| format!("has no '='; {form}"))?;
     let key = RouteKey::parse(key).ok_or(
         "has no valid ROUTE; begin it with '/' (a URL prefix, without '//', '..', '?', '#' or \
          '%') or with '.' (a file extension of letters, digits, '-' and '_')",
     )?;
-    if path.is_empty() {
+    if target.is_empty() {
         return Err(format!("has nothing after the '='; {form}"));
     }
-    Ok((key, PathBuf::from(path)))
+    Ok((key, target))
+}
+
+/// Reads a path on this server with an optional query, as a request would name it.
+pub(super) fn fallback(text: &str) -> Result<String, String> {
+    // GET takes no form of a target but these two, and the absolute one names a host.
+    Target::parse("GET", text.as_bytes())
+        .and_then(|target| match target.form {
+            Form::Origin => UrlPath::decode(target.path),
+            _ => Err(Reason::TargetForm),
+        })
+        .map(|_| text.to_owned())
+        .map_err(|_| {
+            "is not the path of a URL; begin it with '/', write '%' before two hexadecimal digits \
+             only, and no space or '#', for example /index.php"
+                .to_owned()
+        })
 }
 
 /// Reads file names with commas between.
