@@ -19,6 +19,7 @@ use std::time::Duration;
 use super::diagnose;
 use super::pace::Pace;
 use super::reply::{Ending, Reply};
+use super::report::report;
 use super::script::Script;
 use super::stderr::StderrLog;
 use crate::proto::cgi::meta::MetaVariables;
@@ -411,7 +412,11 @@ impl Relay<'_, '_> {
                 Outcome::Answered(Some(reason))
             }
             (Err(reason), stage) => {
-                report(self.name, reason, &ending, &stage, &tail);
+                let seen: &[u8] = match &stage {
+                    Stage::Header(seen) => seen,
+                    _ => b"",
+                };
+                report(self.name, reason, &ending, seen, &tail);
                 match stage {
                     Stage::Given => Outcome::Answered(Some(reason)),
                     _ if self.reply.is_begun() => {
@@ -447,34 +452,6 @@ fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option
         Exit::Status(0) => None,
         _ => Some(Reason::CgiExit),
     })
-}
-
-/// Writes what is known about a failed run to the log.
-fn report(name: &str, reason: Reason, ending: &str, stage: &Stage, tail: &[u8]) {
-    let mut line = format!(
-        "{name}: {}: {} ({})",
-        reason.code(),
-        reason.meaning(),
-        ending
-    );
-    if let Stage::Header(seen) = stage {
-        let shown = &seen[..seen.len().min(200)];
-        if !shown.is_empty() {
-            line.push_str(&format!("; it printed \"{}\"", shown.escape_ascii()));
-        }
-    }
-    if !tail.is_empty() {
-        let shown = tail.trim_ascii();
-        let shown = &shown[shown.len().saturating_sub(200)..];
-        line.push_str(&format!(
-            "; its stderr ended in \"{}\"",
-            shown.escape_ascii()
-        ));
-    }
-    match reason {
-        Reason::ClientGone | Reason::ClientSlow | Reason::ServerStopping => log::info!("{line}"),
-        _ => log::error!("{line}"),
-    }
 }
 
 fn describe(exit: Exit) -> String {

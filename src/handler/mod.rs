@@ -11,11 +11,14 @@ pub mod cache;
 pub mod cgi;
 pub mod diagnose;
 pub mod error_page;
+#[cfg(feature = "fastcgi")]
+pub mod fastcgi;
 pub mod html;
 pub mod listing;
 pub mod mime;
 pub mod pace;
 pub mod reply;
+pub mod report;
 pub mod representation;
 pub mod script;
 pub mod site;

@@ -62,7 +62,7 @@ impl<N: Display> StderrLog<N> {
     }
 
     /// Logs an unended line and what was dropped; returns the last bytes that were written.
-    pub fn finish(mut self, now: Moment) -> Vec<u8> {
+    pub fn finish(&mut self, now: Moment) -> Vec<u8> {
         self.end_line(now);
         if self.dropped > 0 {
             log::warn!(
@@ -71,7 +71,7 @@ impl<N: Display> StderrLog<N> {
                 self.dropped
             );
         }
-        self.tail
+        std::mem::take(&mut self.tail)
     }
 
     fn extend_line(&mut self, bytes: &[u8]) {

@@ -75,7 +75,7 @@ impl Budget {
 #[derive(Debug)]
 pub struct SpoolFile {
     room: Arc<Room>,
-    file: File,
+    file: Arc<File>,
     len: u64,
     claimed: u64,
 }
@@ -88,7 +88,7 @@ impl SpoolFile {
             io::Error::new(error.kind(), format!("{}: {error}", folder.display()))
         };
         Ok(SpoolFile {
-            file: open_unnamed(folder).map_err(named)?,
+            file: Arc::new(open_unnamed(folder).map_err(named)?),
             room: Arc::clone(room),
             len: 0,
             claimed: 0,
@@ -191,6 +191,12 @@ impl Spool {
     /// Whether nothing was appended.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The file, where it has come to be one.
+    pub fn shared_file(&self) -> Option<Arc<File>> {
+        let file = self.file.as_ref();
+        file.map(|spooled| Arc::clone(&spooled.file))
     }
 
     /// What was appended.

@@ -1,0 +1,169 @@
+//! Connects to a backend: its name is resolved anew, and each of its addresses is tried in turn.
+//!
+//! Shape: a [`Connecting`] is asked for a stream with [`Connecting::attempt`]; when that stream turns
+//! out not to come about it is asked again. Rules: nothing here waits but [`Connecting::resolve`],
+//! for a name server; whoever calls it for a name must not hold up others. Why a connection failed is
+//! told with all that helps to mend it, for the log alone.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use crate::config::BackendAddress;
+use crate::proto::Reason;
+use crate::sys::stream::Stream;
+
+/// A backend, and what the log calls it.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// Where it listens.
+    pub at: BackendAddress,
+    /// Its name, where that says more than the address.
+    pub label: Option<String>,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.label {
+            Some(label) => f.write_str(label),
+            None => self.at.fmt(f),
+        }
+    }
+}
+
+/// A connection that is to be made.
+#[derive(Debug)]
+pub struct Connecting {
+    target: Target,
+    failure: Option<io::Error>,
+}
+
+#[derive(Debug)]
+enum Target {
+    Unix(PathBuf),
+    /// A name that was not resolved yet.
+    Name(String, u16),
+    Addresses(VecDeque<SocketAddr>),
+}
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub enum Attempt {
+    /// A stream that is connected, or on the way to be.
+    Stream(Stream),
+    /// The backend's queue of connections is full: try again later.
+    Later,
+    /// There is nothing left to try; the last failure.
+    Failed(io::Error),
+}
+
+impl Connecting {
+    /// A connection to this backend.
+    pub fn new(address: &Address) -> Connecting {
+        let target = match &address.at {
+            BackendAddress::Unix(path) => Target::Unix(path.clone()),
+            BackendAddress::Tcp { host, port } => match host.parse::<IpAddr>() {
+                Ok(ip) => Target::Addresses([SocketAddr::new(ip, *port)].into()),
+                Err(_) => Target::Name(host.clone(), *port),
+            },
+        };
+        Connecting {
+            target,
+            failure: None,
+        }
+    }
+
+    /// Whether [`Connecting::resolve`] may wait.
+    pub fn needs_lookup(&self) -> bool {
+        matches!(self.target, Target::Name(..))
+    }
+
+    /// Looks up the addresses that a name stands for.
+    pub fn resolve(&mut self) {
+        let Target::Name(host, port) = &self.target else {
+            return;
+        };
+        let addresses = match (host.as_str(), *port).to_socket_addrs() {
+            Ok(addresses) => addresses.collect(),
+            Err(error) => {
+                self.failure = Some(error);
+                VecDeque::new()
+            }
+        };
+        self.target = Target::Addresses(addresses);
+    }
+
+    /// Notes why the last attempt's stream did not come about.
+    pub fn fail(&mut self, error: io::Error) {
+        self.failure = Some(error);
+        if let Target::Unix(_) = self.target {
+            self.target = Target::Addresses(VecDeque::new());
+        }
+    }
+
+    /// Begins to connect to the next address.
+    pub fn attempt(&mut self) -> Attempt {
+        self.resolve();
+        let addresses = match &mut self.target {
+            Target::Unix(path) => {
+                return match Stream::connect_unix(path) {
+                    Ok(stream) => Attempt::Stream(stream),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => Attempt::Later,
+                    Err(error) => Attempt::Failed(error),
+                };
+            }
+            Target::Addresses(addresses) => addresses,
+            Target::Name(..) => return Attempt::Failed(ErrorKind::NotFound.into()),
+        };
+        while let Some(address) = addresses.pop_front() {
+            match Stream::connect_tcp(&address) {
+                Ok(stream) => return Attempt::Stream(stream),
+                Err(error) => self.failure = Some(error),
+            }
+        }
+        let unnamed = || ErrorKind::AddrNotAvailable.into();
+        Attempt::Failed(self.failure.take().unwrap_or_else(unnamed))
+    }
+}
+
+/// Why a backend could not be connected to: the reason, and a sentence for the log.
+pub fn diagnose(address: &Address, error: &io::Error) -> (Reason, String) {
+    let sentence = |why: String| format!("{address} cannot be connected to ({error}): {why}");
+    let BackendAddress::Unix(path) = &address.at else {
+        let why = match error.kind() {
+            ErrorKind::ConnectionRefused => "nobody listens there; start the application",
+            _ => "check the name, the network and that the application runs",
+        };
+        return (Reason::FastcgiUnreachable, sentence(why.to_owned()));
+    };
+    match error.kind() {
+        ErrorKind::PermissionDenied => (Reason::FastcgiDenied, sentence(describe_rights(path))),
+        ErrorKind::NotFound => {
+            let why = "there is no such socket; start the application, or mend the path";
+            (Reason::FastcgiUnreachable, sentence(why.to_owned()))
+        }
+        _ => {
+            let why = "nobody listens on it; start the application";
+            (Reason::FastcgiUnreachable, sentence(why.to_owned()))
+        }
+    }
+}
+
+/// Who may connect to a socket, and who this server is.
+fn describe_rights(path: &Path) -> String {
+    let own = std::fs::metadata("/proc/self").map_or(0, |own| own.uid());
+    match std::fs::metadata(path) {
+        Ok(socket) if socket.file_type().is_socket() => format!(
+            "the socket belongs to user {}, group {} with mode {:04o}, and the server runs as user \
+             {own}, who needs the right to write to it",
+            socket.uid(),
+            socket.gid(),
+            socket.mode() & 0o7777
+        ),
+        Ok(_) => "it is no socket".to_owned(),
+        Err(_) => format!("user {own}, as whom the server runs, may not pass a folder above it"),
+    }
+}

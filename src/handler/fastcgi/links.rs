@@ -1,0 +1,142 @@
+//! Connections to applications, and whom each of them works for at the moment.
+//!
+//! Shape: a [`Channel`] is a connection that is registered with the shared poller once, for as long as
+//! it lasts, under the number of its [`Links`] entry. The entry names the client's connection that is
+//! to be driven when something happens on the channel, or nobody while it is idle.
+//! Rules: the client is named before anything is sent for it, so no event that matters to it can find
+//! another one. An event that comes late finds a client that has nothing to do, and costs a look.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::sys::stream::Stream;
+
+/// What stands for the client of an idle channel.
+const NOBODY: u32 = u32::MAX;
+
+/// How to register a stream with the poller, under the number of its entry.
+pub struct Register(pub Box<dyn Fn(&Stream, u32) -> io::Result<()> + Send + Sync>);
+
+impl fmt::Debug for Register {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Register")
+    }
+}
+
+/// One entry for each connection to an application that there may be.
+#[derive(Debug)]
+pub struct Links {
+    entries: Box<[Entry]>,
+    free: Mutex<Vec<u32>>,
+    register: Register,
+}
+
+#[derive(Debug)]
+struct Entry {
+    client: AtomicU32,
+    pool: AtomicU32,
+    hung_up: AtomicBool,
+}
+
+/// Who has to know of an event on a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concerned {
+    /// The client's connection with this number.
+    Client(u32),
+    /// The pool with this number, in which the channel is idle.
+    Pool(u32),
+}
+
+impl Links {
+    /// So many entries, all free.
+    pub fn new(count: u32, register: Register) -> Links {
+        let entry = |_| Entry {
+            client: AtomicU32::new(NOBODY),
+            pool: AtomicU32::new(0),
+            hung_up: AtomicBool::new(false),
+        };
+        Links {
+            entries: (0..count).map(entry).collect(),
+            free: Mutex::new((0..count).rev().collect()),
+            register,
+        }
+    }
+
+    /// Notes an event on the channel with this number, and returns whom it concerns.
+    pub fn concerned(&self, number: u32, hung_up: bool) -> Concerned {
+        let entry = &self.entries[number as usize];
+        if hung_up {
+            entry.hung_up.store(true, Ordering::Relaxed);
+        }
+        match entry.client.load(Ordering::SeqCst) {
+            NOBODY => Concerned::Pool(entry.pool.load(Ordering::Relaxed)),
+            client => Concerned::Client(client),
+        }
+    }
+
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<u32>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection to an application.
+#[derive(Debug)]
+pub struct Channel {
+    stream: Stream,
+    number: u32,
+    links: Arc<Links>,
+}
+
+impl Channel {
+    /// Registers a connection of the pool with this number, idle for now.
+    ///
+    /// Fails when there are as many connections as there may be, or the poller has no memory for it.
+    pub fn new(stream: Stream, pool: u32, links: &Arc<Links>) -> io::Result<Channel> {
+        let number = links.free().pop().ok_or(io::ErrorKind::QuotaExceeded)?;
+        let entry = &links.entries[number as usize];
+        entry.client.store(NOBODY, Ordering::SeqCst);
+        entry.pool.store(pool, Ordering::Relaxed);
+        entry.hung_up.store(false, Ordering::Relaxed);
+        let channel = Channel {
+            stream,
+            number,
+            links: Arc::clone(links),
+        };
+        (links.register.0)(&channel.stream, number)?;
+        Ok(channel)
+    }
+
+    /// The connection itself.
+    pub fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Has the client's connection with this number driven when something happens.
+    pub fn work_for(&self, client: u32) {
+        self.entry().client.store(client, Ordering::SeqCst);
+    }
+
+    /// Leaves the channel without a client.
+    pub fn rest(&self) {
+        self.work_for(NOBODY);
+    }
+
+    /// Whether the application is known to have ended its half, perhaps behind bytes that are still to
+    /// be read.
+    pub fn is_hung_up(&self) -> bool {
+        self.entry().hung_up.load(Ordering::Relaxed)
+    }
+
+    fn entry(&self) -> &Entry {
+        &self.links.entries[self.number as usize]
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.rest();
+        self.links.free().push(self.number);
+    }
+}

@@ -1,0 +1,7 @@
+//! Persistent applications behind FastCGI: reached over the network, or started by the server.
+
+pub mod authorizer;
+pub mod connect;
+pub mod links;
+pub mod pool;
+pub mod run;

@@ -1,0 +1,362 @@
+//! The backends of one FastCGI application: which of them serves a request, and over which connection.
+//!
+//! Shape: a request asks with [`Pool::ask`] and gets a permit for a backend, a place in the line, or
+//! learns that there is none to ask; [`Pool::connect`] gives it a connection, kept or new.
+//! Rules:
+//! - The least busy backend that is up is chosen; each serves at most `--max-backend` requests at once,
+//!   one that tollgate started itself a single one.
+//! - A backend that cannot be reached, or does not speak FastCGI, is left out for a pause that grows
+//!   with each failure in a row. Then one request tries it; where no other backend is up, one request at
+//!   a time tries without a pause, so that an application that is back is found at once.
+//! - A kept connection may occupy a whole process of the application (php-fpm). So it is kept for
+//!   `--fastcgi-idle` at most, and not at all while another request waits for a first byte over a
+//!   connection that perhaps nobody has accepted yet. Nothing can then wait for what is only kept.
+//!
+//! Not here: the processes of `exec:` (`supervisor.rs`), what is said over a connection (`run.rs`).
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::connect::{self, Address, Connecting};
+use super::links::{Channel, Links};
+use crate::handler::admission::{Admission, Admitted, Permit, Ticket, Wake};
+use crate::sys::clock::Moment;
+use crate::sys::stream::Stream;
+
+/// The first pause of a backend that failed; each further one is twice as long.
+const PAUSE_FIRST: Duration = Duration::from_millis(500);
+
+/// The longest pause.
+const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How many backends a pool has at most: their set is a word.
+pub const BACKENDS_MAX: usize = 64;
+
+/// What a pool is bounded by.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Requests at once per backend.
+    pub max: usize,
+    /// Idle connections kept per backend.
+    pub keep: usize,
+    /// How long an idle connection is kept.
+    pub idle: Duration,
+}
+
+/// Rung when whoever supervises the processes of a pool should look at it.
+pub struct Ringer(pub Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Ringer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ringer")
+    }
+}
+
+/// The backends of an application.
+#[derive(Debug)]
+pub struct Pool {
+    /// Which of the server's pools this is.
+    number: u32,
+    addresses: Vec<Address>,
+    admission: Arc<Admission>,
+    bounds: Bounds,
+    links: Arc<Links>,
+    backends: Mutex<Vec<Backend>>,
+    /// Rung when the supervisor of the pool's processes should look.
+    bell: OnceLock<Ringer>,
+}
+
+/// What is known of one backend.
+#[derive(Debug)]
+struct Backend {
+    health: Health,
+    /// Most recently used last.
+    idle: Vec<Kept>,
+    /// Requests over new connections of which no byte was answered yet.
+    unanswered: usize,
+    /// Requests since it was offered.
+    served: u64,
+    /// When it last began or ended a request.
+    used: Moment,
+}
+
+#[derive(Debug)]
+struct Kept {
+    channel: Channel,
+    since: Moment,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Health {
+    Up,
+    /// It failed so often in a row, and is left out until then.
+    Failing {
+        failures: u32,
+        until: Moment,
+    },
+    /// Its process is not there to be asked.
+    Withdrawn,
+}
+
+/// The answer to a request that wants to be served.
+#[derive(Debug)]
+pub enum Asked {
+    /// It may go to a backend now.
+    Now(Permit),
+    /// It has to wait.
+    Wait(Ticket),
+    /// The line is full.
+    Full,
+    /// No backend is left that it could go to.
+    Nobody,
+}
+
+/// A connection for a request.
+#[derive(Debug)]
+pub enum Given {
+    /// One that was kept; the application may close it just now.
+    Kept(Channel),
+    /// A new one.
+    New(Connecting),
+}
+
+/// The backends that a request has tried, a bit each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tried(u64);
+
+impl Tried {
+    /// Adds a backend.
+    pub fn add(&mut self, place: usize) {
+        self.0 |= 1 << place;
+    }
+
+    /// Whether the backend was tried.
+    pub fn has(self, place: usize) -> bool {
+        self.0 & (1 << place) != 0
+    }
+}
+
+impl Pool {
+    /// A pool of the backends at these addresses. With `are_ours` they are processes that a supervisor
+    /// still has to offer.
+    pub fn new(
+        number: u32,
+        addresses: Vec<Address>,
+        are_ours: bool,
+        bounds: Bounds,
+        links: &Arc<Links>,
+        wake: Wake,
+    ) -> Pool {
+        let (health, max) = match are_ours {
+            true => (Health::Withdrawn, 0),
+            false => (Health::Up, bounds.max),
+        };
+        let backend = |_: &Address| Backend {
+            health: health.clone(),
+            idle: Vec::new(),
+            unanswered: 0,
+            served: 0,
+            used: Moment(0),
+        };
+        let backends = addresses.iter().map(backend).collect();
+        Pool {
+            number,
+            admission: Arc::new(Admission::new(&vec![max; addresses.len()], wake)),
+            addresses,
+            bounds,
+            links: Arc::clone(links),
+            backends: Mutex::new(backends),
+            bell: OnceLock::new(),
+        }
+    }
+
+    /// Has this rung when there is something to do for whoever supervises the processes.
+    pub fn hang(&self, bell: Ringer) {
+        // A second one would be of a second supervisor, which there is not.
+        let _ = self.bell.set(bell);
+    }
+
+    /// The name of a backend, for the log.
+    pub fn address(&self, place: usize) -> &Address {
+        &self.addresses[place]
+    }
+
+    /// Whether this permit is for one of the backends.
+    pub fn granted(&self, permit: &Permit) -> bool {
+        permit.is_of(&self.admission)
+    }
+
+    /// How many requests are at the backends now.
+    pub fn running(&self) -> usize {
+        self.admission.running()
+    }
+
+    /// Asks for the connection with this number to be served by a backend that it has not tried.
+    pub fn ask(&self, client: u32, tried: Tried, now: Moment) -> Asked {
+        let mut backends = self.backends();
+        let mut suits = Tried::default();
+        for (place, backend) in backends.iter().enumerate() {
+            match backend.health {
+                Health::Up => suits.add(place),
+                Health::Failing { until, .. } if until <= now => {
+                    suits.add(place);
+                    self.admission.set_max(place, 1);
+                }
+                _ => {}
+            }
+        }
+        suits.0 &= !tried.0;
+        if suits == Tried::default() {
+            match soonest(&backends, tried) {
+                Some(place) => {
+                    suits.add(place);
+                    self.admission.set_max(place, 1);
+                }
+                None if !has_withdrawn(&backends, tried) => return Asked::Nobody,
+                None => {}
+            }
+        }
+        let asked = match self.admission.ask(client, |place| suits.has(place)) {
+            Admitted::Now(permit) => {
+                let backend = &mut backends[permit.place()];
+                backend.used = now;
+                backend.served += 1;
+                Asked::Now(permit)
+            }
+            Admitted::Wait(ticket) => Asked::Wait(ticket),
+            Admitted::Full => Asked::Full,
+        };
+        drop(backends);
+        if !matches!(asked, Asked::Now(_)) {
+            self.ring();
+        }
+        asked
+    }
+
+    /// Gives a connection to a backend for the client's connection with this number: the one that was
+    /// kept last, unless a new one is wanted.
+    pub fn connect(&self, place: usize, client: u32, wants_new: bool) -> Given {
+        let mut backends = self.backends();
+        let backend = &mut backends[place];
+        if !wants_new && let Some(kept) = backend.idle.pop() {
+            kept.channel.work_for(client);
+            return Given::Kept(kept.channel);
+        }
+        backend.unanswered += 1;
+        drop(backends);
+        Given::New(Connecting::new(&self.addresses[place]))
+    }
+
+    /// Registers a new connection for the client's connection with this number.
+    pub fn channel(&self, stream: Stream, client: u32) -> std::io::Result<Channel> {
+        let channel = Channel::new(stream, self.number, &self.links)?;
+        channel.work_for(client);
+        Ok(channel)
+    }
+
+    /// Notes that a request over a new connection is no longer without an answer.
+    pub fn answered(&self, place: usize) {
+        let mut backends = self.backends();
+        backends[place].unanswered -= 1;
+    }
+
+    /// Notes that a backend speaks FastCGI.
+    pub fn succeeded(&self, place: usize) {
+        let mut backends = self.backends();
+        if let Health::Failing { .. } = backends[place].health {
+            backends[place].health = Health::Up;
+            drop(backends);
+            log::info!("{} answers again", self.addresses[place]);
+            self.admission.set_max(place, self.bounds.max);
+        }
+    }
+
+    /// Leaves a backend out for a while.
+    pub fn failed(&self, place: usize, now: Moment) {
+        let mut backends = self.backends();
+        let failures = match backends[place].health {
+            Health::Up => 1,
+            Health::Failing { failures, .. } => failures.saturating_add(1),
+            Health::Withdrawn => return,
+        };
+        let pause = PAUSE_FIRST.saturating_mul(1 << (failures - 1).min(10));
+        let until = now + pause.min(PAUSE_MAX);
+        backends[place].health = Health::Failing { failures, until };
+        backends[place].idle.clear();
+        let all_down = backends
+            .iter()
+            .all(|backend| matches!(backend.health, Health::Failing { .. }));
+        drop(backends);
+        self.admission.set_max(place, 0);
+        if all_down {
+            self.admission.dismiss();
+        }
+    }
+
+    /// Keeps a connection whose request is over, or closes it.
+    pub fn keep(&self, place: usize, channel: Channel, now: Moment) {
+        let mut backends = self.backends();
+        let backend = &mut backends[place];
+        let spares = backend.unanswered == 0 && backend.idle.len() < self.bounds.keep;
+        if spares && backend.health == Health::Up && !channel.is_hung_up() {
+            channel.rest();
+            let since = now;
+            backend.idle.push(Kept { channel, since });
+        }
+    }
+
+    /// Whether connections are kept at all.
+    pub fn keeps(&self) -> bool {
+        self.bounds.keep > 0
+    }
+
+    /// Closes idle connections that were kept for long enough.
+    pub fn expire(&self, now: Moment) {
+        let mut backends = self.backends();
+        for backend in backends.iter_mut() {
+            let idle = self.bounds.idle;
+            backend.idle.retain(|kept| kept.since + idle > now);
+        }
+    }
+
+    /// Closes idle connections that their application has closed, or sent something over.
+    pub fn look_at_idle(&self) {
+        let mut backends = self.backends();
+        for backend in backends.iter_mut() {
+            backend.idle.retain(|kept| kept.channel.stream().is_quiet());
+        }
+    }
+
+    /// Notes that a backend has a request less.
+    pub fn ended(&self, place: usize, now: Moment) {
+        self.backends()[place].used = now;
+    }
+
+    /// Lets the supervisor know, after the permit was given back.
+    pub fn ring(&self) {
+        if let Some(bell) = self.bell.get() {
+            (bell.0)();
+        }
+    }
+
+    fn backends(&self) -> MutexGuard<'_, Vec<Backend>> {
+        self.backends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The failing backend whose pause ends first, of those that were not tried.
+fn soonest(backends: &[Backend], tried: Tried) -> Option<usize> {
+    let failing = backends
+        .iter()
+        .enumerate()
+        .filter_map(|(place, backend)| match backend.health {
+            Health::Failing { until, .. } if !tried.has(place) => Some((until, place)),
+            _ => None,
+        });
+    failing.min().map(|(_, place)| place)
+}
+
+fn has_withdrawn(backends: &[Backend], tried: Tried) -> bool {
+    let mut places = backends.iter().enumerate();
+    places.any(|(place, backend)| backend.health == Health::Withdrawn && !tried.has(place))
+}
