@@ -82,6 +82,19 @@ pub enum Application {
     Exec(ExecProgram),
 }
 
+/// As the line at the start tells of it.
+impl fmt::Display for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Application::Backends(addresses) => {
+                let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+                f.write_str(&shown.join(","))
+            }
+            Application::Exec(program) => write!(f, "exec:{}", program.program.display()),
+        }
+    }
+}
+
 /// Where an application listens. Displays as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum BackendAddress {

@@ -53,6 +53,36 @@ impl Script {
         Script::direct(program.to_owned(), name.as_bytes().to_vec(), path_info)
     }
 
+    /// What an application that answers everything below a prefix is asked for.
+    #[cfg(feature = "fastcgi")]
+    pub fn of_application(root: Option<&Path>, prefix: &str, rest: &[u8], path: &[u8]) -> Script {
+        let mut script = Script::single(Path::new(""), prefix, rest, path);
+        // It names a file only for applications that map URLs to files as the server does.
+        script.filename = match root {
+            Some(root) => {
+                let relative = path.strip_prefix(b"/").unwrap_or(path);
+                below(root, relative)
+            }
+            None => PathBuf::new(),
+        };
+        script
+    }
+
+    /// What an authorizer is asked about: `path`, whatever it leads to.
+    #[cfg(feature = "fastcgi")]
+    pub fn guard(path: &[u8]) -> Script {
+        Script {
+            program: PathBuf::new(),
+            arguments: Vec::new(),
+            folder: PathBuf::new(),
+            filename: PathBuf::new(),
+            script_name: path.to_vec(),
+            path_info: Vec::new(),
+            is_interpreted: false,
+            is_nph: false,
+        }
+    }
+
     /// A file below a static route that an interpreter runs. `opened` is its name below `root`.
     pub fn interpreted(
         interpreter: &Path,

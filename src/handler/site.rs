@@ -5,12 +5,16 @@
 //! - A path under a CGI route yields a program's output or an error, never a file; the folders of CGI
 //!   routes are hidden from static routes that would contain them.
 
+#[cfg(feature = "fastcgi")]
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cache::Cache;
 use super::script::{self, Script};
 use super::static_file::{self, StaticRoot};
+#[cfg(feature = "fastcgi")]
+use crate::config::Duty;
 use crate::config::{CgiRoute, Settings, StartError, StaticRoute, Symlinks};
 use crate::proto::Reason;
 use crate::proto::uri::path::UrlPath;
@@ -21,8 +25,10 @@ use crate::sys::beneath::{Links, Root};
 #[derive(Debug)]
 pub struct Site {
     routes: Routes<Mount>,
-    /// The interpreters of extension routes.
-    interpreters: Arc<Routes<PathBuf>>,
+    /// What runs or answers for the files of extension routes.
+    runners: Arc<Routes<Runner>>,
+    #[cfg(feature = "fastcgi")]
+    guards: Vec<Guard>,
     statics: Vec<StaticRoot>,
     default_static: Option<usize>,
     /// Small files, kept in memory.
@@ -39,6 +45,27 @@ enum Mount {
     Programs(Root),
     /// One program.
     Program(PathBuf),
+    /// The application with this number.
+    #[cfg(feature = "fastcgi")]
+    Application(usize),
+}
+
+/// What a file extension leads to.
+#[derive(Debug)]
+enum Runner {
+    /// A program that runs files.
+    Interpreter(PathBuf),
+    /// The application with this number.
+    #[cfg(feature = "fastcgi")]
+    Application(usize),
+}
+
+/// An authorizer, and what it guards.
+#[cfg(feature = "fastcgi")]
+#[derive(Debug)]
+struct Guard {
+    key: RouteKey,
+    application: usize,
 }
 
 /// What a path leads to.
@@ -48,6 +75,9 @@ pub enum Resource<'s, 'p> {
     File(&'s StaticRoot, &'p [u8]),
     /// A program.
     Script(Box<Script>),
+    /// The application with this number, and what it is asked for.
+    #[cfg(feature = "fastcgi")]
+    Application(usize, Box<Script>),
 }
 
 impl Site {
@@ -57,7 +87,7 @@ impl Site {
     pub fn open(settings: &Settings) -> Result<Site, StartError> {
         let statics = static_routes(settings);
         let cgis = cgi_routes(settings);
-        if statics.is_empty() && cgis.is_empty() {
+        if statics.is_empty() && cgis.is_empty() && !has_applications(settings) {
             return Err(StartError::wrong(
                 "ROOT",
                 settings.root.display(),
@@ -65,7 +95,7 @@ impl Site {
             ));
         }
         let mut routes = Routes::new();
-        let mut interpreters = Routes::new();
+        let mut runners = Routes::new();
         let mut hidden = Vec::new();
         let mut clauses = Vec::new();
         for StaticRoute { prefix, folder } in &statics {
@@ -83,13 +113,17 @@ impl Site {
                 RouteKey::Extension(extension) => {
                     let interpreter = open_interpreter(route)?;
                     clauses.push(format!("runs *{extension} with {}", interpreter.display()));
-                    interpreters.insert_extension(extension, interpreter);
+                    runners.insert_extension(extension, Runner::Interpreter(interpreter));
                 }
             }
         }
+        #[cfg(feature = "fastcgi")]
+        let guards = mount_applications(settings, &mut routes, &mut runners, &mut clauses);
         let mut site = Site {
             routes,
-            interpreters: Arc::new(interpreters),
+            runners: Arc::new(runners),
+            #[cfg(feature = "fastcgi")]
+            guards,
             statics: Vec::new(),
             default_static: None,
             cache: Cache::new(),
@@ -132,12 +166,12 @@ impl Site {
         // Only those that can be reached: each costs a look at every file that is opened.
         let is_reachable =
             |path: &&PathBuf| links == Links::Follow || path.starts_with(root.path());
-        let interpreters = Arc::clone(&self.interpreters);
+        let runners = Arc::clone(&self.runners);
         self.statics.push(StaticRoot {
             number,
             index: settings.index.clone(),
             listing: settings.listing,
-            is_script: Box::new(move |name| interpreters.extension_of(name).is_some()),
+            is_script: Box::new(move |name| runners.extension_of(name).is_some()),
             hidden: hidden.iter().filter(is_reachable).cloned().collect(),
             root,
         });
@@ -166,8 +200,8 @@ impl Site {
         match found.target {
             Mount::Files(number) => {
                 let root = self.statics.get(*number).ok_or(Reason::RouteNone)?;
-                if let Some(script) = self.find_interpreted(root, found.prefix, found.rest) {
-                    return Ok(Resource::Script(Box::new(script)));
+                if let Some(resource) = self.find_interpreted(root, found.prefix, found.rest) {
+                    return Ok(resource);
                 }
                 Ok(Resource::File(root, found.rest))
             }
@@ -180,24 +214,127 @@ impl Site {
                 found.rest,
                 path.as_bytes(),
             )))),
+            #[cfg(feature = "fastcgi")]
+            Mount::Application(number) => {
+                let root = self.document_root().map(|root| root.root.path());
+                let script =
+                    Script::of_application(root, found.prefix, found.rest, path.as_bytes());
+                Ok(Resource::Application(*number, Box::new(script)))
+            }
         }
     }
 
-    fn find_interpreted(&self, root: &StaticRoot, prefix: &str, rest: &[u8]) -> Option<Script> {
-        if !self.interpreters.has_extension_routes() {
+    fn find_interpreted<'s, 'p>(
+        &'s self,
+        root: &StaticRoot,
+        prefix: &str,
+        rest: &[u8],
+    ) -> Option<Resource<'s, 'p>> {
+        if !self.runners.has_extension_routes() {
             return None;
         }
         let found = static_file::find_script(root, rest)?;
-        let interpreter = self.interpreters.extension_of(&found.path)?;
+        let runner = self.runners.extension_of(&found.path)?;
         let script_name = [prefix.as_bytes(), found.path.as_slice()].concat();
-        Some(Script::interpreted(
-            interpreter,
-            &root.root,
-            &found.path,
-            script_name,
-            found.path_info,
-        ))
+        let script = |interpreter: &Path| {
+            Box::new(Script::interpreted(
+                interpreter,
+                &root.root,
+                &found.path,
+                script_name,
+                found.path_info,
+            ))
+        };
+        Some(match runner {
+            Runner::Interpreter(interpreter) => Resource::Script(script(interpreter)),
+            #[cfg(feature = "fastcgi")]
+            Runner::Application(number) => Resource::Application(*number, script(Path::new(""))),
+        })
     }
+
+    /// The applications that have to let a request for this resource through, outermost first.
+    #[cfg(feature = "fastcgi")]
+    pub fn guards(&self, path: &UrlPath<'_>, resource: &Resource<'_, '_>) -> Vec<usize> {
+        let guards = self.guards.iter();
+        guards
+            .filter(|guard| guard.watches(path, resource))
+            .map(|guard| guard.application)
+            .collect()
+    }
+}
+
+#[cfg(feature = "fastcgi")]
+fn has_applications(settings: &Settings) -> bool {
+    let mut routes = settings.fastcgi.routes.iter();
+    routes.any(|route| route.duty == Duty::Respond)
+}
+
+#[cfg(not(feature = "fastcgi"))]
+fn has_applications(_: &Settings) -> bool {
+    false
+}
+
+#[cfg(feature = "fastcgi")]
+impl Guard {
+    fn watches(&self, path: &UrlPath<'_>, resource: &Resource<'_, '_>) -> bool {
+        let extension = match &self.key {
+            RouteKey::Prefix(prefix) => {
+                let path = path.as_bytes();
+                let folder = prefix.as_bytes();
+                return path.starts_with(folder) || folder.strip_suffix(b"/") == Some(path);
+            }
+            RouteKey::Extension(extension) => extension.as_bytes(),
+        };
+        let has_it = |name: &[u8]| {
+            let at = name.len().checked_sub(extension.len());
+            at.is_some_and(|at| name[at..].eq_ignore_ascii_case(extension))
+        };
+        match resource {
+            Resource::Script(script) | Resource::Application(_, script) => {
+                has_it(script.filename.as_os_str().as_bytes())
+            }
+            Resource::File(root, _) if path.is_folder() => {
+                root.index.iter().any(|name| has_it(name.as_bytes()))
+            }
+            Resource::File(..) => has_it(path.as_bytes()),
+        }
+    }
+}
+
+/// Adds the applications to the routes, and returns the authorizers, those of shorter prefixes first.
+#[cfg(feature = "fastcgi")]
+fn mount_applications(
+    settings: &Settings,
+    routes: &mut Routes<Mount>,
+    runners: &mut Routes<Runner>,
+    clauses: &mut Vec<String>,
+) -> Vec<Guard> {
+    let mut guards = Vec::new();
+    for (number, route) in settings.fastcgi.routes.iter().enumerate() {
+        let application = &route.application;
+        match (route.duty, &route.key) {
+            (Duty::Authorize, key) => {
+                clauses.push(format!("asks {application} about {key}"));
+                guards.push(Guard {
+                    key: key.clone(),
+                    application: number,
+                });
+            }
+            (Duty::Respond, RouteKey::Prefix(prefix)) => {
+                clauses.push(format!("sends {prefix} to {application}"));
+                routes.insert_prefix(prefix, Mount::Application(number));
+            }
+            (Duty::Respond, RouteKey::Extension(extension)) => {
+                clauses.push(format!("sends *{extension} to {application}"));
+                runners.insert_extension(extension, Runner::Application(number));
+            }
+        }
+    }
+    guards.sort_by_key(|guard| match &guard.key {
+        RouteKey::Prefix(prefix) => prefix.len(),
+        RouteKey::Extension(_) => usize::MAX,
+    });
+    guards
 }
 
 /// The static routes as given, or ROOT/www where it exists.

@@ -29,6 +29,9 @@ use std::time::Duration;
 
 use super::access_log::Entry;
 use super::body::BodyState;
+use super::exchange::Course;
+#[cfg(feature = "fastcgi")]
+use super::exchange::Forward;
 use super::worker::Worker;
 use crate::handler::admission::Ticket;
 use crate::handler::pace::Pace;
@@ -87,8 +90,11 @@ enum Stage {
     Head,
     /// The body of a request is being received.
     Body(Box<(Pending, BodyState)>),
-    /// A request waits for its turn to run a program.
-    Waiting(Box<(Pending, Ticket)>),
+    /// A request waits for its turn to be served by a program or an application.
+    Waiting(Box<(Pending, Course, Ticket)>),
+    /// A request is at an application.
+    #[cfg(feature = "fastcgi")]
+    Forwarded(Box<(Pending, Box<Forward>)>),
     /// A response is being sent.
     Sending(Then),
     /// The answer was given; what the client still sends is dropped.
@@ -200,6 +206,8 @@ impl Connection {
                 }
                 Stage::Body(_) => self.receive_body(worker),
                 Stage::Waiting(_) => self.await_turn(worker),
+                #[cfg(feature = "fastcgi")]
+                Stage::Forwarded(_) => self.forward(worker),
                 Stage::Sending(then) => {
                     let then = *then;
                     self.send(then, worker)
@@ -240,12 +248,18 @@ impl Connection {
             }
             Stage::Body(stage) => self.refuse(stage.0.head, Reason::BodyTimeout, worker),
             Stage::Waiting(stage) => {
-                let (pending, ticket) = *stage;
+                let (pending, course, ticket) = *stage;
                 drop(ticket);
                 if self.input_ended {
                     return self.lose_pending(&pending, worker);
                 }
-                self.refuse(pending.head, Reason::CgiBusy, worker)
+                self.refuse(pending.head, course.busy(), worker)
+            }
+            // It has deadlines of its own, and looks at them itself.
+            #[cfg(feature = "fastcgi")]
+            stage @ Stage::Forwarded(_) => {
+                self.stage = stage;
+                Step::Again
             }
             Stage::Sending(_) => {
                 // What the kernel still holds for this client is dropped with the connection.

@@ -1,14 +1,24 @@
 //! One exchange: from a whole request to its response, in a straight line.
 //!
-//! Shape: [`answer`] resolves the path and has a file sent or a program run, through a [`Reply`];
-//! [`refuse`] answers what cannot be gone on with.
+//! Shape: [`answer`] resolves the path and has a file sent, a program run or an application asked, through
+//! a [`Reply`]; [`refuse`] answers what cannot be gone on with. What has to wait leaves the exchange as a
+//! [`Course`], from which it is taken up again.
 //! Rules: a local redirect of a program is resolved again as a GET without a body, at most
 //! [`REDIRECTS_MAX`] times. A client learns a status and an id; what went wrong inside is in the log
 //! under that id.
 
+mod course;
+mod errors;
+#[cfg(feature = "fastcgi")]
+mod forward;
 mod variables;
 
 use std::net::SocketAddr;
+
+pub use course::{Course, Turn};
+use errors::{ALLOWED, error_response};
+#[cfg(feature = "fastcgi")]
+pub use forward::{Client, Forward, go_on};
 
 use super::Server;
 use super::access_log::Entry;
@@ -17,7 +27,7 @@ use super::request::Request;
 use super::worker::Worker;
 use crate::handler::admission::{Admitted, Permit, Ticket};
 use crate::handler::cgi::{self, Outcome, Terms};
-use crate::handler::error_page::{self, Form, Frame};
+use crate::handler::error_page;
 use crate::handler::reply::{Draft, Envelope, Reply};
 use crate::handler::script::Script;
 use crate::handler::site::Resource;
@@ -26,21 +36,15 @@ use crate::handler::{Body, Response};
 use crate::proto::Reason;
 use crate::proto::cgi::arguments::indexed_query;
 use crate::proto::http::head::{RequestHead, Version};
-use crate::proto::http::negotiate::prefers_html;
 use crate::proto::http::persist::{self, Persistence};
 use crate::proto::http::response::{Connection as ConnectionField, ResponseHead};
 use crate::proto::http::status::StatusCode;
 use crate::proto::uri::path::UrlPath;
 use crate::proto::uri::target::Target;
+use crate::sys::spool::Spool;
 
 /// How many local redirects may follow one another.
 const REDIRECTS_MAX: usize = 10;
-
-/// What a client that finds all programs busy is told to wait, in seconds.
-const RETRY_AFTER: &str = "2";
-
-/// What a server of files and programs understands, for OPTIONS and refused methods.
-const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS";
 
 /// What came of a request.
 #[derive(Debug)]
@@ -54,61 +58,39 @@ pub enum Answer {
     },
     /// The head is not in order, and nothing was given.
     Refused(Reason),
-    /// All programs are busy: this is its place in the line.
-    Wait(Ticket),
+    /// Whoever is to answer is busy: this is its place in the line.
+    Wait(Box<Course>, Ticket),
+    /// An application was asked.
+    #[cfg(feature = "fastcgi")]
+    Forwarded(Box<Forward>),
 }
 
-/// Answers a whole request.
+/// Answers a whole request, or goes on with it where its turn has come.
 pub fn answer(
     connection: &mut Connection,
-    pending: &mut Pending,
-    permit: Option<Permit>,
+    pending: &Pending,
+    turn: Turn,
     worker: &mut Worker<'_>,
 ) -> Answer {
-    let head = &pending.head;
-    let request = match Request::read(head) {
-        Ok(request) => request,
+    let mut exchange = match Exchange::of(connection, pending, worker) {
+        Ok(exchange) => exchange,
         Err(reason) => return Answer::Refused(reason),
     };
-    let mut exchange = Exchange {
-        server: worker.server,
-        number: connection.number,
-        listener: connection.listener,
-        peer: connection.peer,
-        is_head: head.method() == "HEAD",
-        request,
-        id: None,
-        now: worker.seconds(),
+    let draft = Draft::new(exchange.envelope(pending, worker));
+    let mut reply = connection.reply(&worker.server.room, draft);
+    let given = match turn {
+        Turn::First if exchange.request.is_pathless() => exchange.give_pathless(&mut reply),
+        Turn::First => exchange.give(&mut reply, None, worker),
+        Turn::Come(course, permit) => {
+            exchange.course = *course;
+            exchange.give(&mut reply, permit, worker)
+        }
+        Turn::Never(course) => {
+            exchange.course = *course;
+            Given::Answered(exchange.give_error(&mut reply, Reason::FastcgiDown))
+        }
     };
-    let goes_on = persist::of_request(head) == Persistence::Keep;
-    let keeps = goes_on && !pending.is_unread && !worker.server.is_stopping();
-    let envelope = Envelope {
-        version: head.version(),
-        is_head: exchange.is_head,
-        connection: connection_field(keeps, head.version()),
-        date: worker.date(),
-    };
-    let mut reply = connection.reply(&worker.server.room, Draft::new(envelope));
-    let body = pending.body.as_ref();
-    let reason = match exchange.give(&mut reply, body, permit, worker) {
-        Given::Answered(reason) => reason,
-        Given::Wait(ticket) => return Answer::Wait(ticket),
-    };
-    let mut entry = worker.entry(exchange.peer, head.request_line(), head, pending.started);
-    if let Some(entry) = &mut entry {
-        let untold = reason.map_or(StatusCode::OK, Reason::status);
-        entry.status = reply.status().unwrap_or(untold);
-        entry.body_len = reply.body_len();
-        entry.reason = reason;
-    }
-    let then = match reply.closes() {
-        _ if pending.is_unread => Then::Linger,
-        // Its next request, unread, would turn the close into a reset.
-        true if goes_on => Then::Linger,
-        true => Then::Close,
-        false => Then::Keep,
-    };
-    Answer::Given { entry, then }
+    exchange.conclude(given, reply, pending, worker)
 }
 
 /// Answers a request that cannot be gone on with; the connection is to be closed. The head may be
@@ -154,6 +136,8 @@ pub fn refuse(
 enum Given {
     Answered(Option<Reason>),
     Wait(Ticket),
+    #[cfg(feature = "fastcgi")]
+    Forwarded(forward::Parked),
 }
 
 /// What all steps of one exchange know.
@@ -162,80 +146,142 @@ struct Exchange<'e> {
     number: u32,
     listener: usize,
     peer: Option<SocketAddr>,
-    is_head: bool,
     request: Request<'e>,
-    id: Option<String>,
+    body: Option<&'e Spool>,
     now: u64,
+    /// How far it has come.
+    course: Course,
 }
 
-/// A resource to be answered with: that of the request, or that of a local redirect.
+/// A resource to be answered with: that of the request, or one that stands in for it.
 struct Subject<'t> {
     target: Target<'t>,
     request_uri: &'t [u8],
     method: &'t str,
-    body: Option<&'t crate::sys::spool::Spool>,
+    body: Option<&'t Spool>,
     is_redirected: bool,
 }
 
 impl<'e> Exchange<'e> {
-    /// Gives the response.
+    /// The exchange that a request begins.
+    fn of(
+        connection: &Connection,
+        pending: &'e Pending,
+        worker: &Worker<'e>,
+    ) -> Result<Exchange<'e>, Reason> {
+        Ok(Exchange {
+            server: worker.server,
+            number: connection.number,
+            listener: connection.listener,
+            peer: connection.peer,
+            request: Request::read(&pending.head)?,
+            body: pending.body.as_ref(),
+            now: worker.seconds(),
+            course: Course::default(),
+        })
+    }
+
+    /// What the request decides about the head of its response.
+    fn envelope(&self, pending: &Pending, worker: &mut Worker<'_>) -> Envelope {
+        let head = self.request.head;
+        let goes_on = persist::of_request(head) == Persistence::Keep;
+        let keeps = goes_on && !pending.is_unread && !worker.server.is_stopping();
+        Envelope {
+            version: head.version(),
+            is_head: head.method() == "HEAD",
+            connection: connection_field(keeps, head.version()),
+            date: worker.date(),
+        }
+    }
+
+    /// Turns what came of it into what the connection has to know.
+    fn conclude(
+        self,
+        given: Given,
+        reply: Reply<'_>,
+        pending: &Pending,
+        worker: &mut Worker<'_>,
+    ) -> Answer {
+        let reason = match given {
+            Given::Answered(reason) => reason,
+            Given::Wait(ticket) => return Answer::Wait(Box::new(self.course), ticket),
+            #[cfg(feature = "fastcgi")]
+            Given::Forwarded(parked) => {
+                return Answer::Forwarded(Box::new(Forward::new(parked, reply, self.course)));
+            }
+        };
+        let head = self.request.head;
+        let mut entry = worker.entry(self.peer, head.request_line(), head, pending.started);
+        if let Some(entry) = &mut entry {
+            let untold = reason.map_or(StatusCode::OK, Reason::status);
+            entry.status = reply.status().unwrap_or(untold);
+            entry.body_len = reply.body_len();
+            entry.reason = reason;
+        }
+        let goes_on = persist::of_request(head) == Persistence::Keep;
+        let then = match reply.closes() {
+            _ if pending.is_unread => Then::Linger,
+            // Its next request, unread, would turn the close into a reset.
+            true if goes_on => Then::Linger,
+            true => Then::Close,
+            false => Then::Keep,
+        };
+        Answer::Given { entry, then }
+    }
+
+    /// Gives the response, from where the course has come to.
     fn give(
         &mut self,
         reply: &mut Reply<'_>,
-        body: Option<&crate::sys::spool::Spool>,
         permit: Option<Permit>,
         worker: &mut Worker<'_>,
     ) -> Given {
-        if self.request.is_pathless() {
-            return self.give_pathless(reply);
-        }
-        let head = self.request.head;
-        let target = self.request.target;
-        let subject = Subject {
-            target,
-            request_uri: &origin_form(&target),
-            method: head.method(),
-            body,
-            is_redirected: false,
-        };
         let mut permit = permit;
-        let mut outcome = match self.give_subject(&subject, reply, &mut permit, worker) {
-            Step::Wait(ticket) => return Given::Wait(ticket),
-            Step::Over(outcome) => outcome,
-        };
-        for _ in 0..REDIRECTS_MAX {
-            let Outcome::LocalRedirect(location) = outcome else {
-                break;
-            };
-            outcome = match Target::parse("GET", &location) {
-                Ok(target) => {
-                    let subject = Subject {
-                        target,
-                        request_uri: &origin_form(&target),
-                        method: "GET",
-                        body: None,
-                        is_redirected: true,
-                    };
-                    // The permit of the first program serves the next one.
-                    match self.give_subject(&subject, reply, &mut permit, worker) {
-                        Step::Wait(_) => Outcome::Failed(Reason::CgiBusy),
-                        Step::Over(outcome) => outcome,
-                    }
+        let step = self.take_step(reply, &mut permit, worker);
+        self.follow(step, reply, permit, worker)
+    }
+
+    /// Goes on until the response is given, or something has to be waited for.
+    fn follow(
+        &mut self,
+        step: Step,
+        reply: &mut Reply<'_>,
+        mut permit: Option<Permit>,
+        worker: &mut Worker<'_>,
+    ) -> Given {
+        let mut step = step;
+        loop {
+            let outcome = match step {
+                Step::Over(outcome) => outcome,
+                Step::Wait(ticket) => return Given::Wait(ticket),
+                #[cfg(feature = "fastcgi")]
+                Step::Forwarded(parked) => return Given::Forwarded(parked),
+                #[cfg(feature = "fastcgi")]
+                Step::Again => {
+                    step = self.take_step(reply, &mut permit, worker);
+                    continue;
                 }
-                Err(_) => Outcome::Failed(Reason::CgiLocation),
             };
+            let reason = match outcome {
+                Outcome::LocalRedirect(_) if self.course.redirects >= REDIRECTS_MAX => {
+                    self.give_error(reply, Reason::CgiRedirects)
+                }
+                Outcome::LocalRedirect(location) => {
+                    self.course.redirect(location);
+                    // The permit of the first program serves the next one.
+                    step = self.take_step(reply, &mut permit, worker);
+                    continue;
+                }
+                Outcome::Answered(reason) => reason,
+                Outcome::Cut(reason) => Some(reason),
+                Outcome::Failed(reason @ (Reason::ClientGone | Reason::ClientSlow)) => {
+                    reply.cut(); // Nobody is left to be told.
+                    Some(reason)
+                }
+                Outcome::Failed(reason) => self.give_error(reply, reason),
+            };
+            return Given::Answered(reason);
         }
-        drop(permit);
-        Given::Answered(match outcome {
-            Outcome::Answered(reason) => reason,
-            Outcome::Cut(reason) => Some(reason),
-            Outcome::Failed(reason @ (Reason::ClientGone | Reason::ClientSlow)) => {
-                reply.cut(); // Nobody is left to be told.
-                Some(reason)
-            }
-            Outcome::Failed(reason) => self.give_error(reply, reason),
-            Outcome::LocalRedirect(_) => self.give_error(reply, Reason::CgiRedirects),
-        })
     }
 
     fn give_pathless(&mut self, reply: &mut Reply<'_>) -> Given {
@@ -252,6 +298,38 @@ impl<'e> Exchange<'e> {
         Given::Answered(self.give_error(reply, Reason::MethodRefused))
     }
 
+    /// Takes the next step: resolves what the course is at, and has it answered.
+    fn take_step(
+        &mut self,
+        reply: &mut Reply<'_>,
+        permit: &mut Option<Permit>,
+        worker: &mut Worker<'_>,
+    ) -> Step {
+        let own_target = self.request.target;
+        let own_uri = origin_form(&own_target);
+        let location = self.course.location.clone();
+        let subject = match &location {
+            None => Subject {
+                target: own_target,
+                request_uri: &own_uri,
+                method: self.request.head.method(),
+                body: self.body,
+                is_redirected: false,
+            },
+            Some(location) => match Target::parse("GET", location) {
+                Ok(target) => Subject {
+                    target,
+                    request_uri: location,
+                    method: "GET",
+                    body: None,
+                    is_redirected: true,
+                },
+                Err(_) => return Step::failed(Reason::CgiLocation),
+            },
+        };
+        self.give_subject(&subject, reply, permit, worker)
+    }
+
     fn give_subject(
         &mut self,
         subject: &Subject<'_>,
@@ -264,7 +342,8 @@ impl<'e> Exchange<'e> {
             Err(reason) => return Step::failed(reason),
         };
         let server = self.server;
-        match server.site.resolve(&path) {
+        let resource = match server.site.resolve(&path) {
+            Ok(resource) => resource,
             Err(reason) => {
                 if matches!(reason, Reason::CgiDenied | Reason::CgiNotExecutable) {
                     // The owner of the site is to mend this, and sees no more than the log.
@@ -272,9 +351,15 @@ impl<'e> Exchange<'e> {
                     let (id, code, meaning) = (self.id(), reason.code(), reason.meaning());
                     log::error!("{id} {path}: {code}: {meaning}");
                 }
-                Step::failed(reason)
+                return Step::failed(reason);
             }
-            Ok(Resource::File(root, rest)) => {
+        };
+        #[cfg(feature = "fastcgi")]
+        if let Some(step) = self.ask_guard(&path, &resource, subject, reply, permit, worker) {
+            return step;
+        }
+        match resource {
+            Resource::File(root, rest) => {
                 let file = FileRequest {
                     head: self.request.head,
                     method: subject.method,
@@ -289,17 +374,31 @@ impl<'e> Exchange<'e> {
                 reply.respond(response);
                 Step::Over(Outcome::Answered(reason))
             }
-            Ok(Resource::Script(script)) => {
-                if permit.is_none() {
+            Resource::Script(script) => {
+                if !permit
+                    .as_ref()
+                    .is_some_and(|permit| permit.is_of(&server.admission))
+                {
                     match server.admission.ask(self.number, |_| true) {
                         Admitted::Now(granted) => *permit = Some(granted),
-                        Admitted::Wait(ticket) => return Step::Wait(ticket),
+                        // A program that redirects gave its own turn for this one.
+                        Admitted::Wait(ticket) => return self.wait(ticket, Reason::CgiBusy),
                         Admitted::Full => return Step::failed(Reason::CgiBusy),
                     }
                 }
                 Step::Over(self.run(*script, subject, reply, worker))
             }
+            #[cfg(feature = "fastcgi")]
+            Resource::Application(number, script) => {
+                self.ask_application(number, &script, subject, reply, permit, worker)
+            }
         }
+    }
+
+    /// Waits in line; this is the reason where it comes to nothing.
+    fn wait(&mut self, ticket: Ticket, busy: Reason) -> Step {
+        self.course.busy = Some(busy);
+        Step::Wait(ticket)
     }
 
     /// Runs a program.
@@ -313,7 +412,8 @@ impl<'e> Exchange<'e> {
         let server = self.server;
         let id = self.id();
         let name = format!("{id} {}", String::from_utf8_lossy(&script.script_name));
-        if let Err(reason) = self.fill(&mut worker.variables, &script, subject, reply) {
+        let pass = server.settings.authorization;
+        if let Err(reason) = self.fill(&mut worker.variables, &script, subject, pass, reply) {
             return Outcome::Failed(reason);
         }
         for dropped in worker.variables.dropped() {
@@ -368,12 +468,13 @@ impl<'e> Exchange<'e> {
             return response;
         }
         let id = self.id();
-        let frame = frame(self.server, self.request.head, &id, self.now);
+        let frame = errors::frame(self.server, self.request.head, &id, self.now);
         error_page::explain(response, &frame)
     }
 
     fn id(&mut self) -> String {
-        self.id.get_or_insert_with(|| self.server.next_id()).clone()
+        let id = &mut self.course.id;
+        id.get_or_insert_with(|| self.server.next_id()).clone()
     }
 }
 
@@ -381,6 +482,12 @@ impl<'e> Exchange<'e> {
 enum Step {
     Over(Outcome),
     Wait(Ticket),
+    /// An application was asked, and its answer is waited for.
+    #[cfg(feature = "fastcgi")]
+    Forwarded(forward::Parked),
+    /// The course has changed: the next step is to be taken.
+    #[cfg(feature = "fastcgi")]
+    Again,
 }
 
 impl Step {
@@ -402,37 +509,5 @@ fn connection_field(keeps: bool, version: Version) -> ConnectionField {
         (false, _) => ConnectionField::Close,
         (true, Version::Http10) => ConnectionField::KeepAlive,
         (true, Version::Http11) => ConnectionField::Keep,
-    }
-}
-
-fn error_response(
-    server: &Server,
-    head: &RequestHead,
-    reason: Reason,
-    id: &str,
-    now: u64,
-) -> Response {
-    let mut response = error_page::error_response(reason, &frame(server, head, id, now));
-    match reason {
-        Reason::CgiBusy => response.head.field("Retry-After", RETRY_AFTER),
-        Reason::MethodRefused => response.head.field("Allow", ALLOWED),
-        _ => {}
-    }
-    response
-}
-
-fn frame<'f>(server: &'f Server, head: &RequestHead, id: &'f str, now: u64) -> Frame<'f> {
-    Frame {
-        request_id: id,
-        form: if prefers_html(head.field("accept")) {
-            Form::Html
-        } else {
-            Form::Text
-        },
-        site: server
-            .site
-            .document_root()
-            .map(|root| (root, &server.site.cache)),
-        now,
     }
 }

@@ -6,6 +6,8 @@
 //! the deadlines. The main thread waits for signals.
 
 mod access_log;
+#[cfg(feature = "fastcgi")]
+mod applications;
 mod body;
 mod connection;
 mod exchange;
@@ -29,6 +31,8 @@ use wakes::Wakes;
 use worker::Worker;
 
 use crate::config::{ListenAddress, Settings, StartError};
+#[cfg(feature = "fastcgi")]
+use crate::handler::fastcgi::{links::Links, pool::Pool};
 use crate::handler::site::Site;
 use crate::proto::http::head::HeadLimits;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
@@ -41,6 +45,10 @@ use crate::sys::watch::Halt;
 
 /// Tokens from here on name listeners; below, they are the numbers of slots.
 const LISTENER_TOKEN: u64 = 1 << 32;
+
+/// Tokens from here on are the numbers of connections to applications.
+#[cfg(feature = "fastcgi")]
+const APPLICATION_TOKEN: u64 = 1 << 33;
 
 /// The token of [`Wakes`].
 const WAKE_TOKEN: u64 = u64::MAX;
@@ -73,6 +81,11 @@ struct Server {
     parking: Arc<Parking>,
     listeners: Vec<Listener>,
     admission: Arc<Admission>,
+    /// The applications of the routes, in their order.
+    #[cfg(feature = "fastcgi")]
+    applications: Vec<Arc<Pool>>,
+    #[cfg(feature = "fastcgi")]
+    links: Arc<Links>,
     seats: Seats,
     access_log: AccessLog,
     room: Arc<Room>,
@@ -136,6 +149,10 @@ impl Server {
         }
         let waking = Arc::clone(&parking);
         let wake = Wake(Arc::new(move |number| waking.wakes.push(number)));
+        #[cfg(feature = "fastcgi")]
+        let links = applications::links(&settings.fastcgi, &parking);
+        #[cfg(feature = "fastcgi")]
+        let applications = applications::open(&settings.fastcgi, &links, &wake);
         Ok(Server {
             head_limits: HeadLimits {
                 max_len: settings.max_header,
@@ -145,6 +162,10 @@ impl Server {
             parking,
             listeners,
             admission: Arc::new(Admission::new(&[settings.max_processes], wake)),
+            #[cfg(feature = "fastcgi")]
+            applications,
+            #[cfg(feature = "fastcgi")]
+            links,
             seats: Seats::new(settings.threads),
             access_log,
             room: Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool)),
@@ -217,6 +238,11 @@ impl Server {
             let _ = self.parking.poller.forget(listener);
             let _ = listener.stop();
         }
+        self.wake_all();
+    }
+
+    /// Has every connection looked at.
+    fn wake_all(&self) {
         for number in self.parking.table.used() {
             self.parking.wakes.push(number);
         }
@@ -231,6 +257,7 @@ impl Server {
             log::info!("stopping with {} connections still open", table.live());
         }
         self.halt.order();
+        self.wake_all();
         self.wait_until(HALT_GRACE, || self.admission.running() == 0);
         // For what can be told at once to those whose programs were ended.
         self.wait_until(LAST_WORDS, || table.live() == 0);
@@ -251,6 +278,8 @@ impl Server {
             .min(settings.idle_timeout)
             .min(settings.send_timeout)
             .min(Duration::from_secs(4));
+        #[cfg(feature = "fastcgi")]
+        let shortest = shortest.min(applications::shortest_wait(&settings.fastcgi));
         let tick = (shortest / 4).max(Duration::from_millis(10));
         while !self.halt.wait(tick) {
             let now = self.clock.now();
@@ -261,6 +290,8 @@ impl Server {
                 self.accept_again.store(Moment::NEVER.0, Ordering::Relaxed);
                 self.accept_all();
             }
+            #[cfg(feature = "fastcgi")]
+            self.applications.iter().for_each(|pool| pool.expire(now));
             // A connection comes to count as idle without an event.
             self.resume_accepting();
         }

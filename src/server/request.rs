@@ -51,7 +51,8 @@ impl<'h> Request<'h> {
         let Ok(path) = UrlPath::decode(self.target.path) else {
             return false;
         };
-        !self.is_pathless() && matches!(server.site.resolve(&path), Ok(Resource::Script(_)))
+        !self.is_pathless()
+            && !matches!(server.site.resolve(&path), Err(_) | Ok(Resource::File(..)))
     }
 }
 

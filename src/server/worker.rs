@@ -8,9 +8,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(feature = "fastcgi")]
+use super::APPLICATION_TOKEN;
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
+#[cfg(feature = "fastcgi")]
+use crate::handler::fastcgi::links::Concerned;
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
 use crate::proto::http::head::RequestHead;
@@ -81,6 +85,8 @@ impl<'s> Worker<'s> {
                         self.attend(number, false);
                     }
                 }
+                #[cfg(feature = "fastcgi")]
+                Ok(woken) if woken.token >= APPLICATION_TOKEN => self.attend_application(woken),
                 Ok(woken) if woken.token >= LISTENER_TOKEN => {
                     // There are at most as many as the operator named.
                     self.accept((woken.token - LISTENER_TOKEN) as usize);
@@ -186,6 +192,17 @@ impl<'s> Worker<'s> {
         self.server
             .access_log
             .write(entry, self.server.clock.micros());
+    }
+
+    /// Something happened on a connection to an application.
+    #[cfg(feature = "fastcgi")]
+    fn attend_application(&mut self, woken: Woken) {
+        // Tokens from there on are numbers of links.
+        let link = (woken.token - APPLICATION_TOKEN) as u32;
+        match self.server.links.concerned(link, woken.hung_up) {
+            Concerned::Client(number) => self.attend(number, false),
+            Concerned::Pool(number) => self.server.applications[number as usize].look_at_idle(),
+        }
     }
 
     fn attend(&mut self, number: u32, hung_up: bool) {

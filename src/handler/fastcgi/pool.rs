@@ -17,7 +17,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::connect::{self, Address, Connecting};
+use super::connect::{Address, Connecting};
 use super::links::{Channel, Links};
 use crate::handler::admission::{Admission, Admitted, Permit, Ticket, Wake};
 use crate::sys::clock::Moment;

@@ -37,7 +37,6 @@ use crate::sys::buffer::Buffer;
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::{Flushed, Outgoing};
 use crate::sys::spool::{Content, Spool};
-use crate::sys::stream::Stream;
 
 /// How often a full queue of connections is tried.
 const QUEUE_RETRY: Duration = Duration::from_millis(50);
@@ -213,7 +212,7 @@ impl Run {
     /// Goes on as far as it goes without waiting.
     pub fn drive(&mut self, reply: &mut Reply<'_>, means: &mut Means<'_>) -> Driven {
         match self.step(reply, means) {
-            Ok(None) => Driven::Parked(self.deadline()),
+            Ok(None) => Driven::Parked(self.deadline(means.now)),
             Ok(Some(driven)) => driven,
             Err(reason) => Driven::Ended(self.fail(reason, "", reply, means.now)),
         }
@@ -511,11 +510,12 @@ impl Run {
     }
 
     /// When something must have happened.
-    fn deadline(&self) -> Moment {
+    fn deadline(&self, now: Moment) -> Moment {
         let client = self.pace.as_ref().map_or(Moment::NEVER, Pace::ends);
-        let application = match self.is_connecting() {
-            true => self.connect_ends,
-            false => self.silence_ends,
+        let application = match &self.channel {
+            None => self.connect_ends.min(now + QUEUE_RETRY),
+            Some(_) if self.is_connecting() => self.connect_ends,
+            Some(_) => self.silence_ends,
         };
         application
             .min(client)
@@ -649,12 +649,6 @@ impl Run {
             true => Ended::Elsewhere(reason),
             false => Ended::Over(Outcome::Failed(reason)),
         }
-    }
-
-    /// The connection's stream, for tests.
-    #[cfg(test)]
-    pub(super) fn stream(&self) -> Option<&Stream> {
-        self.channel.as_ref().map(Channel::stream)
     }
 }
 

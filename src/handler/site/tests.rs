@@ -65,6 +65,13 @@ fn lead(folder: &TempDir, site: &Site, path: &str) -> String {
             String::from_utf8_lossy(&script.script_name),
             String::from_utf8_lossy(&script.path_info)
         ),
+        #[cfg(feature = "fastcgi")]
+        Ok(Resource::Application(number, script)) => format!(
+            "application {number}: {} = {} + {}",
+            script.filename.display(),
+            String::from_utf8_lossy(&script.script_name),
+            String::from_utf8_lossy(&script.path_info)
+        ),
     };
     text.replace(folder.path().to_str().unwrap(), "{}")
 }

@@ -6,8 +6,8 @@
 //!
 //! Rules:
 //! - A name stands once, and he who is trusted more sets it first: the server itself, then the
-//!   request's fields (`HTTP_*`), the operator's `--env`, the default `PATH`. Nothing replaces what
-//!   the server computed (CVE-2025-65082).
+//!   request's fields (`HTTP_*`), authorizers, the operator's `--env`, the default `PATH`. Nothing
+//!   replaces what the server computed (CVE-2025-65082).
 //! - A request names no variable outside `HTTP_*`, and only by letters, digits and dashes: any
 //!   other character would let one field stand in for another (`X_Real_IP` for `X-Real-IP`).
 //! - `Proxy` never becomes `HTTP_PROXY`, which HTTP clients obey (httpoxy). A value that begins
@@ -63,6 +63,8 @@ pub struct ScriptRequest<'a> {
     pub auth: Option<Authenticated<'a>>,
     /// Whether the operator lets the program see the client's credentials.
     pub pass_authorization: Authorization,
+    /// What authorizers tell of the request, name and value.
+    pub granted: &'a [(Vec<u8>, Vec<u8>)],
     /// The operator's variables, name and value. Of two with one name the last stands.
     pub extra: &'a [(Vec<u8>, Vec<u8>)],
 }
@@ -146,7 +148,8 @@ impl MetaVariables {
         self.set_request(request, content_type);
         self.set_customary(request);
         self.set_fields(request.pass_authorization, fields);
-        for (name, value) in request.extra.iter().rev() {
+        let extra = request.extra.iter().rev();
+        for (name, value) in request.granted.iter().rev().chain(extra) {
             self.set_absent(name, value);
         }
         self.set_absent(b"PATH", DEFAULT_PATH.as_bytes());

@@ -23,6 +23,15 @@ pub enum RouteKey {
     Extension(String),
 }
 
+impl std::fmt::Display for RouteKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            RouteKey::Prefix(prefix) => f.write_str(prefix),
+            RouteKey::Extension(extension) => write!(f, "*{extension}"),
+        }
+    }
+}
+
 impl RouteKey {
     /// Reads a prefix or an extension; `None` where the text is neither.
     ///

@@ -6,6 +6,7 @@ use super::{Connection, Next, Pending, Stage, Step, Then};
 use crate::proto::http::head::RequestHead;
 use crate::proto::{Parsed, Reason};
 use crate::server::body::{BodyState, Received};
+use crate::server::exchange::Turn;
 use crate::server::request::body_wanted;
 use crate::server::worker::Worker;
 use crate::sys::clock::Moment;
@@ -71,14 +72,14 @@ impl Connection {
         };
         let wanted = match body_wanted(&pending.head, worker.server) {
             Ok(Some(wanted)) => wanted,
-            Ok(None) => return self.answer(pending, None, worker),
+            Ok(None) => return self.answer(pending, Turn::First, worker),
             Err(reason) => return self.refuse(pending.head, reason, worker),
         };
         let (max_body, room) = (worker.server.settings.max_body, &worker.server.room);
         match BodyState::new(wanted, max_body, room, worker.now()) {
             None => {
                 pending.is_unread = true;
-                self.answer(pending, None, worker)
+                self.answer(pending, Turn::First, worker)
             }
             Some(body) => {
                 if body.is_asked_for() && self.consumed == self.input.len() {
@@ -112,11 +113,11 @@ impl Connection {
                 Ok(Received::All { used, spool }) => {
                     self.consumed += used;
                     pending.body = spool;
-                    return self.answer(pending, None, worker);
+                    return self.answer(pending, Turn::First, worker);
                 }
                 Ok(Received::Enough) => {
                     pending.is_unread = true;
-                    return self.answer(pending, None, worker);
+                    return self.answer(pending, Turn::First, worker);
                 }
                 Err(reason) => return self.refuse(pending.head, reason, worker),
             }
@@ -158,7 +159,7 @@ impl Connection {
 
     /// Learns whether a client that has hung up did so in both directions, which is an error.
     pub(super) fn look_for_end(&mut self) -> io::Result<()> {
-        if self.hung_up && !self.input_ended && self.input.len() < READ_LEAST {
+        if self.hung_up && self.input.len() < READ_LEAST {
             self.read(READ_LEAST)?;
         }
         Ok(())

@@ -4,11 +4,12 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use super::{Connection, HALF_CLOSED_GRACE, Next, Pending, Stage, Step, Then};
-use crate::handler::admission::Permit;
 use crate::handler::pace::Pace;
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
-use crate::server::exchange::{self, Answer};
+use crate::server::exchange::{self, Answer, Turn};
+#[cfg(feature = "fastcgi")]
+use crate::server::exchange::{Client, Forward};
 use crate::server::worker::Worker;
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::Flushed;
@@ -35,10 +36,13 @@ impl Connection {
         let Stage::Waiting(stage) = std::mem::replace(&mut self.stage, Stage::Head) else {
             return Step::Again;
         };
-        let (pending, ticket) = *stage;
+        let (pending, course, ticket) = *stage;
         if ticket.is_granted() {
-            self.deadline = Moment::NEVER;
-            return self.answer(pending, ticket.redeem(), worker);
+            let turn = Turn::Come(Box::new(course), ticket.redeem());
+            return self.answer(pending, turn, worker);
+        }
+        if ticket.is_dismissed() {
+            return self.answer(pending, Turn::Never(Box::new(course)), worker);
         }
         // Earlier responses need not wait for this one.
         let is_lost = self.outgoing.flush(&self.stream).is_err() || self.look_for_end().is_err();
@@ -48,31 +52,63 @@ impl Connection {
         if self.input_ended {
             self.deadline = self.deadline.min(worker.now() + HALF_CLOSED_GRACE);
         }
-        self.stage = Stage::Waiting(Box::new((pending, ticket)));
+        self.stage = Stage::Waiting(Box::new((pending, course, ticket)));
         Step::Done(Next::Park)
     }
 
     /// Has a whole request answered.
-    pub(super) fn answer(
-        &mut self,
-        mut pending: Pending,
-        permit: Option<Permit>,
-        worker: &mut Worker<'_>,
-    ) -> Step {
+    pub(super) fn answer(&mut self, pending: Pending, turn: Turn, worker: &mut Worker<'_>) -> Step {
+        self.deadline = Moment::NEVER;
         self.end_entry(worker);
-        match exchange::answer(self, &mut pending, permit, worker) {
+        let answer = exchange::answer(self, &pending, turn, worker);
+        self.act_on(answer, pending, worker)
+    }
+
+    /// Goes on with what came of a request.
+    fn act_on(&mut self, answer: Answer, pending: Pending, worker: &mut Worker<'_>) -> Step {
+        match answer {
             Answer::Given { entry, then } => {
                 self.entry = entry;
                 worker.head = pending.head;
                 self.after(then)
             }
             Answer::Refused(reason) => self.refuse(pending.head, reason, worker),
-            Answer::Wait(ticket) => {
+            Answer::Wait(course, ticket) => {
                 self.deadline = worker.now() + WAIT_MAX;
-                self.stage = Stage::Waiting(Box::new((pending, ticket)));
+                self.stage = Stage::Waiting(Box::new((pending, *course, ticket)));
                 Step::Again
             }
+            #[cfg(feature = "fastcgi")]
+            Answer::Forwarded(forward) => self.park_forwarded(Box::new((pending, forward))),
         }
+    }
+
+    /// Drives a request that is at an application.
+    #[cfg(feature = "fastcgi")]
+    pub(super) fn forward(&mut self, worker: &mut Worker<'_>) -> Step {
+        let Stage::Forwarded(mut stage) = std::mem::replace(&mut self.stage, Stage::Head) else {
+            return Step::Again;
+        };
+        self.deadline = Moment::NEVER;
+        let client = match self.look_for_end() {
+            Err(_) => Client::Gone,
+            Ok(()) if self.input_ended => Client::HalfClosed,
+            Ok(()) => Client::Here,
+        };
+        let (pending, forward) = &mut *stage;
+        match exchange::go_on(self, pending, forward, client, worker) {
+            None => self.park_forwarded(stage),
+            Some(answer) => self.act_on(answer, stage.0, worker),
+        }
+    }
+
+    #[cfg(feature = "fastcgi")]
+    fn park_forwarded(&mut self, stage: Box<(Pending, Box<Forward>)>) -> Step {
+        let forward = &stage.1;
+        self.deadline = forward.deadline;
+        let next = forward.next;
+        self.stage = Stage::Forwarded(stage);
+        Step::Done(next)
     }
 
     /// Answers a request that cannot be gone on with.

@@ -7,7 +7,7 @@ use super::{Exchange, Subject};
 use crate::handler::reply::Reply;
 use crate::handler::script::Script;
 use crate::proto::Reason;
-use crate::proto::cgi::meta::{Interpreter, MetaVariables, Scheme, ScriptRequest};
+use crate::proto::cgi::meta::{Authorization, Interpreter, MetaVariables, Scheme, ScriptRequest};
 use crate::sys::listener::Bound;
 
 impl Exchange<'_> {
@@ -17,6 +17,7 @@ impl Exchange<'_> {
         variables: &mut MetaVariables,
         script: &Script,
         subject: &Subject<'_>,
+        authorization: Authorization,
         reply: &Reply<'_>,
     ) -> Result<(), Reason> {
         let server = self.server;
@@ -64,7 +65,8 @@ impl Exchange<'_> {
                 false => Interpreter::None,
             },
             auth: None,
-            pass_authorization: server.settings.authorization,
+            pass_authorization: authorization,
+            granted: self.course.granted(),
             extra: &server.settings.environment,
         };
         let told_host = self.request.target.authority;

@@ -144,7 +144,7 @@ fn a_full_disk_leaves_the_file_as_it_was() {
     spooled.append(b"before").unwrap();
     let kept = std::mem::replace(
         &mut spooled.file,
-        File::options().write(true).open("/dev/full").unwrap(),
+        Arc::new(File::options().write(true).open("/dev/full").unwrap()),
     );
     let error = spooled.append(&pattern(1000)).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);

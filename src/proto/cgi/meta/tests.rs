@@ -34,6 +34,7 @@ fn request() -> ScriptRequest<'static> {
         for_interpreter: Interpreter::None,
         auth: None,
         pass_authorization: Authorization::Withheld,
+        granted: &[],
         extra: &[],
     }
 }
@@ -426,6 +427,7 @@ fn the_operators_variables_replace_nothing() {
     ]
     .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
     let request = ScriptRequest {
+        granted: &[],
         extra: &extra,
         ..request()
     };

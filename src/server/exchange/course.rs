@@ -1,0 +1,79 @@
+//! How far an exchange has come: what is kept of it while it waits for something.
+
+use crate::handler::admission::Permit;
+#[cfg(feature = "fastcgi")]
+use crate::handler::fastcgi::pool::Tried;
+use crate::proto::Reason;
+
+/// Why an exchange is driven.
+#[derive(Debug)]
+pub enum Turn {
+    /// The request has just become whole.
+    First,
+    /// Its turn in the line has come.
+    Come(Box<Course>, Option<Permit>),
+    /// Its turn will never come: nobody is left to serve it.
+    Never(Box<Course>),
+}
+
+/// The steps that an exchange has behind it.
+#[derive(Debug, Default)]
+pub struct Course {
+    /// The id under which the log tells of it, once it was needed.
+    pub(super) id: Option<String>,
+    /// How many local redirects were followed.
+    pub(super) redirects: usize,
+    /// Where the last of them led.
+    pub(super) location: Option<Vec<u8>>,
+    /// Why the request fails if it waits for too long.
+    pub(super) busy: Option<Reason>,
+    /// How many of the resource's authorizers have let it through.
+    #[cfg(feature = "fastcgi")]
+    pub(super) guards_passed: usize,
+    /// What they want programs to be told.
+    #[cfg(feature = "fastcgi")]
+    pub(super) granted: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Which backends of the present application were asked in vain, and why the last of them.
+    #[cfg(feature = "fastcgi")]
+    pub(super) tried: Tried,
+    #[cfg(feature = "fastcgi")]
+    pub(super) failure: Option<Reason>,
+    /// Whether the next connection to it has to be a new one.
+    #[cfg(feature = "fastcgi")]
+    pub(super) wants_new: bool,
+}
+
+impl Course {
+    /// Why the request fails when it has waited for too long.
+    pub fn busy(&self) -> Reason {
+        self.busy.unwrap_or(Reason::CgiBusy)
+    }
+
+    /// What authorizers want programs to be told, each name once.
+    pub(super) fn granted(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        #[cfg(feature = "fastcgi")]
+        return &self.granted;
+        #[cfg(not(feature = "fastcgi"))]
+        return &[];
+    }
+
+    /// Goes on with another path of this server.
+    pub(super) fn redirect(&mut self, location: Vec<u8>) {
+        self.redirects += 1;
+        self.location = Some(location);
+        #[cfg(feature = "fastcgi")]
+        {
+            self.guards_passed = 0;
+            self.granted.clear();
+            self.turn_to_another();
+        }
+    }
+
+    /// Goes on with another application.
+    #[cfg(feature = "fastcgi")]
+    pub(super) fn turn_to_another(&mut self) {
+        self.tried = Tried::default();
+        self.failure = None;
+        self.wants_new = false;
+    }
+}

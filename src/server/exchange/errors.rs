@@ -1,0 +1,53 @@
+//! What a client is told when its request cannot be answered as it wished.
+
+use crate::handler::Response;
+use crate::handler::error_page::{self, Form, Frame};
+use crate::proto::Reason;
+use crate::proto::http::head::RequestHead;
+use crate::proto::http::negotiate::prefers_html;
+use crate::server::Server;
+
+/// What a client that finds everyone busy is told to wait, in seconds.
+const RETRY_AFTER: &str = "2";
+
+/// What a server of files and programs understands, for OPTIONS and refused methods.
+pub(super) const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS";
+
+pub(super) fn error_response(
+    server: &Server,
+    head: &RequestHead,
+    reason: Reason,
+    id: &str,
+    now: u64,
+) -> Response {
+    let mut response = error_page::error_response(reason, &frame(server, head, id, now));
+    match reason {
+        Reason::CgiBusy | Reason::FastcgiBusy | Reason::FastcgiDown | Reason::FastcgiOverloaded => {
+            response.head.field("Retry-After", RETRY_AFTER)
+        }
+        Reason::MethodRefused => response.head.field("Allow", ALLOWED),
+        _ => {}
+    }
+    response
+}
+
+pub(super) fn frame<'f>(
+    server: &'f Server,
+    head: &RequestHead,
+    id: &'f str,
+    now: u64,
+) -> Frame<'f> {
+    Frame {
+        request_id: id,
+        form: if prefers_html(head.field("accept")) {
+            Form::Html
+        } else {
+            Form::Text
+        },
+        site: server
+            .site
+            .document_root()
+            .map(|root| (root, &server.site.cache)),
+        now,
+    }
+}
