@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{APPLICATION_TOKEN, Parking};
+use super::{APPLICATION_TOKEN, Parking, Server};
 use crate::config::{Application, BackendAddress, FastcgiSettings};
 use crate::handler::admission::Wake;
 use crate::handler::fastcgi::connect::Address;
-use crate::handler::fastcgi::links::{Links, Register};
+use crate::handler::fastcgi::links::{Interest, Links, Register};
 use crate::handler::fastcgi::pool::{Bounds, Pool};
+use crate::handler::fastcgi::watch::Watch;
 
 /// Room for every connection to an application that there may be.
 pub(super) fn links(settings: &FastcgiSettings, parking: &Arc<Parking>) -> Arc<Links> {
@@ -25,9 +26,12 @@ pub(super) fn links(settings: &FastcgiSettings, parking: &Arc<Parking>) -> Arc<L
         .map(|route| backends(&route.application))
         .sum();
     let parking = Arc::clone(parking);
-    let register = Register(Box::new(move |stream, number| {
+    let register = Register(Box::new(move |stream, number, interest| {
         let token = APPLICATION_TOKEN + u64::from(number);
-        parking.poller.register(stream, token)
+        match interest {
+            Interest::Input => parking.poller.register_input(stream, token),
+            Interest::Room => parking.poller.wake(stream, token),
+        }
     }));
     Arc::new(Links::new(
         u32::try_from(count).unwrap_or(u32::MAX - 1),
@@ -36,7 +40,12 @@ pub(super) fn links(settings: &FastcgiSettings, parking: &Arc<Parking>) -> Arc<L
 }
 
 /// The pools of all routes, in their order.
-pub(super) fn open(settings: &FastcgiSettings, links: &Arc<Links>, wake: &Wake) -> Vec<Arc<Pool>> {
+pub(super) fn open(
+    settings: &FastcgiSettings,
+    links: &Arc<Links>,
+    wake: &Wake,
+    watch: &Arc<Watch>,
+) -> Vec<Arc<Pool>> {
     let mut pools = Vec::new();
     for (number, route) in settings.routes.iter().enumerate() {
         let bounds = Bounds {
@@ -52,16 +61,27 @@ pub(super) fn open(settings: &FastcgiSettings, links: &Arc<Links>, wake: &Wake) 
             label: None,
         };
         let addresses = addresses.iter().map(address).collect();
-        let pool = Pool::new(number as u32, addresses, false, bounds, links, wake.clone());
+        let pool = Pool::new(
+            number as u32,
+            addresses,
+            false,
+            bounds,
+            links,
+            wake.clone(),
+            watch,
+        );
         pools.push(Arc::new(pool));
     }
     pools
 }
 
-/// The shortest of the times that a connection to an application may take for something.
+/// Looks after idle connections for as long as the server runs.
+pub(super) fn keep(server: &Server) {
+    let tick = (server.settings.fastcgi.idle / 4).max(Duration::from_millis(10));
+    server.watch.keep(&server.applications, &server.clock, tick);
+}
+
+/// The shortest of the times that an application may take for something.
 pub(super) fn shortest_wait(settings: &FastcgiSettings) -> Duration {
-    settings
-        .connect_timeout
-        .min(settings.timeout)
-        .min(settings.idle)
+    settings.connect_timeout.min(settings.timeout)
 }

@@ -32,7 +32,7 @@ use worker::Worker;
 
 use crate::config::{ListenAddress, Settings, StartError};
 #[cfg(feature = "fastcgi")]
-use crate::handler::fastcgi::{links::Links, pool::Pool};
+use crate::handler::fastcgi::{links::Links, pool::Pool, watch::Watch};
 use crate::handler::site::Site;
 use crate::proto::http::head::HeadLimits;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
@@ -86,6 +86,8 @@ struct Server {
     applications: Vec<Arc<Pool>>,
     #[cfg(feature = "fastcgi")]
     links: Arc<Links>,
+    #[cfg(feature = "fastcgi")]
+    watch: Arc<Watch>,
     seats: Seats,
     access_log: AccessLog,
     room: Arc<Room>,
@@ -152,7 +154,9 @@ impl Server {
         #[cfg(feature = "fastcgi")]
         let links = applications::links(&settings.fastcgi, &parking);
         #[cfg(feature = "fastcgi")]
-        let applications = applications::open(&settings.fastcgi, &links, &wake);
+        let watch = Arc::new(Watch::default());
+        #[cfg(feature = "fastcgi")]
+        let applications = applications::open(&settings.fastcgi, &links, &wake, &watch);
         Ok(Server {
             head_limits: HeadLimits {
                 max_len: settings.max_header,
@@ -166,6 +170,8 @@ impl Server {
             applications,
             #[cfg(feature = "fastcgi")]
             links,
+            #[cfg(feature = "fastcgi")]
+            watch,
             seats: Seats::new(settings.threads),
             access_log,
             room: Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool)),
@@ -198,6 +204,10 @@ impl Server {
             self.spawn(name, |server| Worker::new(server).work())?;
         }
         self.spawn("janitor".to_owned(), Server::keep_deadlines)?;
+        #[cfg(feature = "fastcgi")]
+        if !self.applications.is_empty() {
+            self.spawn("keeper".to_owned(), applications::keep)?;
+        }
         self.await_stop(&mut steering);
         self.stop_accepting();
         // A second request to stop ends the drain.
@@ -290,8 +300,6 @@ impl Server {
                 self.accept_again.store(Moment::NEVER.0, Ordering::Relaxed);
                 self.accept_all();
             }
-            #[cfg(feature = "fastcgi")]
-            self.applications.iter().for_each(|pool| pool.expire(now));
             // A connection comes to count as idle without an event.
             self.resume_accepting();
         }

@@ -31,9 +31,13 @@ impl Wakes {
     /// Has a worker look at the connection with this number.
     pub fn push(&self, number: u32) {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        // Behind another number an event is on its way already.
+        let is_first = numbers.is_empty();
         numbers.push_back(number);
         drop(numbers);
-        self.bell.ring();
+        if is_first {
+            self.bell.ring();
+        }
     }
 
     /// Takes the number that was pushed first.

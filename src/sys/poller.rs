@@ -11,8 +11,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 
-const EDGES: EventFlags = EventFlags::IN
-    .union(EventFlags::OUT)
+const EDGES: EventFlags = INPUT_EDGES.union(EventFlags::OUT);
+
+const INPUT_EDGES: EventFlags = EventFlags::IN
     .union(EventFlags::RDHUP)
     .union(EventFlags::ET);
 
@@ -50,7 +51,18 @@ impl Poller {
         )?)
     }
 
-    /// Has a registered descriptor reported once more if it is ready.
+    /// Registers a descriptor for edge-triggered events of what comes in alone.
+    pub fn register_input(&self, source: impl AsFd, token: u64) -> io::Result<()> {
+        Ok(epoll::add(
+            &self.epoll,
+            source,
+            EventData::new_u64(token),
+            INPUT_EDGES,
+        )?)
+    }
+
+    /// Has a registered descriptor reported once more if it is ready, and for events in both
+    /// directions from now on.
     pub fn wake(&self, source: impl AsFd, token: u64) -> io::Result<()> {
         Ok(epoll::modify(
             &self.epoll,

@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::sys::stream::Stream;
@@ -16,8 +16,17 @@ use crate::sys::stream::Stream;
 /// What stands for the client of an idle channel.
 const NOBODY: u32 = u32::MAX;
 
+/// What is to be told of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// That something has come; it is new to the poller.
+    Input,
+    /// That there is room to write, too.
+    Room,
+}
+
 /// How to register a stream with the poller, under the number of its entry.
-pub struct Register(pub Box<dyn Fn(&Stream, u32) -> io::Result<()> + Send + Sync>);
+pub struct Register(pub Box<dyn Fn(&Stream, u32, Interest) -> io::Result<()> + Send + Sync>);
 
 impl fmt::Debug for Register {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,6 +96,10 @@ pub struct Channel {
     stream: Stream,
     number: u32,
     links: Arc<Links>,
+    /// Whether room to write is told of.
+    tells_room: bool,
+    /// Where it is counted as accepted, once it is known to be.
+    counted: Option<Arc<AtomicUsize>>,
 }
 
 impl Channel {
@@ -103,9 +116,29 @@ impl Channel {
             stream,
             number,
             links: Arc::clone(links),
+            tells_room: false,
+            counted: None,
         };
-        (links.register.0)(&channel.stream, number)?;
+        (links.register.0)(&channel.stream, number, Interest::Input)?;
         Ok(channel)
+    }
+
+    /// Has its client driven once more when there is room to write. Events of that kind come with
+    /// every answer, so they are not asked for before they are needed.
+    pub fn await_room(&mut self) -> io::Result<()> {
+        if !self.tells_room {
+            (self.links.register.0)(&self.stream, self.number, Interest::Room)?;
+            self.tells_room = true;
+        }
+        Ok(())
+    }
+
+    /// Counts it among those that the application has accepted, for as long as it lasts.
+    pub fn count(&mut self, accepted: &Arc<AtomicUsize>) {
+        if self.counted.is_none() {
+            accepted.fetch_add(1, Ordering::Relaxed);
+            self.counted = Some(Arc::clone(accepted));
+        }
     }
 
     /// The connection itself.
@@ -136,6 +169,9 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
+        if let Some(accepted) = &self.counted {
+            accepted.fetch_sub(1, Ordering::Relaxed);
+        }
         self.rest();
         self.links.free().push(self.number);
     }

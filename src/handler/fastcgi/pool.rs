@@ -8,17 +8,21 @@
 //! - A backend that cannot be reached, or does not speak FastCGI, is left out for a pause that grows
 //!   with each failure in a row. Then one request tries it; where no other backend is up, one request at
 //!   a time tries without a pause, so that an application that is back is found at once.
-//! - A kept connection may occupy a whole process of the application (php-fpm). So it is kept for
-//!   `--fastcgi-idle` at most, and not at all while another request waits for a first byte over a
-//!   connection that perhaps nobody has accepted yet. Nothing can then wait for what is only kept.
+//! - A kept connection may occupy a whole process of the application (php-fpm). It is kept for
+//!   `--fastcgi-idle` at most, and must not stand in the way of a new one that nobody accepts. As many
+//!   as were seen to be accepted at the same time never do. Where there are more, a first byte that is
+//!   late ([`LATE`]) has the kept ones closed, and for a while ([`CROWDED`]) none is kept where another
+//!   request waits for its first byte over a new connection.
 //!
 //! Not here: the processes of `exec:` (`supervisor.rs`), what is said over a connection (`run.rs`).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::connect::{Address, Connecting};
 use super::links::{Channel, Links};
+use super::watch::Watch;
 use crate::handler::admission::{Admission, Admitted, Permit, Ticket, Wake};
 use crate::sys::clock::Moment;
 use crate::sys::stream::Stream;
@@ -28,6 +32,12 @@ const PAUSE_FIRST: Duration = Duration::from_millis(500);
 
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How long a new connection may be without an answer beside idle ones before those are closed.
+pub const LATE: Duration = Duration::from_millis(10);
+
+/// How long a backend is then taken to have no process to spare.
+const CROWDED: Duration = Duration::from_secs(30);
 
 /// How many backends a pool has at most: their set is a word.
 pub const BACKENDS_MAX: usize = 64;
@@ -61,6 +71,7 @@ pub struct Pool {
     admission: Arc<Admission>,
     bounds: Bounds,
     links: Arc<Links>,
+    watch: Arc<Watch>,
     backends: Mutex<Vec<Backend>>,
     /// Rung when the supervisor of the pool's processes should look.
     bell: OnceLock<Ringer>,
@@ -72,8 +83,15 @@ struct Backend {
     health: Health,
     /// Most recently used last.
     idle: Vec<Kept>,
-    /// Requests over new connections of which no byte was answered yet.
-    unanswered: usize,
+    /// Requests over new connections of which no byte was answered yet: the client's number, and since
+    /// when.
+    unanswered: Vec<(u32, Moment)>,
+    /// Connections that are known to be accepted, as each of them tells.
+    accepted: Arc<AtomicUsize>,
+    /// How many were so at the same time.
+    accepted_most: usize,
+    /// Until when it is taken to have no process to spare.
+    crowded: Moment,
     /// Requests since it was offered.
     served: u64,
     /// When it last began or ended a request.
@@ -136,6 +154,14 @@ impl Tried {
     }
 }
 
+impl Backend {
+    /// Whether new connections wait for their first byte that perhaps nobody has accepted.
+    fn is_full(&self) -> bool {
+        let open = self.accepted.load(Ordering::Relaxed) + self.unanswered.len();
+        !self.unanswered.is_empty() && open > self.accepted_most
+    }
+}
+
 impl Pool {
     /// A pool of the backends at these addresses. With `are_ours` they are processes that a supervisor
     /// still has to offer.
@@ -146,6 +172,7 @@ impl Pool {
         bounds: Bounds,
         links: &Arc<Links>,
         wake: Wake,
+        watch: &Arc<Watch>,
     ) -> Pool {
         let (health, max) = match are_ours {
             true => (Health::Withdrawn, 0),
@@ -154,7 +181,10 @@ impl Pool {
         let backend = |_: &Address| Backend {
             health: health.clone(),
             idle: Vec::new(),
-            unanswered: 0,
+            unanswered: Vec::new(),
+            accepted: Arc::default(),
+            accepted_most: 0,
+            crowded: Moment(0),
             served: 0,
             used: Moment(0),
         };
@@ -165,6 +195,7 @@ impl Pool {
             addresses,
             bounds,
             links: Arc::clone(links),
+            watch: Arc::clone(watch),
             backends: Mutex::new(backends),
             bell: OnceLock::new(),
         }
@@ -235,14 +266,14 @@ impl Pool {
 
     /// Gives a connection to a backend for the client's connection with this number: the one that was
     /// kept last, unless a new one is wanted.
-    pub fn connect(&self, place: usize, client: u32, wants_new: bool) -> Given {
+    pub fn connect(&self, place: usize, client: u32, wants_new: bool, now: Moment) -> Given {
         let mut backends = self.backends();
         let backend = &mut backends[place];
         if !wants_new && let Some(kept) = backend.idle.pop() {
             kept.channel.work_for(client);
             return Given::Kept(kept.channel);
         }
-        backend.unanswered += 1;
+        backend.unanswered.push((client, now));
         drop(backends);
         Given::New(Connecting::new(&self.addresses[place]))
     }
@@ -255,9 +286,19 @@ impl Pool {
     }
 
     /// Notes that a request over a new connection is no longer without an answer.
-    pub fn answered(&self, place: usize) {
+    pub fn answered(&self, place: usize, client: u32) {
         let mut backends = self.backends();
-        backends[place].unanswered -= 1;
+        let unanswered = &mut backends[place].unanswered;
+        unanswered.retain(|(other, _)| *other != client);
+    }
+
+    /// Notes that a backend has accepted a connection.
+    pub fn accepted(&self, place: usize, channel: &mut Channel) {
+        let mut backends = self.backends();
+        let backend = &mut backends[place];
+        channel.count(&backend.accepted);
+        let accepted = backend.accepted.load(Ordering::Relaxed);
+        backend.accepted_most = backend.accepted_most.max(accepted);
     }
 
     /// Notes that a backend speaks FastCGI.
@@ -297,12 +338,36 @@ impl Pool {
     pub fn keep(&self, place: usize, channel: Channel, now: Moment) {
         let mut backends = self.backends();
         let backend = &mut backends[place];
-        let spares = backend.unanswered == 0 && backend.idle.len() < self.bounds.keep;
+        let is_full = backend.is_full();
+        let spares = backend.idle.len() < self.bounds.keep && (!is_full || now >= backend.crowded);
         if spares && backend.health == Health::Up && !channel.is_hung_up() {
             channel.rest();
             let since = now;
             backend.idle.push(Kept { channel, since });
+            drop(backends);
+            if is_full {
+                self.watch.call();
+            }
         }
+    }
+
+    /// Closes idle connections that stand in the way of new ones; true when there may be others later.
+    pub fn relieve(&self, now: Moment) -> bool {
+        let mut is_full = false;
+        for backend in self.backends().iter_mut() {
+            if backend.idle.is_empty() || !backend.is_full() {
+                continue;
+            }
+            let is_late = |(_, since): &(u32, Moment)| *since + LATE <= now;
+            if backend.unanswered.iter().any(is_late) {
+                backend.idle.clear();
+                backend.crowded = now + CROWDED;
+                backend.accepted_most = backend.accepted.load(Ordering::Relaxed);
+            } else {
+                is_full = true;
+            }
+        }
+        is_full
     }
 
     /// Whether connections are kept at all.

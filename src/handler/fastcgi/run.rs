@@ -340,6 +340,9 @@ impl Run {
                         self.silence_ends = means.now + means.terms.silence;
                     }
                     if flushed != Flushed::All {
+                        if let Some(channel) = &mut self.channel {
+                            channel.await_room().map_err(|_| Reason::ServerFailed)?;
+                        }
                         return Ok(true);
                     }
                 }
@@ -407,14 +410,18 @@ impl Run {
     /// Notes that bytes came.
     fn hear(&mut self, means: &Means<'_>) {
         self.silence_ends = means.now + means.terms.silence;
-        self.is_answered = true;
-        self.answered();
+        if !std::mem::replace(&mut self.is_answered, true)
+            && let Some(channel) = &mut self.channel
+        {
+            self.pool.accepted(self.permit.place(), channel);
+            self.answered();
+        }
     }
 
     /// Notes that nobody waits behind this request's connection any more.
     fn answered(&mut self) {
         if std::mem::take(&mut self.is_unanswered) {
-            self.pool.answered(self.permit.place());
+            self.pool.answered(self.permit.place(), self.client);
         }
     }
 

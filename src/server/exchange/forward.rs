@@ -223,7 +223,7 @@ impl Exchange<'_> {
             log::info!("{name}: the field {dropped} was not passed on");
         }
         let wants_new = std::mem::take(&mut self.course.wants_new);
-        let mut given = pool.connect(permit.place(), self.number, wants_new);
+        let mut given = pool.connect(permit.place(), self.number, wants_new, worker.now());
         if let GivenChannel::New(connecting) = &mut given
             && connecting.needs_lookup()
         {
