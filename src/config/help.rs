@@ -7,7 +7,7 @@ use std::fmt::Write;
 use super::flags::{FLAGS, Fallback, Flag};
 
 const WIDTH: usize = 80;
-/// Where descriptions begin: two columns past the longest name.
+/// Where descriptions begin. A name that does not end two columns before it stands on a line alone.
 const INDENT: usize = 29;
 
 const INTRODUCTION: &str = "\
@@ -29,6 +29,13 @@ Examples:
       Serve a site with PHP to the whole network
 ";
 
+const FASTCGI_EXAMPLES: &str = "  \
+  tollgate -f .php=unix:/run/php/php-fpm.sock --index index.php,index.html
+      Have PHP's own FastCGI server answer for .php files
+  tollgate -f '/app/=exec:./app.py | processes=2-8, requests=1000'
+      Keep 2 to 8 processes of ./app.py running, each for 1000 requests
+";
+
 /// Returns the name and version of the program.
 pub(super) fn version() -> String {
     format!("tollgate {}\n", env!("CARGO_PKG_VERSION"))
@@ -44,7 +51,11 @@ pub(super) fn text() -> String {
         }
         push_entry(&mut text, flag);
     }
-    text + CONCLUSION
+    text.push_str(CONCLUSION);
+    if cfg!(feature = "fastcgi") {
+        text.push_str(FASTCGI_EXAMPLES);
+    }
+    text
 }
 
 fn push_entry(text: &mut String, flag: &Flag) {
@@ -55,8 +66,13 @@ fn push_entry(text: &mut String, flag: &Flag) {
         .value_name()
         .map(|name| format!(" {name}"))
         .unwrap_or_default();
+    let name = format!("  {short}{flag}{value}");
     // Writing to a String cannot fail.
-    let _ = write!(text, "{:<INDENT$}", format!("  {short}{flag}{value}"));
+    let _ = if name.len() + 2 > INDENT {
+        write!(text, "{name}\n{:INDENT$}", "")
+    } else {
+        write!(text, "{name:<INDENT$}")
+    };
 
     let mut column = INDENT;
     for piece in pieces(flag) {

@@ -79,8 +79,58 @@ fn a_wrong_option_or_value_is_named_in_one_line_with_status_2() {
         (&["--max-header", "+5"], &["--max-header", "+5"]),
         (&["--max-processes", "0"], &["--max-processes", "0"]),
         (&["--max-connections", "x"], &["--max-connections", "x"]),
+        (
+            &["--fallback", "http://localhost/"],
+            &["--fallback", "http://localhost/", "/index.php"],
+        ),
     ] {
         expect_refusal(arguments, 2, words);
+    }
+}
+
+#[cfg(feature = "fastcgi")]
+#[test]
+fn a_wrong_backend_or_route_of_an_application_is_named_in_one_line_with_status_2() {
+    for (arguments, words) in [
+        (
+            &["-f", "a:1"][..],
+            &["--fastcgi", "a:1", "ROUTE=BACKEND"][..],
+        ),
+        (&["-f", ".php=a"], &["--fastcgi", ".php=a", "HOST:PORT"]),
+        (
+            &["-f", "/=exec:'app"],
+            &["--fastcgi", "exec:'app", "not closed"],
+        ),
+        (
+            &["-f", "/=exec:app|threads=2"],
+            &["--fastcgi", "threads=2", "processes=N or MIN-MAX"],
+        ),
+        (
+            &["-f", "/app/=a:1", "-s", "/app/=."],
+            &["--fastcgi", "/app/=a:1", "--static"],
+        ),
+        (
+            &["-f", ".php=a:1", "-c", ".php=b"],
+            &["--fastcgi", ".php=a:1", "--cgi"],
+        ),
+        (&["--max-backend", "0"], &["--max-backend", "0", "4096"]),
+        (&["--fastcgi-keep", "x"], &["--fastcgi-keep", "x", "4096"]),
+        (&["--fastcgi-idle", "0"], &["--fastcgi-idle", "0"]),
+        (&["--fastcgi-timeout", "1h"], &["--fastcgi-timeout", "1h"]),
+        (
+            &["--fastcgi-connect-timeout", ""],
+            &["--fastcgi-connect-timeout"],
+        ),
+    ] {
+        expect_refusal(arguments, 2, words);
+    }
+}
+
+#[cfg(not(feature = "fastcgi"))]
+#[test]
+fn without_the_feature_its_options_are_unknown() {
+    for option in ["-f", "--fastcgi", "--fastcgi-timeout", "--max-backend"] {
+        expect_refusal(&[option, "/=a:1"], 2, &[option, "unknown option"]);
     }
 }
 

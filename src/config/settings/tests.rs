@@ -1,3 +1,4 @@
+use super::super::flags::FLAGS;
 use super::super::tests::{check_refusals, parse_words, settings_of};
 use super::super::{Command, parse};
 use super::*;
@@ -16,6 +17,16 @@ fn defaults() -> Settings {
         listen: vec![tcp("127.0.0.1", 8080)],
         statics: Vec::new(),
         cgis: Vec::new(),
+        #[cfg(feature = "fastcgi")]
+        fastcgi: FastcgiSettings {
+            routes: Vec::new(),
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(60),
+            max_backend: 16,
+            keep: 16,
+            idle: Duration::from_secs(2),
+        },
+        fallback: None,
         environment: Vec::new(),
         authorization: Authorization::Withheld,
         threads: 4,
@@ -37,6 +48,25 @@ fn defaults() -> Settings {
     }
 }
 
+/// Sets what follows `--max-processes` too.
+fn set_max_processes(settings: &mut Settings, count: usize) {
+    settings.max_processes = count;
+    #[cfg(feature = "fastcgi")]
+    {
+        settings.fastcgi.max_backend = count;
+        settings.fastcgi.keep = count;
+    }
+}
+
+/// Sets what follows `--cgi-timeout` too.
+fn set_cgi_timeout(settings: &mut Settings, time: Duration) {
+    settings.cgi_timeout = time;
+    #[cfg(feature = "fastcgi")]
+    {
+        settings.fastcgi.timeout = time;
+    }
+}
+
 #[test]
 fn defaults_hold_without_arguments() {
     assert_eq!(settings_of(&[]), defaults());
@@ -54,12 +84,10 @@ fn defaults_follow_the_surroundings() {
         let Ok(Command::Serve(settings)) = parse([], &surroundings) else {
             panic!("{cores} cores")
         };
-        let expected = Settings {
-            threads,
-            max_processes,
-            access_log: AccessLog::Off,
-            ..defaults()
-        };
+        let mut expected = defaults();
+        expected.threads = threads;
+        set_max_processes(&mut expected, max_processes);
+        expected.access_log = AccessLog::Off;
         assert_eq!(settings, expected, "{cores} cores");
     }
 }
@@ -67,7 +95,7 @@ fn defaults_follow_the_surroundings() {
 #[test]
 fn every_option_sets_its_own_setting_and_no_other() {
     type Change = fn(&mut Settings);
-    let cases: [(&[&str], Change); 20] = [
+    let cases: [(&[&str], Change); 21] = [
         (&["/srv"], |s| s.root = "/srv".into()),
         (&["-l", "a:1", "-l", "[::]:2"], |s| {
             s.listen = vec![tcp("a", 1), tcp("::", 2)]
@@ -92,12 +120,12 @@ fn every_option_sets_its_own_setting_and_no_other() {
             s.environment = vec![(b"A".to_vec(), b"1".to_vec())]
         }),
         (&["--threads", "1"], |s| s.threads = 1),
-        (&["--max-processes", "1"], |s| s.max_processes = 1),
+        (&["--max-processes", "1"], |s| set_max_processes(s, 1)),
         (&["--max-connections", "1000000"], |s| {
             s.max_connections = 1_000_000
         }),
         (&["--cgi-timeout", "0.5"], |s| {
-            s.cgi_timeout = Duration::from_millis(500)
+            set_cgi_timeout(s, Duration::from_millis(500))
         }),
         (&["--header-timeout", "1"], |s| {
             s.header_timeout = Duration::from_secs(1)
@@ -114,6 +142,9 @@ fn every_option_sets_its_own_setting_and_no_other() {
         (&["--max-body", "0"], |s| s.max_body = 0),
         (&["--max-header", "1M"], |s| s.max_header = 1 << 20),
         (&["--max-spool", "1024G"], |s| s.max_spool = 1 << 40),
+        (&["--fallback", "/a?b"], |s| {
+            s.fallback = Some("/a?b".to_owned())
+        }),
         (&["--listing"], |s| s.listing = Listing::On),
         (&["--follow-symlinks"], |s| s.symlinks = Symlinks::Follow),
         (&["--access-log", "log"], |s| {
@@ -126,6 +157,126 @@ fn every_option_sets_its_own_setting_and_no_other() {
         assert_eq!(settings_of(words), expected, "{words:?}");
     }
     assert_eq!(settings_of(&["--index", "a,b"]).index, ["a", "b"]);
+}
+
+#[cfg(feature = "fastcgi")]
+#[test]
+fn every_option_of_fastcgi_sets_its_own_setting_and_no_other() {
+    type Change = fn(&mut FastcgiSettings);
+    let cases: [(&[&str], Change); 6] = [
+        (&["--fastcgi-connect-timeout", "1"], |s| {
+            s.connect_timeout = Duration::from_secs(1)
+        }),
+        (&["--fastcgi-timeout", "1"], |s| {
+            s.timeout = Duration::from_secs(1)
+        }),
+        (&["--max-backend", "4096"], |s| {
+            s.max_backend = 4096;
+            s.keep = 4096;
+        }),
+        (&["--fastcgi-keep", "0"], |s| s.keep = 0),
+        (&["--fastcgi-idle", "0.5"], |s| {
+            s.idle = Duration::from_millis(500)
+        }),
+        (&["-f", ".php=unix:a", "--fastcgi", "/b=c:1"], |s| {
+            s.routes = [".php=unix:a", "/b/=c:1"]
+                .map(|text| backend::fastcgi_route(text).unwrap())
+                .to_vec();
+        }),
+    ];
+    for (words, change) in cases {
+        let mut expected = defaults();
+        change(&mut expected.fastcgi);
+        assert_eq!(settings_of(words), expected, "{words:?}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_told_of_the_option_it_was_written_for() {
+    for option in ["--cgi-timeout", "--max-processes"] {
+        let line = parse_words(&[option, "x"]).expect_err(option).to_string();
+        assert!(line.starts_with(&format!("{option}: 'x' ")), "{line}");
+    }
+}
+
+#[test]
+fn what_an_option_follows_is_an_option_of_the_same_kind() {
+    for flag in FLAGS {
+        if let Fallback::Like(name) = flag.default {
+            let other = FLAGS.iter().find(|other| other.long == name);
+            let other = other.unwrap_or_else(|| panic!("{flag}: no --{name}"));
+            assert_ne!(flag.long, name);
+            assert_eq!(flag.value_name(), other.value_name(), "{flag}");
+        }
+    }
+}
+
+#[cfg(feature = "fastcgi")]
+#[test]
+fn routes_that_claim_the_same_urls_are_refused_in_whichever_order() {
+    let taken = |value: &str, by: &str| {
+        format!("--fastcgi: '{value}' has a ROUTE that {by}; give each ROUTE once")
+    };
+    let again = "is given already";
+    // (two routes, the one that is refused, why)
+    let cases = [
+        (
+            ["-f", "/x=a:1", "-f", "/x/=b:1"],
+            taken("/x/=b:1", again),
+            taken("/x=a:1", again),
+        ),
+        (
+            ["-f", ".php=a:1", "-f", ".PHP=b:1"],
+            taken(".PHP=b:1", again),
+            taken(".php=a:1", again),
+        ),
+        (
+            ["-f", "/x=authorizer:a:1", "-f", "/x=authorizer:b:1"],
+            taken("/x=authorizer:b:1", again),
+            taken("/x=authorizer:a:1", again),
+        ),
+        (
+            ["-f", "/x=a:1", "-s", "/x=b"],
+            taken("/x=a:1", "--static is given too"),
+            taken("/x=a:1", "--static is given too"),
+        ),
+        (
+            ["-f", "/x=a:1", "-c", "/x/=b"],
+            taken("/x=a:1", "--cgi is given too"),
+            taken("/x=a:1", "--cgi is given too"),
+        ),
+        (
+            ["-f", ".php=exec:a", "-c", ".Php=b"],
+            taken(".php=exec:a", "--cgi is given too"),
+            taken(".php=exec:a", "--cgi is given too"),
+        ),
+    ];
+    for ([one, first, other, second], line, turned) in cases {
+        for (words, line) in [
+            ([one, first, other, second], line),
+            ([other, second, one, first], turned),
+        ] {
+            let error = parse_words(&words).expect_err(&line);
+            assert_eq!(error.to_string(), line, "{words:?}");
+        }
+    }
+}
+
+#[cfg(feature = "fastcgi")]
+#[test]
+fn an_authorizer_shares_its_route_with_anything() {
+    for words in [
+        ["-f", "/x=authorizer:a:1", "-f", "/x=a:1"],
+        ["-f", "/x=authorizer:a:1", "-s", "/x=b"],
+        ["-f", "/x=authorizer:a:1", "-c", "/x=b"],
+        ["-f", ".php=authorizer:a:1", "-c", ".php=b"],
+        ["-f", "/x=a:1", "-c", ".x=b"],
+        ["-f", "/x=a:1", "-s", "/x/y=b"],
+    ] {
+        settings_of(&words);
+        let [one, first, other, second] = words;
+        settings_of(&[other, second, one, first]);
+    }
 }
 
 #[test]
@@ -237,6 +388,13 @@ fn values_out_of_range_are_refused() {
     ];
     for (option, values, problem) in cases {
         check_refusals(option, &values.map(|value| (value, problem)));
+    }
+    #[cfg(feature = "fastcgi")]
+    {
+        let problem = "is not a whole number from 1 to 4096";
+        check_refusals("--max-backend", &[("0", problem), ("4097", problem)]);
+        let problem = "is not a whole number from 0 to 4096";
+        check_refusals("--fastcgi-keep", &[("-1", problem), ("4097", problem)]);
     }
     for name in ["header", "idle", "send", "cgi", "drain"] {
         let problem = "is not a time; write seconds above 0 and up to 604800, such as 60 or 0.5";

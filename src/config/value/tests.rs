@@ -224,3 +224,40 @@ fn access_logs() {
     ];
     check_refusals("--access-log", &cases);
 }
+
+#[test]
+fn fallbacks() {
+    for text in [
+        "/",
+        "/index.php",
+        "/a/b/?",
+        "/index.php?x=%zz&y=/",
+        "/na%C3%AFve",
+        "/a%2e",
+    ] {
+        assert_eq!(fallback(text).as_deref(), Ok(text));
+    }
+    let problem = "is not the path of a URL; begin it with '/', write '%' before two hexadecimal digits \
+                   only, and no space or '#', for example /index.php";
+    let wrong = [
+        "",
+        "index.php",
+        "./index.php",
+        "?x",
+        "*",
+        "http://localhost/index.php",
+        "HTTP://localhost",
+        "localhost:80",
+        "/a#b",
+        "/a?b#c",
+        "/a b",
+        "/a?b c",
+        "/a\tb",
+        "/a%",
+        "/a%2",
+        "/a%zz",
+        "/a%2Fb",
+        "/a%00",
+    ];
+    check_refusals("--fallback", &wrong.map(|value| (value, problem)));
+}
