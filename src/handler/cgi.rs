@@ -14,9 +14,11 @@
 //!
 //! Not here: what the header may say (`proto::cgi::response`), what stderr may cost (`stderr.rs`).
 
+use std::mem;
 use std::time::Duration;
 
 use super::diagnose;
+use super::handover::Handover;
 use super::pace::Pace;
 use super::reply::{Ending, Reply};
 use super::report::report;
@@ -73,6 +75,31 @@ pub enum Outcome {
     Cut(Reason),
     /// The program asks for another path of this server to be answered instead.
     LocalRedirect(Vec<u8>),
+    /// The program asks for a file of this server to be sent with its fields.
+    SendFile(Box<Handover>),
+}
+
+impl Outcome {
+    /// What the header of a program asks for in place of what follows it; none where that is the
+    /// document.
+    pub fn elsewhere(head: &mut CgiHead) -> Option<Outcome> {
+        match &mut head.kind {
+            CgiResponse::LocalRedirect { location } => {
+                Some(Outcome::LocalRedirect(mem::take(location)))
+            }
+            CgiResponse::SendFile { from } => Some(Outcome::SendFile(Box::new(Handover {
+                from: from.clone(),
+                head: ResponseHead {
+                    status: head.status,
+                    phrase: head.phrase.take(),
+                    block: mem::take(&mut head.block),
+                },
+            }))),
+            CgiResponse::Document
+            | CgiResponse::ClientRedirect
+            | CgiResponse::ClientRedirectWithDocument => None,
+        }
+    }
 }
 
 /// Runs `script`, whose log lines begin with `name`.
@@ -137,8 +164,8 @@ enum Stage {
     Body,
     /// A whole response, head and all.
     Raw,
-    /// Nothing that anyone waits for: a local redirect is to be followed.
-    Redirect(Vec<u8>),
+    /// Nothing that anyone waits for: the answer is to come from elsewhere in the server.
+    Elsewhere(Outcome),
     /// Nothing: stdout was closed and the response is given.
     Given,
 }
@@ -296,8 +323,8 @@ impl Relay<'_, '_> {
             Pipe::Bytes => {
                 let read = self.child.read_stdout(self.buffer);
                 read.map_err(|_| Reason::ServerFailed)?;
-                // What follows a local redirect reaches nobody, and counts as silence.
-                if !matches!(self.stage, Stage::Redirect(_)) {
+                // What follows such a header reaches nobody, and counts as silence.
+                if !matches!(self.stage, Stage::Elsewhere(_)) {
                     self.silence_ends = now + self.terms.silence;
                 }
                 self.quiet_from = now + QUIET;
@@ -324,7 +351,7 @@ impl Relay<'_, '_> {
                 self.reply.push(self.buffer.filled());
             }
             Stage::Body | Stage::Raw => self.reply.push(self.buffer.filled()),
-            Stage::Redirect(_) | Stage::Given => {}
+            Stage::Elsewhere(_) | Stage::Given => {}
             Stage::Header(seen) => {
                 seen.extend_from_slice(self.buffer.filled());
                 if let Parsed::Complete { value, used } =
@@ -338,9 +365,9 @@ impl Relay<'_, '_> {
         Ok(())
     }
 
-    fn begin(&mut self, head: CgiHead, body: &[u8]) {
-        if let CgiResponse::LocalRedirect { location } = head.kind {
-            self.stage = Stage::Redirect(location);
+    fn begin(&mut self, mut head: CgiHead, body: &[u8]) {
+        if let Some(outcome) = Outcome::elsewhere(&mut head) {
+            self.stage = Stage::Elsewhere(outcome);
             return;
         }
         let response = ResponseHead {
@@ -379,7 +406,7 @@ impl Relay<'_, '_> {
     fn give_early(&mut self, now: Moment) -> Result<(), Reason> {
         match &self.stage {
             Stage::Header(seen) => Err(response::ended(seen)),
-            Stage::Redirect(_) | Stage::Given => Ok(()), // Nobody waits for it.
+            Stage::Elsewhere(_) | Stage::Given => Ok(()), // Nobody waits for it.
             Stage::Raw if !self.reply.is_begun() => Err(Reason::CgiNoOutput),
             Stage::Body | Stage::Raw => match self.reply.finish() {
                 Ending::Whole => {
@@ -405,7 +432,7 @@ impl Relay<'_, '_> {
         let verdict = pumped.and_then(|()| verdict_of(&self.stage, exit, self.reply));
         let stage = self.stage;
         match (verdict, stage) {
-            (Ok(_), Stage::Redirect(location)) => Outcome::LocalRedirect(location),
+            (Ok(_), Stage::Elsewhere(outcome)) => outcome,
             (Ok(None), _) => Outcome::Answered(None),
             (Ok(Some(reason)), _) => {
                 log::warn!("{}: {}: {}", self.name, reason.code(), ending);
@@ -437,7 +464,7 @@ impl Relay<'_, '_> {
 /// worth a line in the log.
 fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option<Reason>, Reason> {
     match (stage, exit) {
-        (Stage::Redirect(_) | Stage::Given, _) => {}
+        (Stage::Elsewhere(_) | Stage::Given, _) => {}
         (_, Exit::Signal(_)) => return Err(Reason::CgiKilled),
         (Stage::Header(seen), Exit::Status(_)) => return Err(response::ended(seen)),
         (Stage::Raw, Exit::Status(_)) if !reply.is_begun() => return Err(Reason::CgiNoOutput),

@@ -13,6 +13,7 @@ pub mod diagnose;
 pub mod error_page;
 #[cfg(feature = "fastcgi")]
 pub mod fastcgi;
+pub mod handover;
 pub mod html;
 pub mod listing;
 pub mod mime;

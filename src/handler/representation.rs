@@ -160,6 +160,17 @@ impl Representation {
     /// Answers a GET or HEAD request at `now`, in seconds since the epoch. The method stands apart,
     /// since after a local redirect it is not that of the request head.
     pub fn answer(&self, request: &RequestHead, method: &str, now: u64) -> Response {
+        self.answer_as(None, request, method, now)
+    }
+
+    /// The same, with a media type in place of that of the file.
+    pub fn answer_as(
+        &self,
+        media_type: Option<&[u8]>,
+        request: &RequestHead,
+        method: &str,
+        now: u64,
+    ) -> Response {
         let validators = Validators {
             entity_tag: &self.entity_tag,
             last_modified: self.last_modified,
@@ -167,16 +178,20 @@ impl Representation {
         };
         match evaluate(&Conditions::from_fields(request.field_lines()), &validators) {
             Verdict::NotModified => {
-                return self.respond(StatusCode::NOT_MODIFIED, self.validators_end, Body::Empty);
+                return respond(
+                    StatusCode::NOT_MODIFIED,
+                    &self.fields[..self.validators_end],
+                    Body::Empty,
+                );
             }
             Verdict::PreconditionFailed => return Response::refused(Reason::FilePrecondition),
             Verdict::Proceed => {}
         }
         match self.ranges(request, method, &validators) {
-            Ranges::Ignore => self.respond(StatusCode::OK, self.fields.len(), self.body()),
+            Ranges::Ignore => self.respond_typed(StatusCode::OK, media_type, self.body()),
             Ranges::Satisfiable(ranges) => match ranges.as_slice() {
-                [range] => self.respond_part(range),
-                ranges => self.respond_parts(ranges),
+                [range] => self.respond_part(range, media_type),
+                ranges => self.respond_parts(ranges, media_type),
             },
             Ranges::Unsatisfiable => {
                 let mut response = Response::refused(Reason::FileRange);
@@ -186,6 +201,20 @@ impl Representation {
                 response
             }
         }
+    }
+
+    /// The whole file as an answer that is no representation of its own: without what could be
+    /// asked for anew, in parts or under a condition.
+    pub fn whole(&self, status: StatusCode, media_type: Option<&[u8]>) -> Response {
+        let mut response = respond(status, b"", self.body());
+        response.head.field("X-Content-Type-Options", "nosniff");
+        match media_type {
+            Some(media_type) => response.head.field("Content-Type", media_type),
+            None => response
+                .head
+                .field("Content-Type", self.media_type.to_string()),
+        }
+        response
     }
 
     /// Range is defined for GET alone (RFC 9110 section 14.2).
@@ -203,27 +232,28 @@ impl Representation {
         }
     }
 
-    fn respond_part(&self, range: &ByteRange) -> Response {
+    fn respond_part(&self, range: &ByteRange, media_type: Option<&[u8]>) -> Response {
         let body = self.part(range);
-        let mut response = self.respond(StatusCode::PARTIAL_CONTENT, self.fields.len(), body);
+        let mut response = self.respond_typed(StatusCode::PARTIAL_CONTENT, media_type, body);
         response
             .head
             .field("Content-Range", content_range(range, self.stat.size));
         response
     }
 
-    fn respond_parts(&self, ranges: &[ByteRange]) -> Response {
+    fn respond_parts(&self, ranges: &[ByteRange], media_type: Option<&[u8]>) -> Response {
         let boundary = format!("{:016x}", RandomState::new().hash_one(&self.entity_tag));
-        let media_type = self.media_type.to_string();
-        let layout = multipart(ranges, self.stat.size, media_type.as_bytes(), &boundary);
+        let own_type = self.media_type.to_string();
+        let media_type = media_type.unwrap_or(own_type.as_bytes());
+        let layout = multipart(ranges, self.stat.size, media_type, &boundary);
         let mut parts = Vec::with_capacity(2 * ranges.len() + 1);
         for (range, head) in ranges.iter().zip(layout.part_heads) {
             parts.push(Body::Bytes(head));
             parts.push(self.part(range));
         }
         parts.push(Body::Bytes(layout.close));
-        let body = Body::Parts(parts);
-        let mut response = self.respond(StatusCode::PARTIAL_CONTENT, self.type_start, body);
+        let untyped = &self.fields[..self.type_start];
+        let mut response = respond(StatusCode::PARTIAL_CONTENT, untyped, Body::Parts(parts));
         response
             .head
             .field("Content-Type", multipart_type(&boundary));
@@ -244,13 +274,22 @@ impl Representation {
         }
     }
 
-    fn respond(&self, status: StatusCode, fields_end: usize, body: Body) -> Response {
-        let mut head = ResponseHead::new(status);
-        head.block.extend_from_slice(&self.fields[..fields_end]);
-        Response {
-            head,
-            body,
-            reason: None,
-        }
+    fn respond_typed(&self, status: StatusCode, media_type: Option<&[u8]>, body: Body) -> Response {
+        let Some(media_type) = media_type else {
+            return respond(status, &self.fields, body);
+        };
+        let mut response = respond(status, &self.fields[..self.type_start], body);
+        response.head.field("Content-Type", media_type);
+        response
+    }
+}
+
+fn respond(status: StatusCode, fields: &[u8], body: Body) -> Response {
+    let mut head = ResponseHead::new(status);
+    head.block.extend_from_slice(fields);
+    Response {
+        head,
+        body,
+        reason: None,
     }
 }

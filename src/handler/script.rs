@@ -53,17 +53,25 @@ impl Script {
         Script::direct(program.to_owned(), name.as_bytes().to_vec(), path_info)
     }
 
-    /// What an application that answers everything below a prefix is asked for.
+    /// What an application that answers everything below a prefix is asked for; `program` is its own,
+    /// where that is known.
     #[cfg(feature = "fastcgi")]
-    pub fn of_application(root: Option<&Path>, prefix: &str, rest: &[u8], path: &[u8]) -> Script {
+    pub fn of_application(
+        program: Option<&Path>,
+        root: Option<&Path>,
+        prefix: &str,
+        rest: &[u8],
+        path: &[u8],
+    ) -> Script {
         let mut script = Script::single(Path::new(""), prefix, rest, path);
-        // It names a file only for applications that map URLs to files as the server does.
-        script.filename = match root {
-            Some(root) => {
+        script.filename = match (program, root) {
+            (Some(program), _) => program.to_owned(),
+            // It names a file only for applications that map URLs to files as the server does.
+            (None, Some(root)) => {
                 let relative = path.strip_prefix(b"/").unwrap_or(path);
                 below(root, relative)
             }
-            None => PathBuf::new(),
+            (None, None) => PathBuf::new(),
         };
         script
     }

@@ -2,19 +2,24 @@
 //!
 //! Shape: [`Settings`] become a [`Site`]; a [`UrlPath`] becomes a [`Resource`]. Rules:
 //! - The longest matching prefix wins. Extension routes apply to files under static routes.
-//! - A path under a CGI route yields a program's output or an error, never a file; the folders of CGI
-//!   routes are hidden from static routes that would contain them.
+//! - A path under a CGI or FastCGI route yields a program's output or an error, never a file, also
+//!   where a static route has the same prefix; the folders of CGI routes are hidden from static routes
+//!   that would contain them.
+//! - Whoever has to be asked about a path is known from the path and what it leads to, before anything
+//!   is looked for there.
 
 #[cfg(feature = "fastcgi")]
-use std::os::unix::ffi::OsStrExt;
+mod applications;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+#[cfg(feature = "fastcgi")]
+use applications::has_applications;
 
 use super::cache::Cache;
 use super::script::{self, Script};
 use super::static_file::{self, StaticRoot};
-#[cfg(feature = "fastcgi")]
-use crate::config::Duty;
 use crate::config::{CgiRoute, Settings, StartError, StaticRoute, Symlinks};
 use crate::proto::Reason;
 use crate::proto::uri::path::UrlPath;
@@ -25,12 +30,13 @@ use crate::sys::beneath::{Links, Root};
 #[derive(Debug)]
 pub struct Site {
     routes: Routes<Mount>,
-    /// What runs or answers for the files of extension routes.
+    /// Who runs the files of extension routes.
     runners: Arc<Routes<Runner>>,
     #[cfg(feature = "fastcgi")]
-    guards: Vec<Guard>,
+    guards: applications::Guards,
     statics: Vec<StaticRoot>,
     default_static: Option<usize>,
+    fallback: Option<String>,
     /// Small files, kept in memory.
     pub cache: Cache,
     summary: String,
@@ -45,27 +51,19 @@ enum Mount {
     Programs(Root),
     /// One program.
     Program(PathBuf),
-    /// The application with this number.
+    /// The application of the FastCGI route with this index, and its program where we start it.
     #[cfg(feature = "fastcgi")]
-    Application(usize),
+    Application(usize, Option<PathBuf>),
 }
 
-/// What a file extension leads to.
+/// Who runs the files of an extension.
 #[derive(Debug)]
 enum Runner {
-    /// A program that runs files.
+    /// A program, started for each request.
     Interpreter(PathBuf),
-    /// The application with this number.
+    /// The application of the FastCGI route with this index.
     #[cfg(feature = "fastcgi")]
     Application(usize),
-}
-
-/// An authorizer, and what it guards.
-#[cfg(feature = "fastcgi")]
-#[derive(Debug)]
-struct Guard {
-    key: RouteKey,
-    application: usize,
 }
 
 /// What a path leads to.
@@ -75,9 +73,23 @@ pub enum Resource<'s, 'p> {
     File(&'s StaticRoot, &'p [u8]),
     /// A program.
     Script(Box<Script>),
-    /// The application with this number, and what it is asked for.
+    /// What the application of the FastCGI route with this index answers; nothing of its script is for
+    /// us to execute.
     #[cfg(feature = "fastcgi")]
     Application(usize, Box<Script>),
+}
+
+/// A site that is being opened.
+#[derive(Debug, Default)]
+struct Plan {
+    routes: Routes<Mount>,
+    runners: Routes<Runner>,
+    #[cfg(feature = "fastcgi")]
+    guards: applications::Guards,
+    /// Canonical paths of programs and their folders.
+    hidden: Vec<PathBuf>,
+    /// What the summary is made of.
+    clauses: Vec<String>,
 }
 
 impl Site {
@@ -87,6 +99,14 @@ impl Site {
     pub fn open(settings: &Settings) -> Result<Site, StartError> {
         let statics = static_routes(settings);
         let cgis = cgi_routes(settings);
+        let mut plan = Plan::default();
+        for route in &cgis {
+            plan.add_cgi(route)?;
+        }
+        #[cfg(feature = "fastcgi")]
+        for (index, route) in settings.fastcgi.routes.iter().enumerate() {
+            plan.add_fastcgi(index, route)?;
+        }
         if statics.is_empty() && cgis.is_empty() && !has_applications(settings) {
             return Err(StartError::wrong(
                 "ROOT",
@@ -94,75 +114,58 @@ impl Site {
                 "holds neither www/ nor cgi-bin/; name another folder, or give --static or --cgi",
             ));
         }
-        let mut routes = Routes::new();
-        let mut runners = Routes::new();
-        let mut hidden = Vec::new();
-        let mut clauses = Vec::new();
-        for StaticRoute { prefix, folder } in &statics {
-            let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.clone());
-            clauses.push(format!("serves {prefix} from {}", folder.display()));
-        }
-        for route in &cgis {
-            match &route.key {
-                RouteKey::Prefix(prefix) => {
-                    let (mount, path) = open_programs(route)?;
-                    clauses.push(format!("runs {prefix} from {}", path.display()));
-                    routes.insert_prefix(prefix, mount);
-                    hidden.push(path);
-                }
-                RouteKey::Extension(extension) => {
-                    let interpreter = open_interpreter(route)?;
-                    clauses.push(format!("runs *{extension} with {}", interpreter.display()));
-                    runners.insert_extension(extension, Runner::Interpreter(interpreter));
-                }
-            }
-        }
-        #[cfg(feature = "fastcgi")]
-        let guards = mount_applications(settings, &mut routes, &mut runners, &mut clauses);
         let mut site = Site {
-            routes,
-            runners: Arc::new(runners),
+            routes: plan.routes,
+            runners: Arc::new(plan.runners),
             #[cfg(feature = "fastcgi")]
-            guards,
+            guards: plan.guards,
             statics: Vec::new(),
             default_static: None,
+            fallback: settings.fallback.clone(),
             cache: Cache::new(),
             summary: String::new(),
         };
+        let mut clauses = Vec::new();
         for route in &statics {
-            site.mount_static(route, settings, &hidden)?;
+            clauses.extend(site.mount_static(route, settings, &plan.hidden)?);
         }
+        clauses.append(&mut plan.clauses);
         site.summary = match clauses.split_last() {
             Some((last, [])) => last.clone(),
             Some((last, others)) => format!("{} and {last}", others.join(", ")),
             None => String::new(),
         };
+        site.check_fallback();
         Ok(site)
     }
 
+    /// Opens a static root; returns what it serves, or nothing where programs have its prefix: then it
+    /// holds but what they hand over and DOCUMENT_ROOT.
     fn mount_static(
         &mut self,
         route: &StaticRoute,
         settings: &Settings,
         hidden: &[PathBuf],
-    ) -> Result<(), StartError> {
+    ) -> Result<Option<String>, StartError> {
+        let StaticRoute { prefix, folder } = route;
         let links = match settings.symlinks {
             Symlinks::Stay => Links::Within,
             Symlinks::Follow => Links::Follow,
         };
-        let root = Root::open(&route.folder, links).map_err(|error| {
+        let root = Root::open(folder, links).map_err(|error| {
             StartError::wrong(
                 "--static",
-                route.folder.display(),
+                folder.display(),
                 format!(
                     "cannot be opened as a folder ({error}); give an existing one as ROUTE=DIR"
                 ),
             )
         })?;
         let number = self.statics.len();
-        if route.prefix == "/" {
+        if prefix == "/" {
             self.default_static = Some(number);
         }
+        let clause = format!("serves {prefix} from {}", root.path().display());
         // Only those that can be reached: each costs a look at every file that is opened.
         let is_reachable =
             |path: &&PathBuf| links == Links::Follow || path.starts_with(root.path());
@@ -175,9 +178,13 @@ impl Site {
             hidden: hidden.iter().filter(is_reachable).cloned().collect(),
             root,
         });
-        self.routes
-            .insert_prefix(&route.prefix, Mount::Files(number));
-        Ok(())
+        match self.routes.insert_prefix(prefix, Mount::Files(number)) {
+            None => Ok(Some(clause)),
+            Some(programs) => {
+                self.routes.insert_prefix(prefix, programs);
+                Ok(None)
+            }
+        }
     }
 
     /// What is served where, for the line that is printed at start.
@@ -191,6 +198,57 @@ impl Site {
             .and_then(|number| self.statics.get(number))
     }
 
+    /// All static roots.
+    pub fn static_roots(&self) -> &[StaticRoot] {
+        &self.statics
+    }
+
+    /// The static root that a path belongs to, and the rest of the path below it.
+    pub fn static_route<'a>(&'a self, path: &'a UrlPath<'_>) -> Option<(&'a StaticRoot, &'a [u8])> {
+        let found = self.routes.resolve_prefix(path)?;
+        match found.target {
+            Mount::Files(number) => Some((self.statics.get(*number)?, found.rest)),
+            _ => None,
+        }
+    }
+
+    /// The URL that is answered with where there is nothing else: a path and perhaps a query.
+    pub fn fallback(&self) -> Option<&[u8]> {
+        self.fallback.as_deref().map(str::as_bytes)
+    }
+
+    /// Whether a request for `path` that was refused for `reason` is to be answered with the fallback:
+    /// only where nothing is there, never where something is kept back.
+    pub fn falls_back(&self, reason: Reason, path: &UrlPath<'_>) -> bool {
+        self.fallback.is_some()
+            && match reason {
+                Reason::RouteNone | Reason::FileNotFound | Reason::FileFolder => true,
+                // The method is refused before the file is looked for.
+                Reason::FileMethod => !path.has_hidden_segment() && self.is_missing(path),
+                _ => false,
+            }
+    }
+
+    /// Whether a static route has nothing to send for `path`.
+    fn is_missing(&self, path: &UrlPath<'_>) -> bool {
+        self.static_route(path)
+            .is_some_and(|(root, rest)| static_file::is_missing(root, rest))
+    }
+
+    /// Warns of a fallback that would itself not be there.
+    fn check_fallback(&self) {
+        let Some(fallback) = &self.fallback else {
+            return;
+        };
+        let path = fallback.split('?').next().unwrap_or(fallback);
+        let leads_somewhere = UrlPath::decode(path.as_bytes()).is_ok_and(|path| {
+            self.resolve(&path).is_ok() && !path.has_hidden_segment() && !self.is_missing(&path)
+        });
+        if !leads_somewhere {
+            log::warn!("--fallback: '{fallback}' leads to nothing that is there now");
+        }
+    }
+
     /// Finds what a path leads to.
     pub fn resolve<'s, 'p>(&'s self, path: &'p UrlPath<'_>) -> Result<Resource<'s, 'p>, Reason>
     where
@@ -200,10 +258,9 @@ impl Site {
         match found.target {
             Mount::Files(number) => {
                 let root = self.statics.get(*number).ok_or(Reason::RouteNone)?;
-                if let Some(resource) = self.find_interpreted(root, found.prefix, found.rest) {
-                    return Ok(resource);
-                }
-                Ok(Resource::File(root, found.rest))
+                Ok(self
+                    .find_script(root, found.prefix, found.rest)
+                    .unwrap_or(Resource::File(root, found.rest)))
             }
             Mount::Programs(folder) => script::find(folder, found.prefix, found.rest)
                 .map(Box::new)
@@ -215,16 +272,17 @@ impl Site {
                 path.as_bytes(),
             )))),
             #[cfg(feature = "fastcgi")]
-            Mount::Application(number) => {
+            Mount::Application(index, program) => {
                 let root = self.document_root().map(|root| root.root.path());
-                let script =
-                    Script::of_application(root, found.prefix, found.rest, path.as_bytes());
-                Ok(Resource::Application(*number, Box::new(script)))
+                let (prefix, rest, path) = (found.prefix, found.rest, path.as_bytes());
+                let script = Script::of_application(program.as_deref(), root, prefix, rest, path);
+                Ok(Resource::Application(*index, Box::new(script)))
             }
         }
     }
 
-    fn find_interpreted<'s, 'p>(
+    /// The file of an extension route that a path below a static route leads to.
+    fn find_script<'s, 'p>(
         &'s self,
         root: &StaticRoot,
         prefix: &str,
@@ -236,7 +294,7 @@ impl Site {
         let found = static_file::find_script(root, rest)?;
         let runner = self.runners.extension_of(&found.path)?;
         let script_name = [prefix.as_bytes(), found.path.as_slice()].concat();
-        let script = |interpreter: &Path| {
+        let interpreted = |interpreter: &Path| {
             Box::new(Script::interpreted(
                 interpreter,
                 &root.root,
@@ -246,27 +304,11 @@ impl Site {
             ))
         };
         Some(match runner {
-            Runner::Interpreter(interpreter) => Resource::Script(script(interpreter)),
+            Runner::Interpreter(program) => Resource::Script(interpreted(program)),
             #[cfg(feature = "fastcgi")]
-            Runner::Application(number) => Resource::Application(*number, script(Path::new(""))),
+            Runner::Application(index) => Resource::Application(*index, interpreted(Path::new(""))),
         })
     }
-
-    /// The applications that have to let a request for this resource through, outermost first.
-    #[cfg(feature = "fastcgi")]
-    pub fn guards(&self, path: &UrlPath<'_>, resource: &Resource<'_, '_>) -> Vec<usize> {
-        let guards = self.guards.iter();
-        guards
-            .filter(|guard| guard.watches(path, resource))
-            .map(|guard| guard.application)
-            .collect()
-    }
-}
-
-#[cfg(feature = "fastcgi")]
-fn has_applications(settings: &Settings) -> bool {
-    let mut routes = settings.fastcgi.routes.iter();
-    routes.any(|route| route.duty == Duty::Respond)
 }
 
 #[cfg(not(feature = "fastcgi"))]
@@ -274,67 +316,26 @@ fn has_applications(_: &Settings) -> bool {
     false
 }
 
-#[cfg(feature = "fastcgi")]
-impl Guard {
-    fn watches(&self, path: &UrlPath<'_>, resource: &Resource<'_, '_>) -> bool {
-        let extension = match &self.key {
+impl Plan {
+    fn add_cgi(&mut self, route: &CgiRoute) -> Result<(), StartError> {
+        match &route.key {
             RouteKey::Prefix(prefix) => {
-                let path = path.as_bytes();
-                let folder = prefix.as_bytes();
-                return path.starts_with(folder) || folder.strip_suffix(b"/") == Some(path);
+                let (mount, path) = open_programs(route)?;
+                self.clauses
+                    .push(format!("runs {prefix} from {}", path.display()));
+                self.routes.insert_prefix(prefix, mount);
+                self.hidden.push(path);
             }
-            RouteKey::Extension(extension) => extension.as_bytes(),
-        };
-        let has_it = |name: &[u8]| {
-            let at = name.len().checked_sub(extension.len());
-            at.is_some_and(|at| name[at..].eq_ignore_ascii_case(extension))
-        };
-        match resource {
-            Resource::Script(script) | Resource::Application(_, script) => {
-                has_it(script.filename.as_os_str().as_bytes())
-            }
-            Resource::File(root, _) if path.is_folder() => {
-                root.index.iter().any(|name| has_it(name.as_bytes()))
-            }
-            Resource::File(..) => has_it(path.as_bytes()),
-        }
-    }
-}
-
-/// Adds the applications to the routes, and returns the authorizers, those of shorter prefixes first.
-#[cfg(feature = "fastcgi")]
-fn mount_applications(
-    settings: &Settings,
-    routes: &mut Routes<Mount>,
-    runners: &mut Routes<Runner>,
-    clauses: &mut Vec<String>,
-) -> Vec<Guard> {
-    let mut guards = Vec::new();
-    for (number, route) in settings.fastcgi.routes.iter().enumerate() {
-        let application = &route.application;
-        match (route.duty, &route.key) {
-            (Duty::Authorize, key) => {
-                clauses.push(format!("asks {application} about {key}"));
-                guards.push(Guard {
-                    key: key.clone(),
-                    application: number,
-                });
-            }
-            (Duty::Respond, RouteKey::Prefix(prefix)) => {
-                clauses.push(format!("sends {prefix} to {application}"));
-                routes.insert_prefix(prefix, Mount::Application(number));
-            }
-            (Duty::Respond, RouteKey::Extension(extension)) => {
-                clauses.push(format!("sends *{extension} to {application}"));
-                runners.insert_extension(extension, Runner::Application(number));
+            RouteKey::Extension(extension) => {
+                let program = open_interpreter(route)?;
+                self.clauses
+                    .push(format!("runs *{extension} with {}", program.display()));
+                self.runners
+                    .insert_extension(extension, Runner::Interpreter(program));
             }
         }
+        Ok(())
     }
-    guards.sort_by_key(|guard| match &guard.key {
-        RouteKey::Prefix(prefix) => prefix.len(),
-        RouteKey::Extension(_) => usize::MAX,
-    });
-    guards
 }
 
 /// The static routes as given, or ROOT/www where it exists.
@@ -380,23 +381,24 @@ fn open_programs(route: &CgiRoute) -> Result<(Mount, PathBuf), StartError> {
             .map_err(|error| wrong(format!("cannot be opened ({error})")))?;
         return Ok((Mount::Programs(folder), path));
     }
-    let program = executable(route).ok_or_else(|| wrong("is no executable file".to_owned()))?;
+    let program =
+        executable(&route.path).ok_or_else(|| wrong("is no executable file".to_owned()))?;
     Ok((Mount::Program(program), path))
 }
 
 /// Finds the interpreter of an extension.
 fn open_interpreter(route: &CgiRoute) -> Result<PathBuf, StartError> {
-    executable(route).ok_or_else(|| {
+    executable(&route.path).ok_or_else(|| {
         let problem = "is no executable file; give an existing interpreter as .EXT=PROGRAM";
         StartError::wrong("--cgi", route.path.display(), problem)
     })
 }
 
-/// The route's path made absolute, if it can be executed: not resolved further, so that a program
-/// that looks at its own name finds the one that it was given.
-fn executable(route: &CgiRoute) -> Option<PathBuf> {
-    is_executable(&route.path)
-        .then(|| std::path::absolute(&route.path).ok())
+/// The path made absolute, if it can be executed: not resolved further, so that a program that looks
+/// at its own name finds the one that it was given.
+fn executable(path: &Path) -> Option<PathBuf> {
+    is_executable(path)
+        .then(|| std::path::absolute(path).ok())
         .flatten()
 }
 

@@ -107,17 +107,52 @@ pub fn respond(site: &StaticRoot, cache: &Cache, request: &FileRequest<'_>) -> R
     }
 }
 
-/// The page `name` in the root, whole and without regard to the request; `None` where there is none.
-pub fn page(site: &StaticRoot, cache: &Cache, name: &str, now: u64) -> Option<Arc<Representation>> {
+/// The file `rest` below `site`, or the neighbour that `codings` ask for, without regard to a request:
+/// for whoever names a file and not a URL. A folder is none, and what [`respond`] refuses is refused.
+pub fn file(
+    site: &StaticRoot,
+    cache: &Cache,
+    rest: &[u8],
+    codings: &[Coding],
+    now: u64,
+) -> Result<Arc<Representation>, Reason> {
+    let mut names = rest.split(|&byte| byte == b'/').enumerate();
+    if names.any(|(place, name)| is_hidden(place, name)) {
+        return Err(Reason::FileHidden);
+    }
+    // What the cache has by the name of a folder is the folder's index file.
+    if is_folder(rest) {
+        return Err(Reason::FileFolder);
+    }
     let place = Place {
         site,
         cache,
-        path: name.as_bytes(),
+        path: rest,
         now,
     };
-    place
-        .lookup(&[])
-        .or_else(|| Some(place.present(open_file(site, place.path).ok()?, &[])))
+    if let Some(file) = place.lookup(codings) {
+        return Ok(file);
+    }
+    Ok(place.present(open_file(site, rest)?, codings))
+}
+
+/// The page `name` in the root, whole and without regard to the request; `None` where there is none.
+pub fn page(site: &StaticRoot, cache: &Cache, name: &str, now: u64) -> Option<Arc<Representation>> {
+    file(site, cache, name.as_bytes(), &[], now).ok()
+}
+
+/// Whether a GET of `rest` below `site` would find nothing to send: neither a file nor a folder that
+/// shows something.
+pub fn is_missing(site: &StaticRoot, rest: &[u8]) -> bool {
+    match site.root.kind(rest) {
+        Ok(Kind::Folder) => {
+            is_folder(rest)
+                && site.listing == Listing::Off
+                && matches!(open_index(site, rest), Ok(None))
+        }
+        Ok(_) => false,
+        Err(error) => matches!(Failure::from(&error), Failure::Missing),
+    }
 }
 
 /// Finds the file of an extension route that the path `rest` below `site` leads to: the shortest
@@ -129,7 +164,7 @@ pub fn find_script(site: &StaticRoot, rest: &[u8]) -> Option<Script> {
     let mut start = 0;
     for name in rest.split(|&byte| byte == b'/') {
         let end = start + name.len();
-        if name.starts_with(b".") && (start, name) != (0, b".well-known") {
+        if is_hidden(start, name) {
             return None;
         }
         if (site.is_script)(name) {
@@ -147,8 +182,7 @@ pub fn find_script(site: &StaticRoot, rest: &[u8]) -> Option<Script> {
         }
         start = end + 1;
     }
-    let is_folder = rest.is_empty() || rest.ends_with(b"/");
-    if !is_folder
+    if !is_folder(rest)
         || !site
             .index
             .iter()
@@ -166,6 +200,16 @@ pub fn find_script(site: &StaticRoot, rest: &[u8]) -> Option<Script> {
         path,
         path_info: Vec::new(),
     })
+}
+
+/// Whether the rest of a path names a folder, and not just what may turn out to be one.
+fn is_folder(rest: &[u8]) -> bool {
+    rest.is_empty() || rest.ends_with(b"/")
+}
+
+/// The rule of [`UrlPath::has_hidden_segment`] for a path below a root; `place` is 0 for its first name.
+fn is_hidden(place: usize, name: &[u8]) -> bool {
+    name.starts_with(b".") && (place, name) != (0, b".well-known")
 }
 
 fn answer(site: &StaticRoot, cache: &Cache, request: &FileRequest<'_>) -> Result<Response, Reason> {
@@ -237,14 +281,18 @@ fn open(site: &StaticRoot, path: &[u8]) -> Result<Opened, Reason> {
     })
 }
 
-/// Whether `path` could be another spelling of the name of a program: FAT and SMB drop dots and
-/// spaces at the end of a name.
+/// Whether `path` could be another spelling of the name of a program.
 fn is_source(site: &StaticRoot, path: &[u8]) -> bool {
+    (site.is_script)(plain_name(path))
+}
+
+/// The shortest spelling of a name: FAT and SMB drop dots and spaces at its end.
+pub fn plain_name(path: &[u8]) -> &[u8] {
     let end = path
         .iter()
         .rposition(|byte| !matches!(byte, b'.' | b' '))
         .map_or(0, |last| last + 1);
-    (site.is_script)(&path[..end])
+    &path[..end]
 }
 
 fn open_file(site: &StaticRoot, path: &[u8]) -> Result<Opened, Reason> {

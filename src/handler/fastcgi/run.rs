@@ -27,7 +27,7 @@ use crate::handler::pace::Pace;
 use crate::handler::reply::{Ending, Reply};
 use crate::handler::report::report;
 use crate::handler::stderr::StderrLog;
-use crate::proto::cgi::response::{self, CgiHead, CgiResponse};
+use crate::proto::cgi::response::{self, CgiHead};
 use crate::proto::fastcgi::record::{EndRequest, KeepConn, ProtocolStatus, Role};
 use crate::proto::fastcgi::request;
 use crate::proto::fastcgi::response::{Event, ResponseDecoder};
@@ -481,8 +481,7 @@ impl Run {
                 return;
             }
         }
-        if let CgiResponse::LocalRedirect { location } = head.kind {
-            let outcome = Outcome::LocalRedirect(location);
+        if let Some(outcome) = Outcome::elsewhere(&mut head) {
             self.stage = Stage::Passed(Some(Ended::Over(outcome)));
             return;
         }

@@ -16,8 +16,11 @@
 //!   the client is sent there, for the field (a cookie) would be lost inside the server; with a
 //!   fragment too, since only a client has a use for that. A relative Location goes to the client:
 //!   RFC 9110 permits it.
+//! - X-Sendfile and X-Accel-Redirect name a file that is to be sent in place of a document. They are
+//!   for the server and never reach the client. A file name is taken as it is, without decoding: a
+//!   name that holds `%` can be named, and one is only decoded where a URL is expected.
 //!
-//! Not here: following a local redirect, the body and its length.
+//! Not here: following a local redirect, finding a file, the body and its length.
 
 use crate::proto::grammar::{is_tchar, parse_decimal, trim_ows};
 use crate::proto::http::status::StatusCode;
@@ -26,9 +29,9 @@ use crate::proto::{Parsed, Reason};
 /// The header of a program's response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CgiHead {
-    /// Which of the four responses it is.
+    /// Which response it is.
     pub kind: CgiResponse,
-    /// The program's Status; without one 200, or 302 with a Location.
+    /// The program's Status; without one 200, or 302 where it is a redirect for the client.
     pub status: StatusCode,
     /// The reason phrase of the program's Status.
     pub phrase: Option<Vec<u8>>,
@@ -39,7 +42,8 @@ pub struct CgiHead {
     pub content_length: Option<u64>,
 }
 
-/// The kinds of response (RFC 3875 section 6.2).
+/// The kinds of response: the four of RFC 3875 section 6.2, and that of the servers it was not
+/// enough for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CgiResponse {
     /// A document, for the client as it is.
@@ -53,6 +57,20 @@ pub enum CgiResponse {
     ClientRedirect,
     /// The client is sent elsewhere, and a document (a Content-Type) tells it so.
     ClientRedirectWithDocument,
+    /// A file of this server, with the program's fields: X-Sendfile or X-Accel-Redirect.
+    SendFile {
+        /// The file.
+        from: SendFile,
+    },
+}
+
+/// How a program names the file that is to be sent in place of what it prints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendFile {
+    /// X-Sendfile: the absolute name of a file, as the file system has it.
+    Path(Vec<u8>),
+    /// X-Accel-Redirect: the path of a URL of this server, still encoded and without a query.
+    Url(Vec<u8>),
 }
 
 /// Parses the header, whose blank line must lie within the first `max_len` bytes of `input`.
@@ -155,6 +173,7 @@ struct Fields<'a> {
     location: Option<&'a [u8]>,
     content_type: Option<&'a [u8]>,
     content_length: Option<u64>,
+    send_file: Option<SendFile>,
     block: Vec<u8>,
 }
 
@@ -181,6 +200,15 @@ impl<'a> Fields<'a> {
             let len = parse_decimal(value).ok_or(Reason::CgiHeaderMalformed)?;
             return once(&mut self.content_length, len);
         }
+        if is("X-Sendfile") {
+            let is_absolute = value.starts_with(b"/");
+            let path = is_absolute.then(|| SendFile::Path(value.to_vec()));
+            return once(&mut self.send_file, path.ok_or(Reason::CgiSendFile)?);
+        }
+        if is("X-Accel-Redirect") {
+            let url = is_local(value).then(|| SendFile::Url(without_query(value).to_vec()));
+            return once(&mut self.send_file, url.ok_or(Reason::CgiSendFile)?);
+        }
         if is("Content-Type") {
             once(&mut self.content_type, value)?;
         }
@@ -189,28 +217,33 @@ impl<'a> Fields<'a> {
     }
 
     fn respond(mut self) -> CgiHead {
-        let (kind, customary) = match self.location {
-            None => (CgiResponse::Document, StatusCode::OK),
-            Some(location)
-                if self.status.is_none() && self.block.is_empty() && is_local(location) =>
-            {
-                (
-                    CgiResponse::LocalRedirect {
-                        location: location.to_vec(),
-                    },
-                    StatusCode::OK,
-                )
-            }
-            Some(location) => {
-                push_line(&mut self.block, b"Location", location);
-                let kind = match (self.status, self.content_type) {
-                    (Some((status, _)), _) if !is_redirection(status) => CgiResponse::Document,
-                    (_, Some(_)) => CgiResponse::ClientRedirectWithDocument,
-                    (_, None) => CgiResponse::ClientRedirect,
-                };
-                (kind, FOUND)
-            }
+        if let Some(location) = self.location
+            && self.status.is_none()
+            && self.block.is_empty()
+            && self.send_file.is_none()
+            && is_local(location)
+        {
+            let location = location.to_vec();
+            return self.into_head(CgiResponse::LocalRedirect { location }, StatusCode::OK);
+        }
+        if let Some(location) = self.location {
+            push_line(&mut self.block, b"Location", location);
+        }
+        if let Some(from) = self.send_file.take() {
+            return self.into_head(CgiResponse::SendFile { from }, StatusCode::OK);
+        }
+        if self.location.is_none() {
+            return self.into_head(CgiResponse::Document, StatusCode::OK);
+        }
+        let kind = match (self.status, self.content_type) {
+            (Some((status, _)), _) if !is_redirection(status) => CgiResponse::Document,
+            (_, Some(_)) => CgiResponse::ClientRedirectWithDocument,
+            (_, None) => CgiResponse::ClientRedirect,
         };
+        self.into_head(kind, FOUND)
+    }
+
+    fn into_head(self, kind: CgiResponse, customary: StatusCode) -> CgiHead {
         let (status, phrase) = self.status.unwrap_or((customary, b""));
         CgiHead {
             kind,
@@ -269,6 +302,10 @@ fn is_redirection(status: StatusCode) -> bool {
 /// Whether this is a path of this server, with or without a query: `//` would begin an authority.
 fn is_local(location: &[u8]) -> bool {
     location.starts_with(b"/") && !location.starts_with(b"//") && !location.contains(&b'#')
+}
+
+fn without_query(url: &[u8]) -> &[u8] {
+    url.split(|&byte| byte == b'?').next().unwrap_or(url)
 }
 
 fn push_line(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {

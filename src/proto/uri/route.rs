@@ -153,6 +153,13 @@ impl<T> Routes<T> {
         })
     }
 
+    /// The targets of all prefixes that `path` begins with, on a segment border: the shortest first.
+    pub fn all_above<'a>(&'a self, path: &'a UrlPath<'_>) -> impl Iterator<Item = &'a T> {
+        let is_above = |prefix: &str| rest_below(path.as_bytes(), prefix.as_bytes()).is_some();
+        let shortest_first = self.prefixes.iter().rev();
+        shortest_first.filter_map(move |(prefix, target)| is_above(prefix).then_some(target))
+    }
+
     /// Whether there is a route by extension.
     pub fn has_extension_routes(&self) -> bool {
         !self.extensions.is_empty()
