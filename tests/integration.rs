@@ -18,10 +18,24 @@ mod cgi_response;
 mod cli;
 #[path = "integration/connection.rs"]
 mod connection;
+#[cfg(feature = "fastcgi")]
+#[path = "integration/fastcgi.rs"]
+mod fastcgi;
+#[cfg(feature = "fastcgi")]
+#[path = "integration/fastcgi_authorizer.rs"]
+mod fastcgi_authorizer;
+#[cfg(feature = "fastcgi")]
+#[path = "integration/fastcgi_faults.rs"]
+mod fastcgi_faults;
+#[cfg(feature = "fastcgi")]
+#[path = "integration/fastcgi_pool.rs"]
+mod fastcgi_pool;
 #[path = "integration/framing.rs"]
 mod framing;
 #[path = "integration/real.rs"]
 mod real;
+#[path = "integration/send_file.rs"]
+mod send_file;
 #[path = "integration/site.rs"]
 mod site;
 #[path = "integration/static_file.rs"]

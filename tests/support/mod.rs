@@ -3,6 +3,8 @@
 //! Rules: nothing here or in the tests sleeps in the hope that something has happened meanwhile; it
 //! is waited for with [`eventually`], and a wait that is too long fails.
 
+#[cfg(feature = "fastcgi")]
+pub(crate) mod backend;
 mod client;
 mod folder;
 mod server;
