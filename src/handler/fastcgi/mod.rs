@@ -5,3 +5,4 @@ pub mod connect;
 pub mod links;
 pub mod pool;
 pub mod run;
+pub mod supervisor;
