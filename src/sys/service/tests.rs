@@ -187,7 +187,10 @@ fn one_wait_sees_output_ends_and_the_bell() {
     bell.ring();
     let events = watch_services(&[&silent], &bell, PATIENCE).unwrap();
     assert_eq!(events, [nothing]);
-    assert!(!crate::sys::watch::await_readable(&bell.event, Duration::ZERO));
+    assert!(!crate::sys::watch::await_readable(
+        &bell.event,
+        Duration::ZERO
+    ));
     thread::scope(|scope| {
         scope.spawn(|| bell.ring());
         watch_services(&[&silent], &bell, PATIENCE).unwrap();
