@@ -32,6 +32,7 @@ struct State {
     line: VecDeque<Arc<Waiter>>,
     /// Where to look first among equals.
     turn: usize,
+    ties: Ties,
 }
 
 /// How much one place is used.
@@ -48,6 +49,15 @@ struct Waiter {
     /// The place that was granted.
     place: std::sync::atomic::AtomicUsize,
     number: u32,
+}
+
+/// Which of several equally busy places serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ties {
+    /// The first.
+    First,
+    /// Each in its turn.
+    InTurn,
 }
 
 /// The answer to a request that wants to be served.
@@ -88,13 +98,14 @@ pub struct Ticket {
 impl Admission {
     /// An admission to places of which each serves so many at once. Those in line are woken by their
     /// numbers.
-    pub fn new(places: &[usize], wake: Wake) -> Admission {
+    pub fn new(places: &[usize], ties: Ties, wake: Wake) -> Admission {
         let place = |&max: &usize| Place { running: 0, max };
         Admission {
             state: Mutex::new(State {
                 places: places.iter().map(place).collect(),
                 line: VecDeque::new(),
                 turn: 0,
+                ties,
             }),
             wake,
         }
@@ -206,7 +217,9 @@ impl State {
             .map(|step| (self.turn + step) % count)
             .filter(has_room)
             .min_by_key(|&at| self.places[at].running)?;
-        self.turn = (found + 1) % count;
+        if self.ties == Ties::InTurn {
+            self.turn = (found + 1) % count;
+        }
         Some(found)
     }
 
@@ -306,7 +319,7 @@ mod tests {
     #[test]
     fn turns_are_handed_on_in_order_and_past_those_who_left() {
         let (wake, woken) = wake_log();
-        let admission = Arc::new(Admission::new(&[1], wake));
+        let admission = Arc::new(Admission::new(&[1], Ties::First, wake));
         let Admitted::Now(permit) = admission.ask(1, |_| true) else {
             panic!()
         };
@@ -326,7 +339,7 @@ mod tests {
     #[test]
     fn a_full_line_turns_away_until_someone_leaves_it() {
         let (wake, _) = wake_log();
-        let admission = Arc::new(Admission::new(&[1], wake));
+        let admission = Arc::new(Admission::new(&[1], Ties::First, wake));
         let _permit = admission.ask(0, |_| true);
         let mut tickets: Vec<Ticket> = (0..LINE_MAX as u32)
             .map(|number| wait(&admission, number))
@@ -338,7 +351,7 @@ mod tests {
 
     #[test]
     fn the_least_busy_place_that_suits_serves_and_equals_take_turns() {
-        let admission = Arc::new(Admission::new(&[2, 2, 2], wake_log().0));
+        let admission = Arc::new(Admission::new(&[2, 2, 2], Ties::InTurn, wake_log().0));
         let place = |suits: fn(usize) -> bool| match admission.ask(0, suits) {
             Admitted::Now(permit) => {
                 let place = permit.place();
@@ -360,7 +373,7 @@ mod tests {
     #[test]
     fn a_place_that_comes_to_serve_more_takes_from_the_line() {
         let (wake, woken) = wake_log();
-        let admission = Arc::new(Admission::new(&[0, 0], wake));
+        let admission = Arc::new(Admission::new(&[0, 0], Ties::First, wake));
         let tickets: Vec<Ticket> = (1..4).map(|number| wait(&admission, number)).collect();
         assert_eq!(admission.waiting(), 3);
         admission.set_max(1, 2);
@@ -378,7 +391,7 @@ mod tests {
     #[test]
     fn those_who_are_dismissed_are_woken_and_told() {
         let (wake, woken) = wake_log();
-        let admission = Arc::new(Admission::new(&[0], wake));
+        let admission = Arc::new(Admission::new(&[0], Ties::First, wake));
         let ticket = wait(&admission, 7);
         admission.dismiss();
         assert_eq!(*woken.lock().unwrap(), [7]);

@@ -402,7 +402,8 @@ fn executable(path: &Path) -> Option<PathBuf> {
         .flatten()
 }
 
-fn is_executable(path: &Path) -> bool {
+/// Whether there is a file at `path` that somebody may execute.
+pub(super) fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path)
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)

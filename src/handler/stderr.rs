@@ -1,11 +1,12 @@
 //! Brings a program's stderr to the log: by line, named, and within a bound.
 //!
 //! Rules: a line never reaches a client. Every line names the request and the program. A program that
-//! floods stderr cannot fill the disk through the log: past a first burst only so many lines a second
-//! are kept, and how many were dropped is said. What ends in the log has its control bytes escaped by
-//! the logger.
+//! floods stderr cannot fill the disk through the log: past a burst only so many lines a second are
+//! kept, and how many were dropped is said with the next that is, or at the end. What ends in the log
+//! has its control bytes escaped by the logger.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use crate::sys::clock::Moment;
 
@@ -26,8 +27,10 @@ const TAIL_MAX: usize = 512;
 pub struct StderrLog<N> {
     name: N,
     line: Vec<u8>,
-    started: Moment,
-    logged: u64,
+    /// Lines that may be logged now.
+    allowed: u64,
+    /// Until when `allowed` has grown.
+    counted: Moment,
     dropped: u64,
     tail: Vec<u8>,
 }
@@ -38,8 +41,8 @@ impl<N: Display> StderrLog<N> {
         StderrLog {
             name,
             line: Vec::new(),
-            started: now,
-            logged: 0,
+            allowed: BURST,
+            counted: now,
             dropped: 0,
             tail: Vec::new(),
         }
@@ -64,14 +67,25 @@ impl<N: Display> StderrLog<N> {
     /// Logs an unended line and what was dropped; returns the last bytes that were written.
     pub fn finish(&mut self, now: Moment) -> Vec<u8> {
         self.end_line(now);
-        if self.dropped > 0 {
-            log::warn!(
-                "{}: {} more lines of stderr were dropped",
-                self.name,
-                self.dropped
-            );
-        }
+        self.tell_dropped();
         std::mem::take(&mut self.tail)
+    }
+
+    fn tell_dropped(&mut self) {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            log::warn!("{}: {dropped} more lines were dropped", self.name);
+        }
+    }
+
+    /// Adds what was gained since the last time, up to a burst.
+    fn gain(&mut self, now: Moment) {
+        let seconds = self.counted.until(now).as_secs();
+        if seconds > 0 {
+            self.counted = self.counted + Duration::from_secs(seconds);
+            let gained = seconds.saturating_mul(LINES_PER_SECOND);
+            self.allowed = self.allowed.saturating_add(gained).min(BURST);
+        }
     }
 
     fn extend_line(&mut self, bytes: &[u8]) {
@@ -83,9 +97,10 @@ impl<N: Display> StderrLog<N> {
         if self.line.is_empty() {
             return;
         }
-        let allowed = BURST + self.started.until(now).as_secs() * LINES_PER_SECOND;
-        if self.logged < allowed {
-            self.logged += 1;
+        self.gain(now);
+        if self.allowed > 0 {
+            self.allowed -= 1;
+            self.tell_dropped();
             let line = String::from_utf8_lossy(&self.line);
             log::warn!("{}: {}", self.name, line.trim_end_matches('\r'));
         } else {
@@ -104,13 +119,23 @@ mod tests {
         let mut log = StderrLog::new("x", Moment(0));
         log.take(b"one ", Moment(0));
         log.take(b"line\ntwo\n", Moment(0));
-        assert_eq!((log.logged, log.dropped), (2, 0));
+        assert_eq!((log.allowed, log.dropped), (BURST - 2, 0));
         for _ in 0..BURST {
             log.take(b"flood\n", Moment(0));
         }
-        assert_eq!((log.logged, log.dropped), (BURST, 2));
+        assert_eq!((log.allowed, log.dropped), (0, 2));
         log.take(b"later\n", Moment(1_000));
-        assert_eq!((log.logged, log.dropped), (BURST + 1, 2));
+        assert_eq!((log.allowed, log.dropped), (LINES_PER_SECOND - 1, 0));
+    }
+
+    #[test]
+    fn silence_saves_up_no_more_than_a_burst() {
+        let mut log = StderrLog::new("x", Moment(0));
+        let later = Moment(1_000_000);
+        for _ in 0..BURST + 3 {
+            log.take(b"flood\n", later);
+        }
+        assert_eq!((log.allowed, log.dropped), (0, 3));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use super::worker::Worker;
 use crate::handler::admission::{Admitted, Permit, Ticket};
 use crate::handler::cgi::{self, Outcome, Terms};
 use crate::handler::error_page;
+use crate::handler::handover::{self, Handover, HandoverRequest};
 use crate::handler::reply::{Draft, Envelope, Reply};
 use crate::handler::script::Script;
 use crate::handler::site::Resource;
@@ -256,7 +257,6 @@ impl<'e> Exchange<'e> {
                 Step::Wait(ticket) => return Given::Wait(ticket),
                 #[cfg(feature = "fastcgi")]
                 Step::Forwarded(parked) => return Given::Forwarded(parked),
-                #[cfg(feature = "fastcgi")]
                 Step::Again => {
                     step = self.take_step(reply, &mut permit, worker);
                     continue;
@@ -272,6 +272,7 @@ impl<'e> Exchange<'e> {
                     step = self.take_step(reply, &mut permit, worker);
                     continue;
                 }
+                Outcome::SendFile(handover) => self.hand_over(reply, &handover),
                 Outcome::Answered(reason) => reason,
                 Outcome::Cut(reason) => Some(reason),
                 Outcome::Failed(reason @ (Reason::ClientGone | Reason::ClientSlow)) => {
@@ -310,7 +311,10 @@ impl<'e> Exchange<'e> {
         let location = self.course.location.clone();
         let subject = match &location {
             None => Subject {
-                target: own_target,
+                target: match self.server.site.fallback() {
+                    Some(fallback) if self.course.falls_back => standing_in(fallback, own_target),
+                    _ => own_target,
+                },
                 request_uri: &own_uri,
                 method: self.request.head.method(),
                 body: self.body,
@@ -344,6 +348,7 @@ impl<'e> Exchange<'e> {
         let server = self.server;
         let resource = match server.site.resolve(&path) {
             Ok(resource) => resource,
+            Err(reason) if self.falls_back(reason, &path) => return Step::Again,
             Err(reason) => {
                 if matches!(reason, Reason::CgiDenied | Reason::CgiNotExecutable) {
                     // The owner of the site is to mend this, and sees no more than the log.
@@ -369,10 +374,14 @@ impl<'e> Exchange<'e> {
                     now: self.now,
                 };
                 let response = static_file::respond(root, &server.site.cache, &file);
-                let reason = response.reason;
-                let response = self.explain(response);
-                reply.respond(response);
-                Step::Over(Outcome::Answered(reason))
+                match response.reason {
+                    Some(reason) if self.falls_back(reason, &path) => Step::Again,
+                    reason => {
+                        let response = self.explain(response);
+                        reply.respond(response);
+                        Step::Over(Outcome::Answered(reason))
+                    }
+                }
             }
             Resource::Script(script) => {
                 if !permit
@@ -392,6 +401,40 @@ impl<'e> Exchange<'e> {
             Resource::Application(number, script) => {
                 self.ask_application(number, &script, subject, reply, permit, worker)
             }
+        }
+    }
+
+    /// Whether the fallback is to be answered with in place of what was refused; once only.
+    fn falls_back(&mut self, reason: Reason, path: &UrlPath<'_>) -> bool {
+        let falls_back = !self.course.falls_back
+            && self.course.location.is_none()
+            && self.server.site.falls_back(reason, path);
+        if falls_back {
+            self.course.fall_back();
+        }
+        falls_back
+    }
+
+    /// Sends the file that a program names.
+    fn hand_over(&mut self, reply: &mut Reply<'_>, handover: &Handover) -> Option<Reason> {
+        let name = self.id();
+        let request = HandoverRequest {
+            head: self.request.head,
+            method: match self.course.location {
+                None => self.request.head.method(),
+                Some(_) => "GET",
+            },
+            now: self.now,
+            name: &name,
+        };
+        match handover::respond(&self.server.site, handover, &request) {
+            Ok(response) => {
+                let reason = response.reason;
+                let response = self.explain(response);
+                reply.respond(response);
+                reason
+            }
+            Err(reason) => self.give_error(reply, reason),
         }
     }
 
@@ -486,13 +529,22 @@ enum Step {
     #[cfg(feature = "fastcgi")]
     Forwarded(forward::Parked),
     /// The course has changed: the next step is to be taken.
-    #[cfg(feature = "fastcgi")]
     Again,
 }
 
 impl Step {
     fn failed(reason: Reason) -> Step {
         Step::Over(Outcome::Failed(reason))
+    }
+}
+
+/// The fallback in place of what was asked for, whose query it takes over if it has none of its own.
+fn standing_in<'t>(fallback: &'t [u8], own: Target<'t>) -> Target<'t> {
+    let mut parts = fallback.splitn(2, |&byte| byte == b'?');
+    Target {
+        path: parts.next().unwrap_or(fallback),
+        query: parts.next().or(own.query),
+        ..own
     }
 }
 

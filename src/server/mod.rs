@@ -23,16 +23,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::handler::admission::{Admission, Wake};
+use crate::handler::admission::{Admission, Ties, Wake};
 use access_log::AccessLog;
+#[cfg(feature = "fastcgi")]
+use applications::Applications;
 use seats::Seats;
 use table::{Evicted, Table};
 use wakes::Wakes;
 use worker::Worker;
 
 use crate::config::{ListenAddress, Settings, StartError};
-#[cfg(feature = "fastcgi")]
-use crate::handler::fastcgi::{links::Links, pool::Pool, watch::Watch};
 use crate::handler::site::Site;
 use crate::proto::http::head::HeadLimits;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
@@ -81,13 +81,8 @@ struct Server {
     parking: Arc<Parking>,
     listeners: Vec<Listener>,
     admission: Arc<Admission>,
-    /// The applications of the routes, in their order.
     #[cfg(feature = "fastcgi")]
-    applications: Vec<Arc<Pool>>,
-    #[cfg(feature = "fastcgi")]
-    links: Arc<Links>,
-    #[cfg(feature = "fastcgi")]
-    watch: Arc<Watch>,
+    applications: Applications,
     seats: Seats,
     access_log: AccessLog,
     room: Arc<Room>,
@@ -151,12 +146,9 @@ impl Server {
         }
         let waking = Arc::clone(&parking);
         let wake = Wake(Arc::new(move |number| waking.wakes.push(number)));
+        let clock = Clock::start();
         #[cfg(feature = "fastcgi")]
-        let links = applications::links(&settings.fastcgi, &parking);
-        #[cfg(feature = "fastcgi")]
-        let watch = Arc::new(Watch::default());
-        #[cfg(feature = "fastcgi")]
-        let applications = applications::open(&settings.fastcgi, &links, &wake, &watch);
+        let applications = Applications::open(&settings, &parking, &wake, clock)?;
         Ok(Server {
             head_limits: HeadLimits {
                 max_len: settings.max_header,
@@ -165,17 +157,13 @@ impl Server {
             site,
             parking,
             listeners,
-            admission: Arc::new(Admission::new(&[settings.max_processes], wake)),
+            admission: Arc::new(Admission::new(&[settings.max_processes], Ties::First, wake)),
             #[cfg(feature = "fastcgi")]
             applications,
-            #[cfg(feature = "fastcgi")]
-            links,
-            #[cfg(feature = "fastcgi")]
-            watch,
             seats: Seats::new(settings.threads),
             access_log,
             room: Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool)),
-            clock: Clock::start(),
+            clock,
             halt: Halt::new().map_err(system)?,
             stopping: AtomicBool::new(false),
             accepting_paused: AtomicBool::new(false),
@@ -205,8 +193,8 @@ impl Server {
         }
         self.spawn("janitor".to_owned(), Server::keep_deadlines)?;
         #[cfg(feature = "fastcgi")]
-        if !self.applications.is_empty() {
-            self.spawn("keeper".to_owned(), applications::keep)?;
+        if self.applications.start()? {
+            self.spawn("keeper".to_owned(), |server| server.applications.keep())?;
         }
         self.await_stop(&mut steering);
         self.stop_accepting();
@@ -268,6 +256,8 @@ impl Server {
         }
         self.halt.order();
         self.wake_all();
+        #[cfg(feature = "fastcgi")]
+        self.applications.stop();
         self.wait_until(HALT_GRACE, || self.admission.running() == 0);
         // For what can be told at once to those whose programs were ended.
         self.wait_until(LAST_WORDS, || table.live() == 0);
@@ -289,7 +279,7 @@ impl Server {
             .min(settings.send_timeout)
             .min(Duration::from_secs(4));
         #[cfg(feature = "fastcgi")]
-        let shortest = shortest.min(applications::shortest_wait(&settings.fastcgi));
+        let shortest = shortest.min(self.applications.shortest_wait());
         let tick = (shortest / 4).max(Duration::from_millis(10));
         while !self.halt.wait(tick) {
             let now = self.clock.now();

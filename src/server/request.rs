@@ -46,13 +46,18 @@ impl<'h> Request<'h> {
         method == "TRACE" || method == "CONNECT" || self.target.form == Form::Asterisk
     }
 
-    /// Whether a program answers it.
+    /// Whether a program or an application answers it, which would want its body.
     fn is_for_script(&self, server: &Server) -> bool {
         let Ok(path) = UrlPath::decode(self.target.path) else {
             return false;
         };
-        !self.is_pathless()
-            && !matches!(server.site.resolve(&path), Err(_) | Ok(Resource::File(..)))
+        let is_for_file = match server.site.resolve(&path) {
+            // The fallback may be a program.
+            Ok(Resource::File(..)) => !server.site.falls_back(Reason::FileMethod, &path),
+            Err(reason) => !server.site.falls_back(reason, &path),
+            Ok(_) => false,
+        };
+        !self.is_pathless() && !is_for_file
     }
 }
 

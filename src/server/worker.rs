@@ -13,8 +13,6 @@ use super::APPLICATION_TOKEN;
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
-#[cfg(feature = "fastcgi")]
-use crate::handler::fastcgi::links::Concerned;
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
 use crate::proto::http::head::RequestHead;
@@ -197,11 +195,9 @@ impl<'s> Worker<'s> {
     /// Something happened on a connection to an application.
     #[cfg(feature = "fastcgi")]
     fn attend_application(&mut self, woken: Woken) {
-        // Tokens from there on are numbers of links.
-        let link = (woken.token - APPLICATION_TOKEN) as u32;
-        match self.server.links.concerned(link, woken.hung_up) {
-            Concerned::Client(number) => self.attend(number, false),
-            Concerned::Pool(number) => self.server.applications[number as usize].look_at_idle(),
+        let applications = &self.server.applications;
+        if let Some(number) = applications.concerned(woken.token, woken.hung_up) {
+            self.attend(number, false);
         }
     }
 

@@ -1,7 +1,8 @@
-//! Runs one program in a process group of its own, with stdin given whole and two pipes back.
+//! Runs one program in a process group of its own, with stdin given whole and two pipes back, or as a
+//! service with a listening socket for stdin and one pipe back.
 //!
-//! Shape: a [`Program`] is started and becomes a [`Child`], which is watched (`watch.rs`), read from
-//! and reaped. Rules:
+//! Shape: a [`Program`] is started and becomes a [`Child`], which is watched (`watch.rs`,
+//! `service.rs`), read from and reaped. Rules:
 //! - Started by `std::process::Command` without anything that would make it leave the posix_spawn
 //!   path (no pre_exec, uid or gid): forking costs more the more memory the server has.
 //! - stdin is whole before the program starts: a pipe that already holds everything, or a file. So
@@ -11,7 +12,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Seek, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -68,6 +69,41 @@ impl Program<'_> {
         &self,
         environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
     ) -> io::Result<Child> {
+        let mut command = self.command(environment);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(content) = self.stdin {
+            command.stdin(stdin_of(content)?);
+        }
+        let mut child = Child::spawn(command)?;
+        child.stdout = child.process.stdout.take();
+        child.stderr = child.process.stderr.take();
+        Ok(child)
+    }
+
+    /// Starts the program as a service: its descriptor 0 is `listener`, its name the last component of
+    /// its path, and all it prints, on stdout too, is read from [`Child::stderr`].
+    ///
+    /// Errors: as of [`Program::start`].
+    pub fn start_service<'e>(
+        &self,
+        listener: BorrowedFd<'_>,
+        environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
+    ) -> io::Result<Child> {
+        let mut command = self.command(environment);
+        if let Some(name) = self.path.file_name() {
+            command.arg0(name);
+        }
+        let (reader, writer) = io::pipe()?;
+        command
+            .stdin(listener.try_clone_to_owned()?)
+            .stdout(writer.try_clone()?)
+            .stderr(writer);
+        let mut child = Child::spawn(command)?;
+        child.stderr = Some(OwnedFd::from(reader).into());
+        Ok(child)
+    }
+
+    fn command<'e>(&self, environment: impl Iterator<Item = (&'e [u8], &'e [u8])>) -> Command {
         let mut command = Command::new(self.path);
         command
             .args(
@@ -81,25 +117,8 @@ impl Program<'_> {
                     .map(|(name, value)| (OsStr::from_bytes(name), OsStr::from_bytes(value))),
             )
             .current_dir(self.folder)
-            .process_group(0)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        if let Some(content) = self.stdin {
-            command.stdin(stdin_of(content)?);
-        }
-        let mut process = command.spawn()?;
-        let stdout = process.stdout.take();
-        let stderr = process.stderr.take();
-        let pid = Pid::from_child(&process);
-        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
-        Ok(Child {
-            process,
-            pid,
-            pidfd,
-            stdout,
-            stderr,
-            exit: None,
-        })
+            .process_group(0);
+        command
     }
 }
 
@@ -121,6 +140,21 @@ fn stdin_of(content: Content<'_>) -> io::Result<Stdio> {
 }
 
 impl Child {
+    /// By value: the command keeps our copies of the child's ends of pipes open.
+    fn spawn(mut command: Command) -> io::Result<Child> {
+        let process = command.spawn()?;
+        let pid = Pid::from_child(&process);
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
+        Ok(Child {
+            process,
+            pid,
+            pidfd,
+            stdout: None,
+            stderr: None,
+            exit: None,
+        })
+    }
+
     /// The process id, which is also that of its group.
     pub fn id(&self) -> u32 {
         self.process.id()
@@ -206,17 +240,34 @@ impl Child {
         exit
     }
 
+    /// Asks the program's whole group to end (SIGTERM), without waiting.
+    pub fn ask_to_end(&self) {
+        self.signal_group(Signal::TERM);
+    }
+
+    /// Has the kernel end the program's whole group (SIGKILL), without waiting.
+    pub fn kill(&self) {
+        self.signal_group(Signal::KILL);
+    }
+
     /// Ends the program and its whole group: SIGTERM, SIGKILL after `grace`, then reaps.
     pub fn end(&mut self, grace: Duration) -> Exit {
         if self.exit.is_none() {
-            // It may have ended by itself in between; then there is nobody left to signal.
-            let _ = rustix::process::kill_process_group(self.pid, Signal::TERM);
+            self.ask_to_end();
             self.stdout = None;
             self.stderr = None;
             self.await_end(grace);
-            let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
+            self.kill();
         }
         self.reap()
+    }
+
+    fn signal_group(&self, signal: Signal) {
+        // Once it is reaped, the number may belong to others.
+        if self.exit.is_none() {
+            // It may have ended by itself in between; then there is nobody left to signal.
+            let _ = rustix::process::kill_process_group(self.pid, signal);
+        }
     }
 
     fn await_end(&mut self, grace: Duration) {

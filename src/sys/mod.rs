@@ -9,6 +9,8 @@ pub mod listener;
 pub mod log_file;
 pub mod outgoing;
 pub mod poller;
+#[cfg(feature = "fastcgi")]
+pub mod service;
 pub mod signal;
 pub mod spool;
 pub mod stream;

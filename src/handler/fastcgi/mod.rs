@@ -5,4 +5,5 @@ pub mod connect;
 pub mod links;
 pub mod pool;
 pub mod run;
+pub mod supervisor;
 pub mod watch;

@@ -22,9 +22,11 @@ use std::time::Duration;
 
 use super::connect::{Address, Connecting};
 use super::links::{Channel, Links};
+use super::supervisor::Roster;
 use super::watch::Watch;
-use crate::handler::admission::{Admission, Admitted, Permit, Ticket, Wake};
+use crate::handler::admission::{Admission, Admitted, Permit, Ticket, Ties, Wake};
 use crate::sys::clock::Moment;
+use crate::sys::service::Doorbell;
 use crate::sys::stream::Stream;
 
 /// The first pause of a backend that failed; each further one is twice as long.
@@ -51,15 +53,17 @@ pub struct Bounds {
     pub keep: usize,
     /// How long an idle connection is kept.
     pub idle: Duration,
+    /// After how many requests a backend's supervisor wants to know of it.
+    pub requests: Option<u64>,
 }
 
-/// Rung when whoever supervises the processes of a pool should look at it.
-pub struct Ringer(pub Box<dyn Fn() + Send + Sync>);
-
-impl std::fmt::Debug for Ringer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Ringer")
-    }
+/// Whose the backends are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// Somebody else's: they are there, or are not.
+    Operator,
+    /// Processes of a supervisor, who offers them.
+    Supervisor,
 }
 
 /// The backends of an application.
@@ -74,7 +78,7 @@ pub struct Pool {
     watch: Arc<Watch>,
     backends: Mutex<Vec<Backend>>,
     /// Rung when the supervisor of the pool's processes should look.
-    bell: OnceLock<Ringer>,
+    bell: OnceLock<Arc<Doorbell>>,
 }
 
 /// What is known of one backend.
@@ -112,8 +116,10 @@ enum Health {
         failures: u32,
         until: Moment,
     },
-    /// Its process is not there to be asked.
+    /// Its process is about to be there to be asked.
     Withdrawn,
+    /// Its process failed before it could be asked.
+    Broken,
 }
 
 /// The answer to a request that wants to be served.
@@ -163,20 +169,20 @@ impl Backend {
 }
 
 impl Pool {
-    /// A pool of the backends at these addresses. With `are_ours` they are processes that a supervisor
-    /// still has to offer.
+    /// A pool of the backends at these addresses.
     pub fn new(
         number: u32,
         addresses: Vec<Address>,
-        are_ours: bool,
+        owner: Owner,
         bounds: Bounds,
         links: &Arc<Links>,
         wake: Wake,
         watch: &Arc<Watch>,
     ) -> Pool {
-        let (health, max) = match are_ours {
-            true => (Health::Withdrawn, 0),
-            false => (Health::Up, bounds.max),
+        let (health, max, ties) = match owner {
+            Owner::Operator => (Health::Up, bounds.max, Ties::InTurn),
+            // Those that are not needed are to be found idle.
+            Owner::Supervisor => (Health::Withdrawn, 0, Ties::First),
         };
         let backend = |_: &Address| Backend {
             health: health.clone(),
@@ -191,7 +197,7 @@ impl Pool {
         let backends = addresses.iter().map(backend).collect();
         Pool {
             number,
-            admission: Arc::new(Admission::new(&vec![max; addresses.len()], wake)),
+            admission: Arc::new(Admission::new(&vec![max; addresses.len()], ties, wake)),
             addresses,
             bounds,
             links: Arc::clone(links),
@@ -202,7 +208,7 @@ impl Pool {
     }
 
     /// Has this rung when there is something to do for whoever supervises the processes.
-    pub fn hang(&self, bell: Ringer) {
+    pub fn hang(&self, bell: Arc<Doorbell>) {
         // A second one would be of a second supervisor, which there is not.
         let _ = self.bell.set(bell);
     }
@@ -224,7 +230,7 @@ impl Pool {
 
     /// Asks for the connection with this number to be served by a backend that it has not tried.
     pub fn ask(&self, client: u32, tried: Tried, now: Moment) -> Asked {
-        let mut backends = self.backends();
+        let backends = self.backends();
         let mut suits = Tried::default();
         for (place, backend) in backends.iter().enumerate() {
             match backend.health {
@@ -248,12 +254,7 @@ impl Pool {
             }
         }
         let asked = match self.admission.ask(client, |place| suits.has(place)) {
-            Admitted::Now(permit) => {
-                let backend = &mut backends[permit.place()];
-                backend.used = now;
-                backend.served += 1;
-                Asked::Now(permit)
-            }
+            Admitted::Now(permit) => Asked::Now(permit),
             Admitted::Wait(ticket) => Asked::Wait(ticket),
             Admitted::Full => Asked::Full,
         };
@@ -269,6 +270,8 @@ impl Pool {
     pub fn connect(&self, place: usize, client: u32, wants_new: bool, now: Moment) -> Given {
         let mut backends = self.backends();
         let backend = &mut backends[place];
+        backend.used = now;
+        backend.served += 1;
         if !wants_new && let Some(kept) = backend.idle.pop() {
             kept.channel.work_for(client);
             return Given::Kept(kept.channel);
@@ -318,7 +321,7 @@ impl Pool {
         let failures = match backends[place].health {
             Health::Up => 1,
             Health::Failing { failures, .. } => failures.saturating_add(1),
-            Health::Withdrawn => return,
+            Health::Withdrawn | Health::Broken => return,
         };
         let pause = PAUSE_FIRST.saturating_mul(1 << (failures - 1).min(10));
         let until = now + pause.min(PAUSE_MAX);
@@ -392,20 +395,88 @@ impl Pool {
         }
     }
 
-    /// Notes that a backend has a request less.
+    /// Notes that a backend has a request less, whose permit was given back.
     pub fn ended(&self, place: usize, now: Moment) {
-        self.backends()[place].used = now;
+        if self.bell.get().is_none() {
+            return;
+        }
+        let mut backends = self.backends();
+        let backend = &mut backends[place];
+        backend.used = now;
+        let is_due = self
+            .bounds
+            .requests
+            .is_some_and(|most| backend.served >= most);
+        if is_due || backend.health != Health::Up {
+            drop(backends);
+            self.ring();
+        }
     }
 
-    /// Lets the supervisor know, after the permit was given back.
-    pub fn ring(&self) {
+    fn ring(&self) {
         if let Some(bell) = self.bell.get() {
-            (bell.0)();
+            bell.ring();
         }
     }
 
     fn backends(&self) -> MutexGuard<'_, Vec<Backend>> {
         self.backends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Roster for Pool {
+    fn offer(&self, which: usize, warm: Stream) {
+        let channel = Channel::new(warm, self.number, &self.links);
+        let mut backends = self.backends();
+        let backend = &mut backends[which];
+        backend.health = Health::Up;
+        backend.served = 0;
+        // Without it the first request makes a connection of its own.
+        if let Ok(mut channel) = channel {
+            channel.count(&backend.accepted);
+            let since = backend.used;
+            backend.idle.push(Kept { channel, since });
+        }
+        drop(backends);
+        self.admission.set_max(which, 1);
+    }
+
+    fn withdraw(&self, which: usize, why: &str) {
+        let mut backends = self.backends();
+        let backend = &mut backends[which];
+        backend.health = match backend.health {
+            Health::Up => Health::Withdrawn,
+            _ => Health::Broken,
+        };
+        backend.idle.clear();
+        let mut healths = backends.iter().map(|backend| &backend.health);
+        let is_hopeless =
+            healths.all(|health| *health != Health::Up) && backends[which].health == Health::Broken;
+        drop(backends);
+        self.admission.set_max(which, 0);
+        log::debug!("{}: {why}", self.addresses[which]);
+        if is_hopeless {
+            self.admission.dismiss();
+        }
+    }
+
+    fn in_use(&self, which: usize) -> usize {
+        self.admission.running_at(which)
+    }
+
+    fn served(&self, which: usize) -> u64 {
+        self.backends()[which].served
+    }
+
+    fn waiting(&self) -> usize {
+        self.admission.waiting()
+    }
+
+    fn idle_for(&self, which: usize, now: Moment) -> Duration {
+        match self.admission.running_at(which) {
+            0 => self.backends()[which].used.until(now),
+            _ => Duration::ZERO,
+        }
     }
 }
 
@@ -421,7 +492,13 @@ fn soonest(backends: &[Backend], tried: Tried) -> Option<usize> {
     failing.min().map(|(_, place)| place)
 }
 
+/// Whether a process is about to be there to be asked. Where one failed, those that were never started
+/// are not: the supervisor starts no more than it must.
 fn has_withdrawn(backends: &[Backend], tried: Tried) -> bool {
     let mut places = backends.iter().enumerate();
-    places.any(|(place, backend)| backend.health == Health::Withdrawn && !tried.has(place))
+    let is_broken = backends
+        .iter()
+        .any(|backend| backend.health == Health::Broken);
+    !is_broken
+        && places.any(|(place, backend)| backend.health == Health::Withdrawn && !tried.has(place))
 }

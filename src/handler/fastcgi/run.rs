@@ -120,7 +120,10 @@ enum Stage {
 #[derive(Debug)]
 pub struct Run {
     pool: Arc<Pool>,
-    permit: Permit,
+    place: usize,
+    /// Given back before the pool is told of it.
+    permit: Option<Permit>,
+    ended_at: Moment,
     client: u32,
     role: Role,
     is_idempotent: bool,
@@ -185,7 +188,9 @@ impl Run {
             is_answered: false,
             stderr: StderrLog::new(errand.name.clone(), now),
             pool: errand.pool,
-            permit: errand.permit,
+            place: errand.permit.place(),
+            permit: Some(errand.permit),
+            ended_at: now,
             client: errand.client,
             role: errand.role,
             is_idempotent: errand.is_idempotent,
@@ -206,7 +211,7 @@ impl Run {
 
     /// The backend that was chosen.
     pub fn place(&self) -> usize {
-        self.permit.place()
+        self.place
     }
 
     /// Goes on as far as it goes without waiting.
@@ -294,7 +299,7 @@ impl Run {
 
     /// Begins to connect, if a connection is still to be made; false when that has to wait.
     fn connect(&mut self, now: Moment) -> Result<bool, Ended> {
-        let place = self.permit.place();
+        let place = self.place;
         let Some(connecting) = &mut self.connecting else {
             return Err(self.unreachable(&io::ErrorKind::NotConnected.into(), now));
         };
@@ -315,7 +320,7 @@ impl Run {
 
     /// No connection came about.
     fn unreachable(&mut self, error: &io::Error, now: Moment) -> Ended {
-        let place = self.permit.place();
+        let place = self.place;
         let (reason, sentence) = diagnose(self.pool.address(place), error);
         log::error!("{}: {}: {sentence}", self.name, reason.code());
         self.answered();
@@ -413,7 +418,7 @@ impl Run {
         if !std::mem::replace(&mut self.is_answered, true)
             && let Some(channel) = &mut self.channel
         {
-            self.pool.accepted(self.permit.place(), channel);
+            self.pool.accepted(self.place, channel);
             self.answered();
         }
     }
@@ -421,7 +426,7 @@ impl Run {
     /// Notes that nobody waits behind this request's connection any more.
     fn answered(&mut self) {
         if std::mem::take(&mut self.is_unanswered) {
-            self.pool.answered(self.permit.place(), self.client);
+            self.pool.answered(self.place, self.client);
         }
     }
 
@@ -576,7 +581,7 @@ impl Run {
         if let Some(reason) = refused {
             return self.fail(reason, "", reply, now);
         }
-        self.pool.succeeded(self.permit.place());
+        self.pool.succeeded(self.place);
         let status = format!("status {}", end.app_status as i32);
         match &mut self.stage {
             Stage::Header(seen) => {
@@ -608,17 +613,18 @@ impl Run {
 
     /// Keeps the connection, if both sides have said all that they had to.
     fn leave(&mut self, now: Moment) {
+        self.ended_at = now;
         let is_done = self.stdin.is_none() && self.outgoing.is_empty();
         if let Some(channel) = self.channel.take()
             && is_done
         {
-            self.pool.keep(self.permit.place(), channel, now);
+            self.pool.keep(self.place, channel, now);
         }
     }
 
     /// The request cannot be answered as it should be.
     fn fail(&mut self, reason: Reason, how: &str, reply: &mut Reply<'_>, now: Moment) -> Ended {
-        let place = self.permit.place();
+        self.ended_at = now;
         let was_sent = !self.is_connecting();
         self.channel = None;
         self.answered();
@@ -627,7 +633,7 @@ impl Run {
             Stage::Header(seen) => seen,
             _ => b"",
         };
-        let address = self.pool.address(place);
+        let address = self.pool.address(self.place);
         let detail = match how {
             "" => address.to_string(),
             how => format!("{address}, {how}"),
@@ -637,7 +643,7 @@ impl Run {
             reason,
             Reason::FastcgiConnectTimeout | Reason::FastcgiVersion
         ) {
-            self.pool.failed(place, now);
+            self.pool.failed(self.place, now);
         }
         if reply.is_begun() {
             match reason {
@@ -661,5 +667,8 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         self.answered();
+        self.channel = None;
+        self.permit = None;
+        self.pool.ended(self.place, self.ended_at);
     }
 }

@@ -25,6 +25,8 @@ pub struct Course {
     pub(super) redirects: usize,
     /// Where the last of them led.
     pub(super) location: Option<Vec<u8>>,
+    /// Whether the fallback is answered with in place of what was asked for.
+    pub(super) falls_back: bool,
     /// Why the request fails if it waits for too long.
     pub(super) busy: Option<Reason>,
     /// How many of the resource's authorizers have let it through.
@@ -61,6 +63,17 @@ impl Course {
     pub(super) fn redirect(&mut self, location: Vec<u8>) {
         self.redirects += 1;
         self.location = Some(location);
+        self.begin_anew();
+    }
+
+    /// Goes on with the fallback.
+    pub(super) fn fall_back(&mut self) {
+        self.falls_back = true;
+        self.begin_anew();
+    }
+
+    /// What was found out about one resource does not hold for another.
+    fn begin_anew(&mut self) {
         #[cfg(feature = "fastcgi")]
         {
             self.guards_passed = 0;

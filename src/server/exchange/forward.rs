@@ -149,7 +149,7 @@ impl Exchange<'_> {
         let guards = server.site.guards(path, resource);
         let number = *guards.get(self.course.guards_passed)?;
         let question = Question {
-            pool: &server.applications[number],
+            pool: server.applications.pool_of(number),
             role: Role::Authorizer,
             script: &Script::guard(path.as_bytes()),
         };
@@ -167,7 +167,7 @@ impl Exchange<'_> {
         worker: &mut Worker<'_>,
     ) -> Step {
         let question = Question {
-            pool: &self.server.applications[number],
+            pool: self.server.applications.pool_of(number),
             role: Role::Responder,
             script,
         };

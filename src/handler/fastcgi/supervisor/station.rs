@@ -1,0 +1,172 @@
+//! The place of one process: its socket, which stays, and whoever accepts at it.
+//!
+//! Rules: after a failure the place is left alone for a pause, which doubles with each failure in a
+//! row. A process that has served a request, or has run for a while, did not fail from the start.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::handler::stderr::StderrLog;
+use crate::sys::child::{Child, Exit, Program};
+use crate::sys::clock::Moment;
+use crate::sys::service::ServiceSocket;
+use crate::sys::stream::Stream;
+
+/// The pause after a first failure, and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(30)];
+
+/// Who has run for so long did not fail from the start.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// What every process is started with.
+#[derive(Debug)]
+pub(super) struct Launch {
+    /// The file to execute, absolute.
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<Vec<u8>>,
+    /// The working folder.
+    pub(super) folder: PathBuf,
+    pub(super) environment: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// The place of one process.
+#[derive(Debug)]
+pub(super) struct Station {
+    pub(super) socket: ServiceSocket,
+    pub(super) stage: Stage,
+    /// There in the stages in which there is one: from `Starting` on.
+    pub(super) process: Option<Process>,
+    /// A connection that nobody has accepted yet. It outlives a process that never did.
+    pub(super) warm: Option<Stream>,
+    /// Failures in a row.
+    failures: u32,
+}
+
+/// What is with the process of a station.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// There is none.
+    Vacant,
+    /// It failed, and none is started here before this moment.
+    Resting(Moment),
+    /// It has accepted nothing yet; at this moment it is looked at again.
+    Starting(Moment),
+    /// Requests go to it.
+    Offered {
+        /// Who is to take its place, once that one accepts.
+        successor: Option<usize>,
+    },
+    /// No more requests go to it; since this moment its last ones are waited for.
+    Leaving(Moment),
+    /// It was asked to end.
+    Ending {
+        /// When it is killed.
+        kill: Moment,
+        /// Whether it was ended for having failed.
+        failed: bool,
+    },
+}
+
+/// A running process.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) child: Child,
+    /// Program and process id.
+    pub(super) name: String,
+    pub(super) output: StderrLog<String>,
+    pub(super) started: Moment,
+    pub(super) was_offered: bool,
+}
+
+impl Station {
+    pub(super) fn new(socket: ServiceSocket) -> Station {
+        Station {
+            socket,
+            stage: Stage::Vacant,
+            process: None,
+            warm: None,
+            failures: 0,
+        }
+    }
+
+    /// Starts a process here; it is first looked at at the moment `look`.
+    pub(super) fn start(&mut self, launch: &Launch, now: Moment, look: Moment) -> io::Result<()> {
+        let program = Program {
+            path: &launch.program,
+            arguments: &launch.arguments,
+            folder: &launch.folder,
+            stdin: None,
+        };
+        let environment = launch.environment.iter();
+        let variables = environment.map(|(name, value)| (&name[..], &value[..]));
+        let child = program.start_service(self.socket.as_fd(), variables)?;
+        let name = format!("{}[{}]", launch.program.display(), child.id());
+        self.process = Some(Process {
+            output: StderrLog::new(name.clone(), now),
+            name,
+            child,
+            started: now,
+            was_offered: false,
+        });
+        self.stage = Stage::Starting(look);
+        self.warm_up();
+        Ok(())
+    }
+
+    /// Sees to it that a connection waits to be accepted.
+    fn warm_up(&mut self) {
+        let waits = self.warm.as_ref().is_some_and(Stream::is_quiet) && self.socket.has_waiting();
+        if !waits {
+            // Where this fails for want of descriptors the next look tries again.
+            self.warm = self.socket.connect().ok();
+        }
+    }
+
+    /// The connection that was made at the start, once it has been accepted.
+    pub(super) fn take_accepted(&mut self) -> Option<Stream> {
+        if self.warm.is_none() {
+            self.warm_up();
+            return None;
+        }
+        if self.socket.has_waiting() {
+            return None;
+        }
+        self.warm.take()
+    }
+
+    /// Whether a process runs here that serves or soon will.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.stage, Stage::Starting(_) | Stage::Offered { .. })
+    }
+
+    pub(super) fn is_resting(&self) -> bool {
+        matches!(self.stage, Stage::Resting(_))
+    }
+
+    /// Takes note that a process did what it was started for: a later failure is a first one.
+    pub(super) fn forgive(&mut self, served: u64, ran: Duration) {
+        if served > 0 || ran >= SETTLED {
+            self.failures = 0;
+        }
+    }
+
+    /// Leaves the station alone after a failure; returns for how long.
+    pub(super) fn rest(&mut self, now: Moment) -> Duration {
+        let [first, longest] = PAUSES;
+        let doubled = 1u32.checked_shl(self.failures).unwrap_or(u32::MAX);
+        let pause = first.saturating_mul(doubled).min(longest);
+        self.failures = self.failures.saturating_add(1);
+        self.stage = Stage::Resting(now + pause);
+        pause
+    }
+}
+
+/// How a process ended, in words.
+pub(super) fn describe(exit: Exit) -> String {
+    match exit {
+        Exit::Status(status) => format!("exit status {status}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+    }
+}

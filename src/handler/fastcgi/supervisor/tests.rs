@@ -1,0 +1,627 @@
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::sync::MutexGuard;
+use std::time::Instant;
+
+use super::crew::{ACCEPT_TIMEOUT, TERM_GRACE};
+use super::station;
+use super::*;
+use crate::config::ExitStatus;
+use crate::sys::stream::More;
+use crate::sys::testing::{TempDir, await_gone, runs};
+
+/// More than any step takes, so that a fault ends in a failure and not in a wait.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Set for the process that is to be [`accepts_at_descriptor_0`].
+const ROLE: &str = "TOLLGATE_TEST_ACCEPTS";
+
+/// No test but the program that others run: serves one connection after another, a byte at a time.
+#[test]
+#[ignore = "the program that other tests run"]
+fn accepts_at_descriptor_0() {
+    let Ok(kind) = std::env::var(ROLE) else {
+        return;
+    };
+    let socket = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
+    if kind == "tcp" {
+        let listener = TcpListener::from(socket);
+        listener.incoming().for_each(|it| serve(it.unwrap()));
+    } else {
+        let listener = UnixListener::from(socket);
+        listener.incoming().for_each(|it| serve(it.unwrap()));
+    }
+}
+
+fn serve(mut connection: impl Read + Write) {
+    let mut byte = [0];
+    while matches!(connection.read(&mut byte), Ok(1)) {
+        match byte[0] {
+            b'0'..=b'9' => std::process::exit(i32::from(byte[0] - b'0')),
+            _ => connection.write_all(&byte).unwrap(),
+        }
+    }
+}
+
+/// The pool as a test wants it to be.
+#[derive(Default)]
+struct Book {
+    entries: Mutex<Vec<Entry>>,
+    waits: AtomicBool,
+    /// Whether once all were withdrawn.
+    was_empty: AtomicBool,
+}
+
+#[derive(Default)]
+struct Entry {
+    warm: Option<Stream>,
+    offers: usize,
+    is_offered: bool,
+    in_use: usize,
+    served: u64,
+    idle: Duration,
+    why: String,
+}
+
+impl Book {
+    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap()
+    }
+
+    /// Has a request wait, or none.
+    fn wait(&self, waits: bool) {
+        self.waits.store(waits, Ordering::SeqCst);
+    }
+
+    /// Which processes requests may go to.
+    fn offered(&self) -> Vec<usize> {
+        let entries = self.entries();
+        (0..entries.len())
+            .filter(|at| entries[*at].is_offered)
+            .collect()
+    }
+}
+
+impl Roster for Book {
+    fn offer(&self, which: usize, warm: Stream) {
+        let entry = &mut self.entries()[which];
+        assert!(!entry.is_offered && warm.is_quiet());
+        entry.warm = Some(warm);
+        entry.offers += 1;
+        entry.is_offered = true;
+        entry.served = 0;
+        entry.idle = Duration::ZERO;
+    }
+
+    fn withdraw(&self, which: usize, why: &str) {
+        let entries = &mut self.entries();
+        let entry = &mut entries[which];
+        entry.is_offered = false;
+        entry.warm = None;
+        entry.why = why.to_owned();
+        if !entries.iter().any(|entry| entry.is_offered) {
+            self.was_empty.store(true, Ordering::SeqCst);
+        }
+    }
+
+    fn in_use(&self, which: usize) -> usize {
+        self.entries()[which].in_use
+    }
+
+    fn served(&self, which: usize) -> u64 {
+        self.entries()[which].served
+    }
+
+    fn waiting(&self) -> usize {
+        self.waits.load(Ordering::SeqCst).into()
+    }
+
+    fn idle_for(&self, which: usize, _now: Moment) -> Duration {
+        self.entries()[which].idle
+    }
+}
+
+/// An application that is looked after by the test itself, step by step.
+struct Bench {
+    crew: Crew,
+    book: Arc<Book>,
+}
+
+impl Bench {
+    fn new(program: &ExecProgram) -> Bench {
+        let environment = [(ROLE.into(), b"unix".to_vec())];
+        let supervisor = Supervisor::open(program, &environment, Clock::start()).unwrap();
+        let stage = std::mem::replace(&mut *supervisor.lock(), Stage::Stopped);
+        let Stage::Opened(opened) = stage else {
+            panic!("it is not to be started yet");
+        };
+        let book = book_for(program);
+        let crew = Crew {
+            launch: opened.launch,
+            rules: opened.rules,
+            stations: opened.stations,
+            clock: opened.clock,
+            bell: supervisor.bell(),
+            stopping: Arc::new(AtomicBool::new(false)),
+            roster: Arc::clone(&book) as Arc<dyn Roster>,
+            buffer: Buffer::new(OUTPUT_READ),
+        };
+        Bench { crew, book }
+    }
+
+    /// Goes on until the condition holds.
+    #[track_caller]
+    fn until(&mut self, condition: impl Fn(&Bench) -> bool) {
+        let start = Instant::now();
+        while !condition(self) {
+            assert!(start.elapsed() < PATIENCE, "{:?}", self.stages());
+            self.crew.step(self.crew.clock.now());
+            self.crew.attend(Duration::from_millis(1));
+        }
+    }
+
+    fn until_offered(&mut self, processes: &[usize]) {
+        self.until(|bench| bench.book.offered() == processes);
+    }
+
+    /// Goes on for a few rounds, in which nothing is to happen.
+    fn idle(&mut self) {
+        for _ in 0..20 {
+            self.crew.step(self.crew.clock.now());
+            self.crew.attend(Duration::from_millis(1));
+        }
+    }
+
+    fn stages(&self) -> Vec<station::Stage> {
+        self.crew.stations.iter().map(|it| it.stage).collect()
+    }
+
+    fn pid(&self, which: usize) -> Option<String> {
+        let process = self.crew.stations[which].process.as_ref();
+        process.map(|process| process.child.id().to_string())
+    }
+
+    /// Sends a byte over the warm connection.
+    fn send(&self, which: usize, byte: u8) {
+        let entries = self.book.entries();
+        let warm = entries[which].warm.as_ref().unwrap();
+        assert_eq!(warm.write(&[byte], More::No).unwrap(), Some(1));
+    }
+
+    fn set(&self, which: usize, change: impl Fn(&mut Entry)) {
+        change(&mut self.book.entries()[which]);
+    }
+}
+
+fn book_for(program: &ExecProgram) -> Arc<Book> {
+    let book = Book::default();
+    let entries = (0..*program.processes.end()).map(|_| Entry::default());
+    book.entries().extend(entries);
+    Arc::new(book)
+}
+
+/// The program that accepts.
+fn accepting(least: usize, most: usize) -> ExecProgram {
+    let name = "handler::fastcgi::supervisor::tests::accepts_at_descriptor_0";
+    ExecProgram {
+        program: std::env::current_exe().unwrap(),
+        arguments: [name, "--exact", "--ignored"].map(str::to_owned).into(),
+        processes: least..=most,
+        idle: Duration::from_secs(60),
+        requests: None,
+        socket: ExecSocket::Unix,
+    }
+}
+
+/// A shell, which does not accept.
+fn shell(text: &str, least: usize, most: usize) -> ExecProgram {
+    ExecProgram {
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".to_owned(), text.to_owned()],
+        ..accepting(least, most)
+    }
+}
+
+#[test]
+fn a_program_that_cannot_be_executed_is_told_at_the_start() {
+    let dir = TempDir::new();
+    dir.write("plain", "#!/bin/sh\n");
+    for program in ["/nowhere/program", "/etc", "plain"] {
+        let program = ExecProgram {
+            program: dir.path().join(program),
+            ..accepting(1, 1)
+        };
+        let error = Supervisor::open(&program, &[], Clock::start()).unwrap_err();
+        assert_eq!((error.option, error.exit), ("--fastcgi", ExitStatus::Usage));
+        assert_eq!(error.value, program.program.display().to_string());
+        assert!(
+            error.problem.starts_with("is no executable file; "),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn every_process_that_there_may_be_has_an_address_of_its_own() {
+    let unix = Supervisor::open(&accepting(1, 3), &[], Clock::start()).unwrap();
+    let mut paths = Vec::new();
+    for address in unix.addresses() {
+        match address {
+            BackendAddress::Unix(path) => paths.push(path.clone()),
+            BackendAddress::Tcp { .. } => panic!("{address}"),
+        }
+    }
+    paths.dedup();
+    assert_eq!(paths.len(), 3);
+    let folder = paths[0].parent().unwrap().to_owned();
+    assert_eq!(mode(&folder), 0o700);
+    assert!(paths.iter().all(|path| mode(path) == 0o600));
+    drop(unix);
+    assert!(!folder.exists());
+
+    let program = ExecProgram {
+        socket: ExecSocket::Tcp,
+        ..accepting(2, 2)
+    };
+    let tcp = Supervisor::open(&program, &[], Clock::start()).unwrap();
+    assert_eq!(tcp.addresses().len(), 2);
+    for address in tcp.addresses() {
+        assert!(address.to_string().starts_with("127.0.0.1:"), "{address}");
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+#[test]
+fn the_environment_is_the_operators_and_what_the_socket_asks_for() {
+    let pair = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+    let path = pair("PATH", DEFAULT_PATH);
+    let addresses = pair("FCGI_WEB_SERVER_ADDRS", "127.0.0.1");
+    let own = [pair("NAME", "a value"), pair("PATH", "/own")];
+    let stray = pair("FCGI_WEB_SERVER_ADDRS", "192.0.2.1");
+    for (socket, given, expected) in [
+        (ExecSocket::Unix, vec![], vec![path.clone()]),
+        (ExecSocket::Unix, own.to_vec(), own.to_vec()),
+        (ExecSocket::Unix, vec![stray.clone()], vec![path.clone()]),
+        (ExecSocket::Tcp, vec![stray], vec![path, addresses]),
+    ] {
+        assert_eq!(environment_for(socket, &given), expected);
+    }
+}
+
+#[test]
+fn the_thread_offers_who_accepts_and_leaves_nothing_behind() {
+    for (socket, kind) in [(ExecSocket::Unix, "unix"), (ExecSocket::Tcp, "tcp")] {
+        let program = ExecProgram {
+            socket,
+            ..accepting(2, 3)
+        };
+        let environment = [(ROLE.into(), kind.into())];
+        let supervisor = Supervisor::open(&program, &environment, Clock::start()).unwrap();
+        let book = book_for(&program);
+        supervisor
+            .start(Arc::clone(&book) as Arc<dyn Roster>)
+            .unwrap();
+        await_that(|| book.offered() == [0, 1]);
+        book.wait(true);
+        supervisor.bell().ring();
+        await_that(|| book.offered() == [0, 1, 2]);
+        for entry in &*book.entries() {
+            let warm = entry.warm.as_ref().unwrap();
+            assert_eq!(warm.write(b"x", More::No).unwrap(), Some(1));
+            let mut read = Vec::with_capacity(1);
+            await_that(|| matches!(warm.read(&mut read), Ok(Some(1))));
+            assert_eq!(read, b"x");
+        }
+        supervisor.stop();
+        let entries = book.entries();
+        for entry in &*entries {
+            assert_eq!((entry.offers, &*entry.why), (1, "the server is stopping"));
+        }
+        if let BackendAddress::Unix(path) = &supervisor.addresses()[0] {
+            assert!(!path.parent().unwrap().exists());
+        }
+    }
+}
+
+#[track_caller]
+fn await_that(mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE);
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn more_are_started_one_at_a_time_while_requests_wait() {
+    let mut bench = Bench::new(&accepting(1, 3));
+    bench.until_offered(&[0]);
+    bench.idle();
+    assert_eq!(bench.stages()[1..], [station::Stage::Vacant; 2]);
+    bench.book.wait(true);
+    bench.crew.step(bench.crew.clock.now());
+    assert!(matches!(
+        bench.stages()[..],
+        [
+            station::Stage::Offered { .. },
+            station::Stage::Starting(_),
+            station::Stage::Vacant
+        ]
+    ));
+    bench.until_offered(&[0, 1, 2]);
+    bench.idle();
+    assert_eq!(bench.book.offered(), [0, 1, 2]);
+}
+
+#[test]
+fn those_above_the_least_number_end_when_idle() {
+    let mut bench = Bench::new(&accepting(1, 3));
+    bench.book.wait(true);
+    bench.until_offered(&[0, 1, 2]);
+    bench.book.wait(false);
+    bench.idle();
+    assert_eq!(
+        bench.book.offered(),
+        [0, 1, 2],
+        "none has been idle for long"
+    );
+    let pid = bench.pid(2).unwrap();
+    bench.set(1, |entry| entry.in_use = 1);
+    for which in 0..3 {
+        bench.set(which, |entry| entry.idle = Duration::from_secs(60));
+    }
+    bench.until(|bench| bench.stages()[2] == station::Stage::Vacant);
+    // The least number stays, and so does who is busy.
+    bench.until_offered(&[1]);
+    bench.until(|bench| bench.stages()[0] == station::Stage::Vacant);
+    bench.idle();
+    assert_eq!(bench.book.offered(), [1]);
+    await_gone(&pid);
+}
+
+#[test]
+fn a_process_that_was_given_its_requests_is_replaced_by_one_that_is_there() {
+    let program = ExecProgram {
+        requests: Some(5),
+        ..accepting(1, 2)
+    };
+    let mut bench = Bench::new(&program);
+    bench.until_offered(&[0]);
+    bench.set(0, |entry| {
+        entry.served = 5;
+        entry.in_use = 1;
+    });
+    bench.until_offered(&[1]);
+    assert!(!bench.book.was_empty.load(Ordering::SeqCst));
+    bench.idle();
+    assert!(matches!(bench.stages()[0], station::Stage::Leaving(_)));
+    let pid = bench.pid(0).unwrap();
+    bench.set(0, |entry| entry.in_use = 0);
+    bench.until(|bench| bench.stages()[0] == station::Stage::Vacant);
+    await_gone(&pid);
+    bench.idle();
+    assert_eq!(bench.book.offered(), [1]);
+}
+
+#[test]
+fn without_room_for_another_they_are_replaced_in_turn() {
+    let program = ExecProgram {
+        requests: Some(5),
+        ..accepting(2, 2)
+    };
+    let mut bench = Bench::new(&program);
+    bench.until_offered(&[0, 1]);
+    for which in 0..2 {
+        bench.set(which, |entry| entry.served = 5);
+    }
+    bench.until(|bench| bench.book.entries()[0].offers == 2);
+    assert_eq!(bench.book.entries()[1].offers, 1);
+    bench.until(|bench| bench.book.entries()[1].offers == 2);
+    assert!(!bench.book.was_empty.load(Ordering::SeqCst));
+    bench.until_offered(&[0, 1]);
+    bench.idle();
+    assert_eq!(bench.book.entries()[0].offers, 2);
+}
+
+#[test]
+fn who_ends_by_itself_is_started_again() {
+    let mut bench = Bench::new(&accepting(1, 1));
+    // (what it is told, requests that it was given, why it is withdrawn)
+    for (byte, served, why) in [
+        (b'0', 1, "its process ended by itself"),
+        (
+            b'3',
+            1,
+            "its process ended with exit status 3; it is started again in 0.25 s",
+        ),
+        (
+            b'0',
+            0,
+            "its process ended with exit status 0; it is started again in 0.5 s",
+        ),
+        (
+            b'7',
+            0,
+            "its process ended with exit status 7; it is started again in 1 s",
+        ),
+        (
+            b'3',
+            2,
+            "its process ended with exit status 3; it is started again in 0.25 s",
+        ),
+    ] {
+        bench.until_offered(&[0]);
+        bench.set(0, |entry| entry.served = served);
+        bench.send(0, byte);
+        bench.until_offered(&[]);
+        assert_eq!(bench.book.entries()[0].why, why);
+    }
+}
+
+#[test]
+fn one_that_is_killed_is_told_by_its_signal() {
+    let mut bench = Bench::new(&accepting(1, 1));
+    bench.until_offered(&[0]);
+    let process = bench.crew.stations[0].process.as_ref().unwrap();
+    process.child.kill();
+    bench.until_offered(&[]);
+    let why = "its process ended with signal 9; it is started again in 0.25 s";
+    assert_eq!(bench.book.entries()[0].why, why);
+}
+
+#[test]
+fn pauses_double_up_to_a_bound_and_none_is_skipped() {
+    let mut bench = Bench::new(&shell("echo starting >&2; exit 1", 1, 4));
+    bench.book.wait(true);
+    let mut now = bench.crew.clock.now();
+    for pause in [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000] {
+        let before = bench.crew.clock.now();
+        bench.crew.step(now);
+        let start = Instant::now();
+        while bench.pid(0).is_some() {
+            assert!(start.elapsed() < PATIENCE);
+            bench.crew.attend(PATIENCE);
+        }
+        let station::Stage::Resting(until) = bench.stages()[0] else {
+            panic!("{:?}", bench.stages());
+        };
+        // The pause begins with the true end, though time is said to have gone on.
+        let pause = Duration::from_millis(pause);
+        let after = bench.crew.clock.now();
+        assert!(
+            before + pause <= until && until <= after + pause,
+            "{until:?}"
+        );
+        // Requests wait, and yet nobody is started elsewhere or too early.
+        bench.crew.step(Moment(until.0 - 1));
+        assert_eq!(bench.stages()[1..], [station::Stage::Vacant; 3]);
+        assert_eq!(bench.pid(0), None);
+        assert_eq!(bench.crew.next_deadline(after), until);
+        now = until;
+    }
+}
+
+#[test]
+fn a_program_that_cannot_be_started_is_tried_again() {
+    let dir = TempDir::new();
+    dir.write("program", "no program\n");
+    let path = dir.path().join("program");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = ExecProgram {
+        program: path,
+        ..accepting(2, 2)
+    };
+    let mut bench = Bench::new(&program);
+    bench.crew.step(Moment(0));
+    for (which, stage) in bench.stages().into_iter().enumerate() {
+        assert_eq!(stage, station::Stage::Resting(Moment(250)));
+        let why = bench.book.entries()[which].why.clone();
+        assert!(
+            why.starts_with("its program could not be started ("),
+            "{why}"
+        );
+        assert!(why.ends_with("; it is started again in 0.25 s"), "{why}");
+    }
+    bench.crew.step(Moment(250));
+    assert_eq!(bench.stages(), [station::Stage::Resting(Moment(750)); 2]);
+}
+
+#[test]
+fn a_process_that_does_not_accept_is_ended() {
+    let mut bench = Bench::new(&shell("trap '' TERM; sleep 1000", 1, 1));
+    let now = bench.crew.clock.now();
+    bench.crew.step(now);
+    let pid = bench.pid(0).unwrap();
+    bench
+        .crew
+        .step(now + (ACCEPT_TIMEOUT - Duration::from_millis(1)));
+    assert!(matches!(bench.stages()[0], station::Stage::Starting(_)));
+    let late = now + ACCEPT_TIMEOUT + Duration::from_millis(100);
+    bench.crew.step(late);
+    let kill = late + TERM_GRACE;
+    let failed = true;
+    assert_eq!(bench.stages()[0], station::Stage::Ending { kill, failed });
+    assert_eq!(bench.crew.next_deadline(late), kill);
+    let why = "its process accepted no connection within 30 s";
+    assert_eq!(bench.book.entries()[0].why, why);
+    bench.crew.step(kill);
+    let start = Instant::now();
+    while bench.pid(0).is_some() {
+        assert!(start.elapsed() < PATIENCE);
+        bench.crew.attend(PATIENCE);
+    }
+    assert!(matches!(bench.stages()[0], station::Stage::Resting(_)));
+    assert!(!runs(&pid));
+}
+
+#[test]
+fn a_connection_in_the_queue_is_served_by_the_next_process() {
+    let mut bench = Bench::new(&accepting(1, 1));
+    bench.until_offered(&[0]);
+    // The process is busy with the warm connection, so this one has to wait.
+    let waiting = bench.crew.stations[0].socket.connect().unwrap();
+    assert_eq!(waiting.write(b"x", More::No).unwrap(), Some(1));
+    bench.send(0, b'9');
+    let mut read = Vec::with_capacity(1);
+    let start = Instant::now();
+    while !matches!(waiting.read(&mut read), Ok(Some(1))) {
+        assert!(start.elapsed() < PATIENCE);
+        bench.idle();
+    }
+    assert_eq!(read, b"x");
+    drop(waiting);
+    bench.until(|bench| bench.book.entries()[0].offers == 2);
+}
+
+#[test]
+fn stopping_ends_whole_groups_and_the_deaf() {
+    let dir = TempDir::new();
+    let file = dir.path().join("pids");
+    let text = format!(
+        "trap '' TERM; sleep 1000 & echo $$ $! > {0}.new; mv {0}.new {0}; while :; do wait; done",
+        file.display()
+    );
+    let program = shell(&text, 1, 1);
+    let supervisor = Supervisor::open(&program, &[], Clock::start()).unwrap();
+    supervisor.start(book_for(&program)).unwrap();
+    await_that(|| file.exists());
+    let pids = fs::read_to_string(&file).unwrap();
+    supervisor.stop();
+    for pid in pids.split_whitespace() {
+        await_gone(pid);
+    }
+    // It is no fault to stop, or to start, once more.
+    supervisor.stop();
+    supervisor.start(book_for(&program)).unwrap();
+    supervisor.stop();
+}
+
+#[test]
+fn what_a_process_leaves_behind_ends_with_it() {
+    let dir = TempDir::new();
+    let file = dir.path().join("pid");
+    let text = format!("sleep 1000 & echo $! > {}; exit 0", file.display());
+    let mut bench = Bench::new(&shell(&text, 1, 1));
+    bench.until(|bench| matches!(bench.stages()[0], station::Stage::Resting(_)));
+    await_gone(fs::read_to_string(&file).unwrap().trim());
+}
+
+#[test]
+fn a_flood_of_output_holds_up_nothing() {
+    let text = "head -c 3000000 /dev/zero; exec sleep 1000";
+    let mut bench = Bench::new(&shell(text, 1, 1));
+    let is_sleep = |bench: &Bench| {
+        let pid = bench.pid(0).unwrap_or_default();
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "sleep\n")
+    };
+    bench.until(is_sleep);
+    bench.crew.end_all();
+    assert_eq!(bench.pid(0), None);
+}
