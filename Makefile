@@ -4,13 +4,16 @@ CARGO ?= cargo
 CC ?= cc
 TARGET ?= $(shell uname -m)-unknown-linux-musl
 
-.PHONY: help run build hello test check fuzz static clean
+# The program of www/toll.html, kept running; left out where there is no Python to run it.
+TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-bin/toll.py | processes=2'")
+
+.PHONY: help run build hello toll test check fuzz static clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
 
 run: build hello ## build, and serve www and cgi-bin at http://127.0.0.1:8080 (ARGS="..." for options)
-	target/release/tollgate $(ARGS) .
+	target/release/tollgate $(TOLL) $(ARGS) .
 
 build:
 	$(CARGO) build --release --locked
@@ -24,6 +27,9 @@ hello:
 		echo "no C compiler ($(CC)): cgi-bin/hello-c will say so"; \
 		cp examples/hello-c.sh cgi-bin/hello-c && chmod +x cgi-bin/hello-c; \
 	fi
+
+toll: build ## measure one program as CGI and as FastCGI, and print a table
+	@examples/toll-bench
 
 test: hello ## run all tests; on Debian, install first what they need and is missing
 	@.ci/install

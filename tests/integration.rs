@@ -28,8 +28,17 @@ mod fastcgi_authorizer;
 #[path = "integration/fastcgi_faults.rs"]
 mod fastcgi_faults;
 #[cfg(feature = "fastcgi")]
+#[path = "integration/fastcgi_php.rs"]
+mod fastcgi_php;
+#[cfg(feature = "fastcgi")]
 #[path = "integration/fastcgi_pool.rs"]
 mod fastcgi_pool;
+#[cfg(feature = "fastcgi")]
+#[path = "integration/fastcgi_real.rs"]
+mod fastcgi_real;
+#[cfg(feature = "fastcgi")]
+#[path = "integration/fastcgi_wiki.rs"]
+mod fastcgi_wiki;
 #[path = "integration/framing.rs"]
 mod framing;
 #[path = "integration/real.rs"]

@@ -4,6 +4,8 @@
 //! is waited for with [`eventually`], and a wait that is too long fails.
 
 #[cfg(feature = "fastcgi")]
+mod application;
+#[cfg(feature = "fastcgi")]
 pub(crate) mod backend;
 mod client;
 mod folder;
@@ -16,8 +18,12 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "fastcgi")]
+pub(crate) use application::{Application, Fpm};
 pub(crate) use client::{Client, Ended, Framing, Response, request};
 pub(crate) use folder::Folder;
+#[cfg(feature = "fastcgi")]
+pub(crate) use server::example;
 pub(crate) use server::{Server, Site, tollgate};
 
 /// Longer than anything that works takes on a busy machine; a test that waits so long has failed.

@@ -21,7 +21,7 @@ pub(crate) fn tollgate() -> Command {
 }
 
 /// The program that cargo built from `examples/NAME.rs` together with the tests.
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test
         .parent()
