@@ -76,7 +76,7 @@ pub enum Duty {
 /// Who is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Application {
-    /// Applications that run already, each at an address of its own; at least one.
+    /// Applications that run already, each at an address of its own: from 1 to 64, no two alike.
     Backends(Vec<BackendAddress>),
     /// Processes of a program that the server starts.
     Exec(ExecProgram),
@@ -154,6 +154,8 @@ const LIST_FORM: &str = "write HOST:PORT, [V6]:PORT or unix:PATH, several with c
 const COMMAND_FORM: &str = "write exec:PROGRAM ARGS, with quotes where white space is meant";
 const OPTIONS_FORM: &str = "processes=N or MIN-MAX, idle=SECS, requests=N, socket=unix|tcp";
 
+/// How many addresses can be named for one route.
+const BACKENDS_MAX: usize = 64;
 /// How many processes of one program can be asked for.
 const PROCESSES: RangeInclusive<usize> = 1..=64;
 /// After how many requests a process can be replaced.
@@ -185,6 +187,11 @@ fn backends(text: &str) -> Result<Vec<BackendAddress>, String> {
     }
     let mut addresses = Vec::new();
     for word in text.split(',') {
+        if addresses.len() == BACKENDS_MAX {
+            return Err(format!(
+                "names more than {BACKENDS_MAX} addresses; give that many at most"
+            ));
+        }
         let address = backend(word)?;
         if addresses.contains(&address) {
             return Err(format!("names '{word}' twice; give each address once"));

@@ -113,10 +113,6 @@ fn wrong_backends_are_refused() {
             "a:1,unix:s,a:1",
             "names 'a:1' twice; give each address once",
         ),
-        (
-            "[::1]:9,[0::1]:9,[::1]:9",
-            "names '[::1]:9' twice; give each address once",
-        ),
         ("a:1|processes=2", "has a '|'; only exec: takes options"),
         (
             "a:1,exec:./app",
@@ -134,6 +130,20 @@ fn wrong_backends_are_refused() {
     let long = format!("unix:/{}", "x".repeat(107));
     let problem = "has a path of more than 107 bytes; give a shorter one";
     check_backends(&[(&long, &named(&long, problem))]);
+}
+
+#[test]
+fn a_list_has_a_bound() {
+    let list = |count| {
+        let words: Vec<_> = (1..=count).map(|port| format!("a:{port}")).collect();
+        words.join(",")
+    };
+    let Application::Backends(addresses) = read(&list(64)).1 else {
+        panic!("a list of addresses");
+    };
+    assert_eq!(addresses.len(), 64);
+    let problem = "names more than 64 addresses; give that many at most";
+    check_backends(&[(&list(65), problem)]);
 }
 
 #[test]
