@@ -1,7 +1,7 @@
 //! What programs print.
 
 use tollgate::proto::Parsed;
-use tollgate::proto::cgi::response::{CgiHead, CgiResponse, ended, parse};
+use tollgate::proto::cgi::response::{CgiHead, CgiResponse, SendFile, ended, parse};
 
 use super::{is_token, is_value, split_at, trimmed, verdict};
 
@@ -36,7 +36,7 @@ fn check_hope(input: &[u8]) {
 }
 
 /// Fields that are the server's to send.
-const NEVER: [&str; 11] = [
+const NEVER: [&str; 13] = [
     "connection",
     "content-length",
     "date",
@@ -48,6 +48,8 @@ const NEVER: [&str; 11] = [
     "trailer",
     "transfer-encoding",
     "upgrade",
+    "x-accel-redirect",
+    "x-sendfile",
 ];
 
 /// Whatever the program printed, this is put into a response.
@@ -65,6 +67,20 @@ fn check_head(head: &CgiHead) {
         assert!(head.block.is_empty() && head.phrase.is_none());
         assert!(location.starts_with(b"/") && !location.starts_with(b"//"));
         assert!(is_value(location) && !location.iter().any(|byte| b" \t#".contains(byte)));
+    }
+    if let CgiResponse::SendFile { from } = &head.kind {
+        check_file(from);
+    }
+}
+
+/// What names a file in the server's words: an absolute path, and never more.
+fn check_file(from: &SendFile) {
+    match from {
+        SendFile::Path(name) => assert!(name.starts_with(b"/") && is_value(name)),
+        SendFile::Url(url) => {
+            assert!(url.starts_with(b"/") && !url.starts_with(b"//") && is_value(url));
+            assert!(!url.iter().any(|byte| b"?#".contains(byte)));
+        }
     }
 }
 
@@ -101,7 +117,7 @@ fn check_against_output(head: &CgiHead, header: &[u8]) {
     let status = only("status").map(|value| value[..3].to_vec());
     let location = only("location");
     let customary = match (location, &head.kind) {
-        (None, _) | (_, CgiResponse::LocalRedirect { .. }) => "200",
+        (None, _) | (_, CgiResponse::LocalRedirect { .. } | CgiResponse::SendFile { .. }) => "200",
         _ => "302",
     };
     let expected = status.unwrap_or_else(|| customary.into());
@@ -126,7 +142,21 @@ fn check_against_output(head: &CgiHead, header: &[u8]) {
             assert_eq!(Some(&local[..]), location);
         }
         (_, Some(location)) => expected.push((b"location".to_vec(), location)),
+        (CgiResponse::SendFile { .. }, None) => {}
         (_, None) => assert_eq!(head.kind, CgiResponse::Document),
+    }
+    let named = match (only("x-sendfile"), only("x-accel-redirect")) {
+        (None, None) => None,
+        (Some(name), None) => Some(SendFile::Path(name.to_vec())),
+        (None, Some(url)) => {
+            let path = split_at(url, b"?").map_or(url, |(path, _)| path);
+            Some(SendFile::Url(path.to_vec()))
+        }
+        (Some(_), Some(_)) => panic!("two files"),
+    };
+    match &head.kind {
+        CgiResponse::SendFile { from } => assert_eq!(Some(from), named.as_ref()),
+        _ => assert_eq!(named, None),
     }
     let block: Vec<_> = field_lines(&head.block)
         .into_iter()
@@ -144,6 +174,15 @@ fn check_again(head: &CgiHead) {
         output.extend(format!("Status:{} ", head.status.as_u16()).into_bytes());
         output.extend(head.phrase.iter().flatten());
         output.extend(b"\n");
+    }
+    match &head.kind {
+        CgiResponse::SendFile {
+            from: SendFile::Path(name),
+        } => output.extend([b"X-Sendfile:", &name[..], b"\n"].concat()),
+        CgiResponse::SendFile {
+            from: SendFile::Url(url),
+        } => output.extend([b"X-Accel-Redirect:", &url[..], b"\n"].concat()),
+        _ => {}
     }
     if let Some(len) = head.content_length {
         output.extend(format!("Content-Length:{len}\n").into_bytes());

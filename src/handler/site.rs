@@ -135,7 +135,11 @@ impl Site {
             Some((last, others)) => format!("{} and {last}", others.join(", ")),
             None => String::new(),
         };
-        site.check_fallback();
+        if let Some(fallback) = &site.fallback
+            && !site.leads_somewhere(fallback)
+        {
+            log::warn!("--fallback: '{fallback}' leads to nothing that is there now");
+        }
         Ok(site)
     }
 
@@ -235,18 +239,12 @@ impl Site {
             .is_some_and(|(root, rest)| static_file::is_missing(root, rest))
     }
 
-    /// Warns of a fallback that would itself not be there.
-    fn check_fallback(&self) {
-        let Some(fallback) = &self.fallback else {
-            return;
-        };
-        let path = fallback.split('?').next().unwrap_or(fallback);
-        let leads_somewhere = UrlPath::decode(path.as_bytes()).is_ok_and(|path| {
+    /// Whether something is there to answer this URL, as far as can be known without a request.
+    fn leads_somewhere(&self, url: &str) -> bool {
+        let path = url.split('?').next().unwrap_or(url);
+        UrlPath::decode(path.as_bytes()).is_ok_and(|path| {
             self.resolve(&path).is_ok() && !path.has_hidden_segment() && !self.is_missing(&path)
-        });
-        if !leads_somewhere {
-            log::warn!("--fallback: '{fallback}' leads to nothing that is there now");
-        }
+        })
     }
 
     /// Finds what a path leads to.

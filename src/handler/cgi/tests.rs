@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::handler::reply::{Draft, Envelope};
+use crate::proto::cgi::response::SendFile;
 use crate::proto::http::chunked::{ChunkedDecoder, Step};
 use crate::proto::http::head::Version;
 use crate::proto::http::response::Connection;
@@ -165,6 +166,12 @@ fn told(outcome: &Outcome) -> String {
         Outcome::LocalRedirect(location) => {
             format!("redirect to {}", String::from_utf8_lossy(location))
         }
+        Outcome::SendFile(handover) => {
+            let Handover { from, head } = &**handover;
+            let (SendFile::Path(name) | SendFile::Url(name)) = from;
+            let [name, block] = [name, &head.block].map(|it| it.escape_ascii());
+            format!("send {name}, {} {block}", head.status.as_u16())
+        }
     }
 }
 
@@ -242,6 +249,18 @@ fn what_a_program_prints_becomes_an_outcome() {
             "redirect to /other",
             "",
         ),
+        // Files in place of documents.
+        (
+            r"printf 'X-Sendfile: /a\nContent-Length: 5\nX: y\n\nhello'; exit 1",
+            r"send /a, 200 X: y\r\n",
+            "",
+        ),
+        (
+            r"printf 'Status: 404\nX-Accel-Redirect: /b\n\n'",
+            "send /b, 404 ",
+            "",
+        ),
+        (r"printf 'X-Sendfile: a\n\n'", "failed, cgi.send-file", ""),
         // Faults, before anything was sent.
         ("exit 0", "failed, cgi.no-output", ""),
         ("exit 1", "failed, cgi.no-output", ""),

@@ -122,3 +122,6 @@ impl Plan {
         Ok(program)
     }
 }
+
+#[cfg(test)]
+mod tests;

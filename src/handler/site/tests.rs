@@ -7,7 +7,7 @@ use crate::config::{Command, ExitStatus, Surroundings, parse};
 use crate::sys::testing::TempDir;
 
 /// The settings that these arguments mean; `{}` in them is the folder.
-fn settings(folder: &TempDir, arguments: &[&str]) -> Settings {
+pub(super) fn settings(folder: &TempDir, arguments: &[&str]) -> Settings {
     let surroundings = Surroundings {
         variable: &|_| None,
         cores: 1,
@@ -23,7 +23,7 @@ fn settings(folder: &TempDir, arguments: &[&str]) -> Settings {
     }
 }
 
-fn folder() -> TempDir {
+pub(super) fn folder() -> TempDir {
     let folder = TempDir::new();
     for (name, mode) in [
         ("www/index.html", 0o644),
@@ -76,7 +76,7 @@ fn lead(folder: &TempDir, site: &Site, path: &str) -> String {
     text.replace(folder.path().to_str().unwrap(), "{}")
 }
 
-fn check(folder: &TempDir, arguments: &[&str], cases: &[(&str, &str)]) -> Site {
+pub(super) fn check(folder: &TempDir, arguments: &[&str], cases: &[(&str, &str)]) -> Site {
     let site = Site::open(&settings(folder, arguments)).unwrap();
     for (path, expected) in cases {
         assert_eq!(lead(folder, &site, path), *expected, "{path}");
@@ -299,4 +299,100 @@ fn one_program_keeps_the_name_it_was_given() {
         &["-c", "/x/={}/other/applet"],
         &[("/x/", "{}/other/applet [] /x + /")],
     );
+}
+
+#[test]
+fn a_program_keeps_its_prefix_where_files_have_the_same() {
+    let folder = folder();
+    let site = check(
+        &folder,
+        &["-c", "/={}/other/hello", "{}"],
+        &[("/index.html", "{}/other/hello []  + /index.html")],
+    );
+    // What a program may hand over, and where error pages lie.
+    let www = folder.path().join("www");
+    assert_eq!(site.document_root().unwrap().root.path(), www);
+    let at = folder.path().display();
+    assert_eq!(site.summary(), format!("runs / from {at}/other/hello"));
+}
+
+#[test]
+fn the_fallback_stands_in_for_what_is_not_there() {
+    let folder = folder();
+    folder.write("www/full/index.html", "content");
+    folder.write("www/.env", "content");
+    folder.link("/etc", "www/out");
+    let arguments = [
+        "-c",
+        ".php={}/other/hello",
+        "-c",
+        "/cgi-bin/={}/cgi-bin",
+        "--fallback",
+        "/page.php?q",
+        "{}",
+    ];
+    let site = Site::open(&settings(&folder, &arguments)).unwrap();
+    assert_eq!(site.fallback(), Some(&b"/page.php?q"[..]));
+    let falls_back = |site: &Site, reason, path: &str| {
+        site.falls_back(reason, &UrlPath::decode(path.as_bytes()).unwrap())
+    };
+    use Reason::*;
+    // (reason, path, whether the fallback is the answer)
+    let cases = [
+        (RouteNone, "/", true),
+        (FileNotFound, "/missing", true),
+        (FileFolder, "/sub/", true),
+        (FileMethod, "/missing", true),
+        (FileMethod, "/sub/missing/", true),
+        (FileMethod, "/index.html/more", true),
+        (FileMethod, "/sub/", true),
+        (FileMethod, "/sub", false),
+        (FileMethod, "/full/", false),
+        (FileMethod, "/index.html", false),
+        (FileMethod, "/.env", false),
+        (FileMethod, "/.missing", false),
+        (FileMethod, "/out/passwd", false),
+        (FileMethod, "/out/missing", false),
+        (FileMethod, "/cgi-bin/missing", false),
+        (FileHidden, "/.env", false),
+        (FileDenied, "/a", false),
+        (FileEscapes, "/a", false),
+        (FileNotRegular, "/a", false),
+        (FilePrecondition, "/a", false),
+        (FileRange, "/a", false),
+        (CgiNotFound, "/cgi-bin/missing", false),
+        (CgiFolder, "/cgi-bin/", false),
+        (CgiHidden, "/cgi-bin/.x", false),
+    ];
+    for (reason, path, expected) in cases {
+        let found = falls_back(&site, reason, path);
+        assert_eq!(found, expected, "{reason:?} {path}");
+    }
+    let listing = ["--fallback", "/", "--listing", "{}"];
+    let site = Site::open(&settings(&folder, &listing)).unwrap();
+    assert!(!falls_back(&site, FileMethod, "/sub/"));
+    let site = Site::open(&settings(&folder, &["{}"])).unwrap();
+    assert_eq!(site.fallback(), None);
+    assert!(!falls_back(&site, FileNotFound, "/missing"));
+}
+
+#[test]
+fn a_fallback_that_is_not_there_is_noticed() {
+    let folder = folder();
+    folder.write("www/.env", "content");
+    let cases = [
+        ("/", true),
+        ("/?q=/missing", true),
+        ("/page%2Ephp", true),
+        ("/cgi-bin/hello/x", true),
+        ("/missing", false),
+        ("/sub/", false),
+        ("/.env", false),
+        ("/cgi-bin/missing", false),
+    ];
+    for (fallback, expected) in cases {
+        let settings = settings(&folder, &["--fallback", fallback, "{}"]);
+        let site = Site::open(&settings).unwrap();
+        assert_eq!(site.leads_somewhere(fallback), expected, "{fallback}");
+    }
 }

@@ -323,13 +323,108 @@ fn fields_for_the_client() {
             b"X-CGI: 2\r\n",
         ),
         (
-            "other servers' words mean nothing",
-            b"X-Sendfile: /a\n\n",
-            b"X-Sendfile: /a\r\n",
+            "another server's word",
+            b"X-Accel-Buffering: no\n\n",
+            b"X-Accel-Buffering: no\r\n",
         ),
     ];
     for (description, header, block) in cases {
         assert_eq!(text(&head(header).block), text(block), "{description}");
+    }
+}
+
+#[test]
+fn files_in_place_of_documents() {
+    let path = |name: &[u8]| SendFile::Path(name.to_vec());
+    let url = |name: &[u8]| SendFile::Url(name.to_vec());
+    let cases: &[(&str, Bytes, SendFile, u16, Bytes)] = &[
+        (
+            "a file",
+            b"X-Sendfile: /srv/a.txt\n\n",
+            path(b"/srv/a.txt"),
+            200,
+            b"",
+        ),
+        (
+            "in any case of letters",
+            b"x-SENDFILE:/a\r\n\r\n",
+            path(b"/a"),
+            200,
+            b"",
+        ),
+        (
+            "a name is taken as it is",
+            b"X-Sendfile: //a b/../%41?c#d/\xe4\n\n",
+            path(b"//a b/../%41?c#d/\xe4"),
+            200,
+            b"",
+        ),
+        (
+            "a URL",
+            b"X-Accel-Redirect: /files/a%20b.txt\n\n",
+            url(b"/files/a%20b.txt"),
+            200,
+            b"",
+        ),
+        (
+            "in another case of letters",
+            b"x-accel-REDIRECT: /a\n\n",
+            url(b"/a"),
+            200,
+            b"",
+        ),
+        (
+            "a query is cut off",
+            b"X-Accel-Redirect: /a?b?c\n\n",
+            url(b"/a"),
+            200,
+            b"",
+        ),
+        (
+            "the other fields",
+            b"Status: 404 Gone\nSet-Cookie: a=1\nX-Sendfile: /a\nContent-Type: b/c\n\n",
+            path(b"/a"),
+            404,
+            b"Set-Cookie: a=1\r\nContent-Type: b/c\r\n",
+        ),
+        (
+            "a Location makes no redirect",
+            b"Location: /b\nX-Sendfile: /a\n\n",
+            path(b"/a"),
+            200,
+            b"Location: /b\r\n",
+        ),
+        (
+            "an empty one is none",
+            b"X-Sendfile:\nX-Accel-Redirect: /a\n\n",
+            url(b"/a"),
+            200,
+            b"",
+        ),
+    ];
+    for (description, header, from, status, block) in cases {
+        let head = head(header);
+        let kind = CgiResponse::SendFile { from: from.clone() };
+        assert_eq!(head.kind, kind, "{description}");
+        assert_eq!(head.status.as_u16(), *status, "{description}");
+        assert_eq!(text(&head.block), text(block), "{description}");
+    }
+    for value in [
+        "X-Sendfile: a",
+        "X-Sendfile: ./a",
+        "X-Sendfile: ../a",
+        "X-Sendfile: %2Fa",
+        "X-Sendfile: file:///a",
+        "X-Accel-Redirect: a",
+        "X-Accel-Redirect: ?a",
+        "X-Accel-Redirect: //host/a",
+        "X-Accel-Redirect: /a#b",
+        "X-Accel-Redirect: http://host/a",
+        "X-Accel-Redirect: @name",
+    ] {
+        let output = format!("{value}\n");
+        let reason = refusal(output.as_bytes());
+        assert_eq!(reason, Some(Reason::CgiSendFile), "{value}");
     }
 }
 
@@ -383,6 +478,19 @@ fn malformed_headers_are_refused_at_the_first_wrong_byte() {
         ("two types", b"Content-Type: a/b\ncontent-type: a/b\n"),
         ("two locations", b"Location: /a\nLOCATION: /b\n"),
         ("two Status fields", b"Status: 200\nStatus: 200\n"),
+        ("two files", b"X-Sendfile: /a\nx-sendfile: /a\n"),
+        (
+            "two URLs of files",
+            b"X-Accel-Redirect: /a\nX-Accel-Redirect: /b\n",
+        ),
+        (
+            "a file and a URL",
+            b"X-Sendfile: /a\nX-Accel-Redirect: /a\n",
+        ),
+        (
+            "a URL and a file",
+            b"X-Accel-Redirect: /a\nX-Sendfile: /a\n",
+        ),
     ];
     for (description, output) in cases {
         assert_eq!(
