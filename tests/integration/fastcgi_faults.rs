@@ -13,7 +13,7 @@ use crate::support::backend::records::{
     end_request, record,
 };
 use crate::support::backend::{Backend, Exchange, Gate, Nowhere, Scripted, Then};
-use crate::support::{Ended, PATIENCE, Response, Server, Site, eventually, request};
+use crate::support::{Client, Ended, PATIENCE, Response, Server, Site, eventually, request};
 
 type Script = fn(&mut Exchange) -> Scripted;
 
@@ -443,7 +443,9 @@ fn a_stop_lets_an_application_finish() {
     client.send(request("GET", "/app/", &[], b""));
     backend.wait_for_requests(1);
     server.signal(Signal::TERM);
-    server.wait_for_log("stop");
+    let address = server.addresses()[0].to_string();
+    let refused = eventually(PATIENCE, || Client::try_connect(&address).is_err());
+    assert!(refused, "new connections are still accepted");
     gate.open();
     assert_eq!(client.read_response("GET").text(), "a page\n");
     assert!(server.wait(PATIENCE).is_some_and(|status| status.success()));

@@ -247,7 +247,7 @@ fn accept_all(shared: &Arc<Shared>, workers: Workers) {
 
 /// Serves a connection to its end.
 fn attend(shared: &Shared, number: usize, mut stream: File) {
-    let ended = exchange::serve(shared, number, &mut stream);
+    let ended = exchange::serve(shared, &mut stream);
     let mut state = shared.state.lock().unwrap();
     if let Err(error) = ended
         && error.kind() == ErrorKind::InvalidData

@@ -24,8 +24,6 @@ pub(crate) enum Then {
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
-    /// Which connection brought it, counted from 0.
-    pub(crate) connection: usize,
     pub(crate) role: u16,
     /// FCGI_KEEP_CONN.
     pub(crate) keep: bool,
@@ -44,14 +42,13 @@ impl Seen {
 }
 
 /// Has the script answer the requests of a connection, one after the other.
-pub(super) fn serve(shared: &Shared, number: usize, stream: &mut File) -> io::Result<()> {
+pub(super) fn serve(shared: &Shared, stream: &mut File) -> io::Result<()> {
     for earlier in 0.. {
         let Some(begin) = next_begin(stream)? else {
             break;
         };
         let (role, flags) = records::begin_request(&begin)?;
         let seen = Seen {
-            connection: number,
             role,
             keep: flags == 1,
             params: read_params(stream, begin.id)?,
@@ -169,14 +166,8 @@ impl Exchange<'_> {
     }
 
     fn send(&mut self, kind: u8, content: &[u8]) -> io::Result<()> {
-        if content.is_empty() {
-            return self.raw(record(kind, self.id, b"", 0));
-        }
-        for piece in content.chunks(65_535) {
-            let padding = (8 - piece.len() % 8) % 8;
-            self.raw(record(kind, self.id, piece, padding as u8))?;
-        }
-        Ok(())
+        let bytes = stream_records(kind, self.id, content);
+        self.raw(bytes)
     }
 
     /// Ends the request well, but without a word about the end of standard output, as PHP does.
@@ -192,14 +183,21 @@ impl Exchange<'_> {
         Ok(Then::AsAsked)
     }
 
-    /// Answers as a well-behaved application: reads all, prints this, and ends both streams.
+    /// Answers as a well-behaved application: reads all, prints this, ends both streams, and all of it
+    /// at once, as libraries that buffer do.
     pub(crate) fn reply(&mut self, output: impl AsRef<[u8]>) -> Scripted {
         self.read_stdin()?;
-        if !output.as_ref().is_empty() {
-            self.out(output)?;
+        let output = output.as_ref();
+        let mut bytes = Vec::new();
+        if !output.is_empty() {
+            bytes = stream_records(STDOUT, self.id, output);
         }
-        self.out(b"")?;
-        self.end()
+        bytes.extend(record(STDOUT, self.id, b"", 0));
+        bytes.extend(end_request(self.id, 0, REQUEST_COMPLETE));
+        // The server may send the next request before this thread goes on.
+        self.no_longer_active();
+        self.raw(bytes)?;
+        Ok(Then::AsAsked)
     }
 
     /// As [`Exchange::reply`], with a document of type text/plain.
@@ -223,4 +221,17 @@ impl Exchange<'_> {
             self.shared.state.lock().unwrap().active -= 1;
         }
     }
+}
+
+/// The records of some of a stream, each a multiple of 8 bytes; nothing is a record too.
+fn stream_records(kind: u8, id: u16, content: &[u8]) -> Vec<u8> {
+    if content.is_empty() {
+        return record(kind, id, b"", 0);
+    }
+    let mut records = Vec::with_capacity(content.len() + content.len() / 512);
+    for piece in content.chunks(65_535) {
+        let padding = (8 - piece.len() % 8) % 8;
+        records.extend(record(kind, id, piece, padding as u8));
+    }
+    records
 }
