@@ -5,6 +5,8 @@
 //! many bytes it took, "more bytes are needed", or a [`Reason`] to refuse.
 
 pub mod cgi;
+#[cfg(feature = "fastcgi")]
+pub mod fastcgi;
 pub mod grammar;
 pub mod http;
 pub mod reason;
