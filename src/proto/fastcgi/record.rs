@@ -1,223 +1,215 @@
-//! Records: their header, the types, and the bodies that have a fixed form.
+//! Records: their header, their types and the bodies of a fixed length.
 //!
-//! Source: the FastCGI specification, sections 3.3, 5.1, 5.5 and 8. Names are the specification's.
-//! Shape: values in, bytes out, and back. Rules: what is read is checked, a number that the
-//! specification does not know is refused and never mapped to one that it does.
+//! Source: FastCGI 1.0 sections 3.3, 5.1, 5.5 and 8.
+//! Shape: eight bytes to a value and back. All numbers are big-endian. A number that the
+//! specification does not know is refused as itself.
+//! Rules:
+//! - A header's type stays a number: whether an unknown one is an error depends on the request that
+//!   the record belongs to.
+//! - Reserved bytes are written as 0 and not looked at, since a later version may give them a meaning.
 //!
-//! Not here: streams and their order (`request.rs`, `response.rs`).
+//! Not here: which records may come when (response.rs); content of any length (params.rs).
 
 use crate::proto::Reason;
 
-/// The only version there is (FCGI_VERSION_1).
-pub const VERSION: u8 = 1;
-
-/// The length of a record's header (FCGI_HEADER_LEN).
+/// The length of a record's header, in bytes.
 pub const HEADER_LEN: usize = 8;
 
-/// The most that one record holds.
+/// The most content of one record, in bytes: its length has 16 bits.
 pub const CONTENT_MAX: usize = 65_535;
 
-/// The requestId of management records (FCGI_NULL_REQUEST_ID).
-pub const NULL_REQUEST_ID: u16 = 0;
+/// The version of every record: `FCGI_VERSION_1`.
+pub const VERSION: u8 = 1;
 
-macro_rules! numbered {
-    ($(#[$doc:meta])* $name:ident: $int:ty { $($(#[$variant_doc:meta])* $variant:ident = $number:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_doc])* $variant = $number,)* }
+/// The request that management records belong to: `FCGI_NULL_REQUEST_ID`.
+pub const MANAGEMENT_ID: u16 = 0;
 
-        impl TryFrom<$int> for $name {
-            /// The number that means nothing.
-            type Error = $int;
+macro_rules! numbers {
+    ($(
+        $(#[$about:meta])*
+        pub enum $name:ident: $number:ident {
+            $($(#[$meaning:meta])* $variant:ident = $value:literal,)*
+        }
+    )*) => {$(
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr($number)]
+        pub enum $name {
+            $($(#[$meaning])* $variant = $value,)*
+        }
 
-            fn try_from(number: $int) -> Result<$name, $int> {
+        impl TryFrom<$number> for $name {
+            /// The number, which stands for nothing.
+            type Error = $number;
+
+            fn try_from(number: $number) -> Result<$name, $number> {
                 match number {
-                    $($number => Ok($name::$variant),)*
+                    $($value => Ok($name::$variant),)*
                     unknown => Err(unknown),
                 }
             }
         }
 
-        impl From<$name> for $int {
-            fn from(value: $name) -> $int {
-                value as $int
+        impl From<$name> for $number {
+            fn from(value: $name) -> $number {
+                value as $number
             }
         }
-    };
+    )*};
 }
 
-numbered! {
-    /// What a record is.
-    RecordType: u8 {
-        /// FCGI_BEGIN_REQUEST, to the application.
+numbers! {
+    /// What a record holds.
+    pub enum RecordType: u8 {
+        /// `FCGI_BEGIN_REQUEST`, to the application.
         BeginRequest = 1,
-        /// FCGI_ABORT_REQUEST, to the application.
+        /// `FCGI_ABORT_REQUEST`, to the application.
         AbortRequest = 2,
-        /// FCGI_END_REQUEST, to the server.
+        /// `FCGI_END_REQUEST`, from the application.
         EndRequest = 3,
-        /// FCGI_PARAMS, a stream to the application.
+        /// `FCGI_PARAMS`, a stream to the application.
         Params = 4,
-        /// FCGI_STDIN, a stream to the application.
+        /// `FCGI_STDIN`, a stream to the application.
         Stdin = 5,
-        /// FCGI_STDOUT, a stream to the server.
+        /// `FCGI_STDOUT`, a stream from the application.
         Stdout = 6,
-        /// FCGI_STDERR, a stream to the server.
+        /// `FCGI_STDERR`, a stream from the application.
         Stderr = 7,
-        /// FCGI_DATA, a stream to a Filter.
+        /// `FCGI_DATA`, a stream to an application that is a Filter.
         Data = 8,
-        /// FCGI_GET_VALUES, a management record to the application.
+        /// `FCGI_GET_VALUES`, a management record to the application.
         GetValues = 9,
-        /// FCGI_GET_VALUES_RESULT, a management record to the server.
+        /// `FCGI_GET_VALUES_RESULT`, a management record from the application.
         GetValuesResult = 10,
-        /// FCGI_UNKNOWN_TYPE, the answer to a management record of a type that is not known.
+        /// `FCGI_UNKNOWN_TYPE`, a management record: the answer to one of a type that is not known.
         UnknownType = 11,
     }
-}
 
-numbered! {
-    /// What an application is asked to do.
-    Role: u16 {
-        /// FCGI_RESPONDER: to answer a request, as a CGI program does.
+    /// What an application is asked to be.
+    pub enum Role: u16 {
+        /// `FCGI_RESPONDER`: it gives the response.
         Responder = 1,
-        /// FCGI_AUTHORIZER: to decide whether a request may be answered.
+        /// `FCGI_AUTHORIZER`: it says whether there is to be one.
         Authorizer = 2,
-        /// FCGI_FILTER: to answer with a changed file.
+        /// `FCGI_FILTER`: it gives the response from a file that it is sent.
         Filter = 3,
     }
-}
 
-numbered! {
-    /// How a request ended, for the protocol.
-    ProtocolStatus: u8 {
-        /// FCGI_REQUEST_COMPLETE: as it should.
+    /// How a request ended, apart from what the application made of it.
+    pub enum ProtocolStatus: u8 {
+        /// `FCGI_REQUEST_COMPLETE`: it was worked on.
         RequestComplete = 0,
-        /// FCGI_CANT_MPX_CONN: refused, as a second request at the same time over one connection.
+        /// `FCGI_CANT_MPX_CONN`: it was refused as a second one on its connection.
         CantMpxConn = 1,
-        /// FCGI_OVERLOADED: refused for want of some resource.
+        /// `FCGI_OVERLOADED`: it was refused for want of some resource.
         Overloaded = 2,
-        /// FCGI_UNKNOWN_ROLE: refused, since the application has not this role.
+        /// `FCGI_UNKNOWN_ROLE`: it was refused, since its role is not known.
         UnknownRole = 3,
     }
 }
 
-/// What the application does with the connection after the request (the flag FCGI_KEEP_CONN).
+/// Who closes the connection at the end of a request (the flag `FCGI_KEEP_CONN`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeepConn {
-    /// Close it.
+    /// The application, at once.
     Close,
-    /// Leave it open.
+    /// The server, whenever it likes.
     Keep,
 }
 
-/// The header of a record, whose version is 1.
+/// What every record begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordHeader {
-    /// A [`RecordType`], or a number that is none.
+    /// The number of a [`RecordType`], or one that the specification does not know.
     pub record_type: u8,
-    /// 0 for management records, else the request that it belongs to.
+    /// The request that the record belongs to; 0 for none.
     pub request_id: u16,
-    /// The bytes of content that follow.
+    /// How many bytes of content follow.
     pub content_len: u16,
-    /// The bytes of padding behind them.
+    /// How many bytes without meaning follow the content.
     pub padding_len: u8,
 }
 
 impl RecordHeader {
-    /// The header as it is sent.
+    /// Returns the header as it is sent, in version 1.
     ///
     /// ```
     /// use tollgate::proto::fastcgi::record::{RecordHeader, RecordType};
     ///
     /// let header = RecordHeader {
-    ///     record_type: RecordType::Stdin.into(),
+    ///     record_type: RecordType::Stdout.into(),
     ///     request_id: 1,
-    ///     content_len: 300,
-    ///     padding_len: 4,
+    ///     content_len: 256,
+    ///     padding_len: 7,
     /// };
-    /// assert_eq!(header.encode(), [1, 5, 0, 1, 1, 44, 4, 0]);
-    /// assert_eq!(RecordHeader::decode(header.encode()), Ok(header));
+    /// assert_eq!(header.encode(), [1, 6, 0, 1, 1, 0, 7, 0]);
+    /// assert_eq!(RecordHeader::decode(&header.encode()), Ok(header));
     /// ```
     pub const fn encode(self) -> [u8; HEADER_LEN] {
-        let [id_high, id_low] = self.request_id.to_be_bytes();
-        let [len_high, len_low] = self.content_len.to_be_bytes();
-        [
-            VERSION,
-            self.record_type,
-            id_high,
-            id_low,
-            len_high,
-            len_low,
-            self.padding_len,
-            0,
-        ]
+        let [id1, id0] = self.request_id.to_be_bytes();
+        let [len1, len0] = self.content_len.to_be_bytes();
+        let (record_type, padding_len) = (self.record_type, self.padding_len);
+        [VERSION, record_type, id1, id0, len1, len0, padding_len, 0]
     }
 
-    /// The header that was received.
+    /// Reads a header.
     ///
     /// **Errors**: [`Reason::FastcgiVersion`].
-    pub const fn decode(bytes: [u8; HEADER_LEN]) -> Result<RecordHeader, Reason> {
-        let [
-            version,
-            record_type,
-            id_high,
-            id_low,
-            len_high,
-            len_low,
-            padding_len,
-            _,
-        ] = bytes;
+    pub const fn decode(bytes: &[u8; HEADER_LEN]) -> Result<RecordHeader, Reason> {
+        let [version, record_type, id1, id0, len1, len0, padding_len, _] = *bytes;
         if version != VERSION {
             return Err(Reason::FastcgiVersion);
         }
         Ok(RecordHeader {
             record_type,
-            request_id: u16::from_be_bytes([id_high, id_low]),
-            content_len: u16::from_be_bytes([len_high, len_low]),
+            request_id: u16::from_be_bytes([id1, id0]),
+            content_len: u16::from_be_bytes([len1, len0]),
             padding_len,
         })
     }
 }
 
-/// The content of FCGI_BEGIN_REQUEST.
-pub const fn encode_begin_request(role: Role, keep: KeepConn) -> [u8; 8] {
-    let [high, low] = (role as u16).to_be_bytes();
-    [
-        high,
-        low,
-        matches!(keep, KeepConn::Keep) as u8,
-        0,
-        0,
-        0,
-        0,
-        0,
-    ]
-}
-
-/// The content of FCGI_END_REQUEST.
+/// The content of `FCGI_END_REQUEST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EndRequest {
-    /// What the application says of itself: for a Responder an exit status.
+    /// What the application says of itself. For a Responder it is what a CGI program would exit
+    /// with: 0 where all went well.
     pub app_status: u32,
-    /// What the protocol says of the request.
+    /// Whether the request was worked on at all.
     pub protocol_status: ProtocolStatus,
 }
 
 impl EndRequest {
-    /// The content as it is sent.
-    pub fn encode(self) -> [u8; 8] {
-        let [a, b, c, d] = self.app_status.to_be_bytes();
-        [a, b, c, d, self.protocol_status.into(), 0, 0, 0]
+    /// The length of the content, in bytes.
+    pub const LEN: usize = 8;
+
+    /// Returns the content as it is sent.
+    ///
+    /// ```
+    /// use tollgate::proto::fastcgi::record::{EndRequest, ProtocolStatus};
+    ///
+    /// let end = EndRequest { app_status: 1, protocol_status: ProtocolStatus::Overloaded };
+    /// assert_eq!(end.encode(), [0, 0, 0, 1, 2, 0, 0, 0]);
+    /// assert_eq!(EndRequest::decode(&end.encode()), Ok(end));
+    /// ```
+    pub const fn encode(self) -> [u8; EndRequest::LEN] {
+        let [status3, status2, status1, status0] = self.app_status.to_be_bytes();
+        let protocol_status = self.protocol_status as u8;
+        [status3, status2, status1, status0, protocol_status, 0, 0, 0]
     }
 
-    /// The content that was received.
+    /// Reads the content.
     ///
-    /// **Errors**: [`Reason::FastcgiEndRequest`] for a protocolStatus that there is not.
-    pub fn decode(bytes: [u8; 8]) -> Result<EndRequest, Reason> {
-        let [a, b, c, d, status, ..] = bytes;
+    /// **Errors**: [`Reason::FastcgiEndRequest`] when the protocol status is not one of the four.
+    pub fn decode(bytes: &[u8; EndRequest::LEN]) -> Result<EndRequest, Reason> {
+        let [status3, status2, status1, status0, protocol_status, ..] = *bytes;
         Ok(EndRequest {
-            app_status: u32::from_be_bytes([a, b, c, d]),
-            protocol_status: ProtocolStatus::try_from(status)
+            app_status: u32::from_be_bytes([status3, status2, status1, status0]),
+            protocol_status: ProtocolStatus::try_from(protocol_status)
                 .map_err(|_| Reason::FastcgiEndRequest)?,
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,35 +1,51 @@
-//! What a server sends for a request: BEGIN_REQUEST, PARAMS and STDIN.
+//! Encodes what a server sends to an application.
 //!
-//! Source: the FastCGI specification, sections 3.3 and 5.
-//! Shape: a request in, bytes appended to a buffer.
-//! Rules: one pass, in which the length of a record is written behind its content, never computed before
-//! it (nginx #1194). A stream is cut into records wherever one is full, and closed by an empty record,
-//! also where it holds nothing. Records are padded to a multiple of eight, as section 3.3 advises.
+//! Source: FastCGI 1.0 sections 3.3 (records and streams), 4.2, 5.1, 5.2, 5.3.
+//! Shape: values in; records out, appended to a buffer of the caller's. Its variables and a body in
+//! memory leave in one write; a body that lies in a file has only its headers made here.
+//! Rules:
+//! - Security: a stream is laid into records in one pass, and a record's length is counted from what
+//!   lies in the buffer. A length that is computed ahead of the filling is what other servers have
+//!   been overrun by, where the two did not agree.
+//! - A stream is split where a record is full, in the midst of a pair, a name or a length if it falls
+//!   so: borders carry no meaning (section 3.3).
+//! - Records of PARAMS and of STDIN from memory are padded to eight bytes, as section 3.3 recommends.
+//!   What is sent from a file is not: its length is a multiple of eight but for the last record, which
+//!   is followed by a header at once.
 //!
-//! Not here: STDIN that comes from a file; its records get their headers here, and nothing else.
+//! Not here: which variables there are (cgi/meta.rs); how long a body may be.
 
-use super::params::encode_pair;
+use super::params;
 use super::record::{
-    CONTENT_MAX, HEADER_LEN, KeepConn, NULL_REQUEST_ID, RecordHeader, RecordType, Role,
-    encode_begin_request,
+    CONTENT_MAX, HEADER_LEN, KeepConn, MANAGEMENT_ID, RecordHeader, RecordType, Role,
 };
 
-/// The requestId of every request: there is one at a time on a connection.
+/// The number of every request: a connection has one at a time.
 pub const REQUEST_ID: u16 = 1;
 
-/// The longest content of a STDIN record that is used: a multiple of eight, so that it needs no padding.
-pub const STDIN_STEP: usize = 65_528;
+/// The longest content of an STDIN record, in bytes: the greatest multiple of eight that fits.
+pub const STDIN_STEP: usize = CONTENT_MAX / ALIGNMENT * ALIGNMENT;
 
-/// Appends BEGIN_REQUEST and the whole of PARAMS.
+/// What records are padded to, in bytes.
+const ALIGNMENT: usize = 8;
+
+/// The flag of a request after which the application leaves the connection open.
+const KEEP_CONN: u8 = 1;
+
+/// Appends the beginning of a request: BEGIN_REQUEST, the PARAMS stream, and its end.
+///
+/// STDIN has to follow, [its end](encode_stdin_header) at the least.
 ///
 /// ```
-/// use tollgate::proto::fastcgi::{record::{KeepConn, Role}, request::encode_begin};
+/// use tollgate::proto::fastcgi::record::{KeepConn, Role};
+/// use tollgate::proto::fastcgi::request::encode_begin;
 ///
 /// let mut out = Vec::new();
-/// encode_begin(&mut out, Role::Responder, KeepConn::Close, [(&b"A"[..], &b"1"[..])].into_iter());
-/// assert_eq!(out, b"\x01\x01\0\x01\0\x08\0\0\0\x01\0\0\0\0\0\0\
-///                   \x01\x04\0\x01\0\x04\x04\0\x01\x01A1\0\0\0\0\
-///                   \x01\x04\0\x01\0\0\0\0");
+/// let params = [(&b"SERVER_PORT"[..], &b"80"[..])];
+/// encode_begin(&mut out, Role::Responder, KeepConn::Keep, params.into_iter());
+/// assert_eq!(out[..16], *b"\x01\x01\0\x01\0\x08\0\0\0\x01\x01\0\0\0\0\0");
+/// assert_eq!(out[16..40], *b"\x01\x04\0\x01\0\x0f\x01\0\x0b\x02SERVER_PORT80\0");
+/// assert_eq!(out[40..], *b"\x01\x04\0\x01\0\0\0\0");
 /// ```
 pub fn encode_begin<'p>(
     out: &mut Vec<u8>,
@@ -37,77 +53,147 @@ pub fn encode_begin<'p>(
     keep: KeepConn,
     params: impl Iterator<Item = (&'p [u8], &'p [u8])>,
 ) {
-    out.extend_from_slice(&header(RecordType::BeginRequest, 8, 0));
-    out.extend_from_slice(&encode_begin_request(role, keep));
-    let mut start = open(out, RecordType::Params);
+    let [role1, role0] = u16::from(role).to_be_bytes();
+    let flags = match keep {
+        KeepConn::Close => 0,
+        KeepConn::Keep => KEEP_CONN,
+    };
+    let body = [role1, role0, flags, 0, 0, 0, 0, 0];
+    out.extend_from_slice(&header(RecordType::BeginRequest, body.len()).encode());
+    out.extend_from_slice(&body);
+
+    let mut stream = ParamsStream::begin(out);
     for (name, value) in params {
-        encode_pair(out, name, value);
-        while out.len() - start - HEADER_LEN > CONTENT_MAX {
-            let rest = out.split_off(start + HEADER_LEN + CONTENT_MAX);
-            close(out, start);
-            start = open(out, RecordType::Params);
-            out.extend_from_slice(&rest);
-        }
+        params::each_part(name, value, |part| stream.push(part));
     }
-    if out.len() == start + HEADER_LEN {
-        return; // Without parameters, this is the empty record.
-    }
-    close(out, start);
-    out.extend_from_slice(&header(RecordType::Params, 0, 0));
+    stream.finish();
 }
 
-/// The header of a STDIN record whose `len` bytes, at most [`STDIN_STEP`], follow from elsewhere; with 0
-/// the end of the stream.
+/// Returns the header of an STDIN record whose content, `len` bytes of it, follows from elsewhere and
+/// is not padded; or, for 0, of the record that ends the stream.
+///
+/// `len` is at most [`STDIN_STEP`].
+///
+/// ```
+/// use tollgate::proto::fastcgi::request::{STDIN_STEP, encode_stdin_header};
+///
+/// assert_eq!(encode_stdin_header(STDIN_STEP), [1, 5, 0, 1, 0xff, 0xf8, 0, 0]);
+/// assert_eq!(encode_stdin_header(0), [1, 5, 0, 1, 0, 0, 0, 0]);
+/// ```
 pub fn encode_stdin_header(len: usize) -> [u8; HEADER_LEN] {
-    debug_assert!(len <= STDIN_STEP);
-    header(RecordType::Stdin, len as u16, 0)
+    debug_assert!(len <= STDIN_STEP, "{len} bytes in one record");
+    header(RecordType::Stdin, len).encode()
 }
 
-/// Appends `content` as STDIN, without the end of the stream.
+/// Appends `content` as STDIN records, without the end of the stream.
+///
+/// ```
+/// use tollgate::proto::fastcgi::request::encode_stdin;
+///
+/// let mut out = Vec::new();
+/// encode_stdin(&mut out, b"name=value");
+/// assert_eq!(out, b"\x01\x05\0\x01\0\x0a\x06\0name=value\0\0\0\0\0\0");
+/// ```
 pub fn encode_stdin(out: &mut Vec<u8>, content: &[u8]) {
-    for piece in content.chunks(STDIN_STEP) {
-        let start = open(out, RecordType::Stdin);
-        out.extend_from_slice(piece);
-        close(out, start);
+    for content in content.chunks(STDIN_STEP) {
+        let header = padded(header(RecordType::Stdin, content.len()));
+        out.extend_from_slice(&header.encode());
+        out.extend_from_slice(content);
+        pad(out, header);
     }
 }
 
 /// Appends the answer to a management record of a type that is not known (section 4.2).
+///
+/// ```
+/// let mut out = Vec::new();
+/// tollgate::proto::fastcgi::request::encode_unknown_type(&mut out, 42);
+/// assert_eq!(out, b"\x01\x0b\0\0\0\x08\0\0\x2a\0\0\0\0\0\0\0");
+/// ```
 pub fn encode_unknown_type(out: &mut Vec<u8>, record_type: u8) {
+    let body = [record_type, 0, 0, 0, 0, 0, 0, 0];
     let header = RecordHeader {
-        record_type: RecordType::UnknownType.into(),
-        request_id: NULL_REQUEST_ID,
-        content_len: 8,
-        padding_len: 0,
+        request_id: MANAGEMENT_ID,
+        ..header(RecordType::UnknownType, body.len())
     };
     out.extend_from_slice(&header.encode());
-    out.extend_from_slice(&[record_type, 0, 0, 0, 0, 0, 0, 0]);
+    out.extend_from_slice(&body);
 }
 
-const fn header(record_type: RecordType, content_len: u16, padding_len: u8) -> [u8; HEADER_LEN] {
-    let header = RecordHeader {
-        record_type: record_type as u8,
+/// The header of a record of the request, without padding.
+fn header(record_type: RecordType, content_len: usize) -> RecordHeader {
+    RecordHeader {
+        record_type: record_type.into(),
         request_id: REQUEST_ID,
-        content_len,
-        padding_len,
-    };
-    header.encode()
+        content_len: content_len.min(CONTENT_MAX) as u16,
+        padding_len: 0,
+    }
 }
 
-/// Begins a record whose length is not known yet; returns where.
-fn open(out: &mut Vec<u8>, record_type: RecordType) -> usize {
-    let start = out.len();
-    out.extend_from_slice(&header(record_type, 0, 0));
-    start
+fn padded(header: RecordHeader) -> RecordHeader {
+    let content_len = usize::from(header.content_len);
+    RecordHeader {
+        padding_len: (content_len.next_multiple_of(ALIGNMENT) - content_len) as u8,
+        ..header
+    }
 }
 
-/// Ends the record that begins at `start`.
-fn close(out: &mut Vec<u8>, start: usize) {
-    let len = out.len() - start - HEADER_LEN;
-    let padding = len.next_multiple_of(8) - len;
-    let [high, low] = (len as u16).to_be_bytes();
-    out[start + 4] = high;
-    out[start + 5] = low;
-    out[start + 6] = padding as u8;
-    out.resize(out.len() + padding, 0);
+fn pad(out: &mut Vec<u8>, header: RecordHeader) {
+    out.resize(out.len() + usize::from(header.padding_len), 0);
 }
+
+/// The PARAMS stream on its way into a buffer, whose last record is open: its header is a blank.
+struct ParamsStream<'o> {
+    out: &'o mut Vec<u8>,
+    /// Where the content of the open record begins.
+    start: usize,
+}
+
+impl<'o> ParamsStream<'o> {
+    fn begin(out: &'o mut Vec<u8>) -> ParamsStream<'o> {
+        let mut stream = ParamsStream { out, start: 0 };
+        stream.open();
+        stream
+    }
+
+    fn open(&mut self) {
+        self.out.extend_from_slice(&[0; HEADER_LEN]);
+        self.start = self.out.len();
+    }
+
+    fn content_len(&self) -> usize {
+        self.out.len() - self.start
+    }
+
+    fn push(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.content_len() == CONTENT_MAX {
+                self.close();
+                self.open();
+            }
+            let room = CONTENT_MAX - self.content_len();
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            self.out.extend_from_slice(now);
+            bytes = later;
+        }
+    }
+
+    /// Fills in the header and pads.
+    fn close(&mut self) {
+        let header = padded(header(RecordType::Params, self.content_len()));
+        self.out[self.start - HEADER_LEN..self.start].copy_from_slice(&header.encode());
+        pad(self.out, header);
+    }
+
+    /// Ends the stream. A record without content does that, so that one which is still empty is it.
+    fn finish(mut self) {
+        if self.content_len() > 0 {
+            self.close();
+            self.open();
+        }
+        self.close();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,178 +1,210 @@
-//! What an application answers: STDOUT, STDERR and END_REQUEST.
+//! Decodes what an application answers.
 //!
-//! Source: the FastCGI specification, sections 3.3, 4.2, 5.3, 5.5 and appendix A.
-//! Shape: bytes in, as they come; [`Event`]s out, which borrow from them. Nothing is gathered but a header
-//! and the content of END_REQUEST.
-//! Rules: the events are the same however the bytes were cut into pieces. Borders of records mean
-//! nothing, padding is skipped, an empty record of a stream is its end and says nothing more: PHP sends
-//! none before END_REQUEST, which is the only end of a request. Whatever an application may not send is
-//! refused: another version, another request's id, a type that is unknown or goes the other way.
-//! Management records that were not asked for are skipped; the server answers one of an unknown type.
+//! Source: FastCGI 1.0 sections 3.3, 4.1, 4.2, 5.3, 5.5; who sends what is from section 8.
+//! Shape: the bytes of a connection in, in whatever pieces they come; slices of them that are of one
+//! of the two streams out, and the end of the request. Nothing is copied or kept but eight bytes.
+//! Rules:
+//! - FCGI_END_REQUEST alone ends a response. PHP sends no empty STDOUT record before it, so that the
+//!   ends of the streams mean nothing here; and without it what came is cut, whatever it looks like.
+//! - Security: a record of another request, or of a type that an application does not send, is
+//!   refused and not skipped. A kept connection that is out of step would give one client's response
+//!   to another. For the same reason nothing may follow the end, and the end is told only when the
+//!   padding of its record is gone too.
+//! - A management record may come at any time and changes nothing.
+//!
+//! Not here: what the output means (cgi/response.rs), and what is done about a failure.
 
-use super::record::{EndRequest, HEADER_LEN, NULL_REQUEST_ID, RecordHeader, RecordType, VERSION};
-use super::request::REQUEST_ID;
 use crate::proto::Reason;
 
-/// What an application said.
+use super::record::{EndRequest, HEADER_LEN, MANAGEMENT_ID, RecordHeader, RecordType, VERSION};
+use super::request::REQUEST_ID;
+
+/// What [`ResponseDecoder::next`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// The next bytes of its output.
+    /// A part of the output; never empty, and seldom all there is.
     Stdout(&'a [u8]),
-    /// The next bytes of its complaints.
+    /// A part of the complaints; never empty.
     Stderr(&'a [u8]),
-    /// The request is over.
+    /// The request has ended, and its last record with it.
     End(EndRequest),
-    /// A management record of this type, which is to be answered with UNKNOWN_TYPE.
+    /// A management record of this unknown type came, which may be answered with
+    /// [`encode_unknown_type`](super::request::encode_unknown_type).
     UnknownManagement(u8),
 }
 
-/// Takes the records of one request apart.
-///
-/// ```
-/// use tollgate::proto::fastcgi::response::{Event, ResponseDecoder};
-///
-/// let mut input = &b"\x01\x06\0\x01\0\x02\x01\0hi\0\x01\x03\0\x01\0\x08\0\0\0\0\0\0\0\0\0\0"[..];
-/// let mut decoder = ResponseDecoder::default();
-/// assert_eq!(decoder.next(&mut input), Ok(Some(Event::Stdout(b"hi"))));
-/// assert!(matches!(decoder.next(&mut input), Ok(Some(Event::End(_)))));
-/// assert_eq!(decoder.next(&mut input), Ok(None));
-/// ```
+/// Decodes the answer to one request.
 #[derive(Debug, Clone, Default)]
 pub struct ResponseDecoder {
-    stage: Stage,
-    /// The header, or the content of END_REQUEST, as far as it has come.
-    gathered: [u8; HEADER_LEN],
-    gathered_len: usize,
-    /// What is left of the present record.
+    place: Place,
+    /// The header, or the content of END_REQUEST, as far as it came.
+    held: [u8; HEADER_LEN],
+    held_len: usize,
+    /// How much content and padding of the record is still to come.
     content_left: usize,
     padding_left: usize,
-    /// What its end says.
-    pending: Option<Pending>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Stage {
+// One array holds both.
+const _: () = assert!(EndRequest::LEN == HEADER_LEN);
+
+/// Where in the response the next byte falls.
+#[derive(Debug, Clone, Copy, Default)]
+enum Place {
     #[default]
     Header,
-    Stdout,
-    Stderr,
-    End,
-    Skipped,
-    Over,
+    Content(Content),
+    /// With what is to be told when the record is over.
+    Padding(Option<Event<'static>>),
+    /// After the end.
+    Ended,
 }
 
+/// What the content of a record is.
 #[derive(Debug, Clone, Copy)]
-enum Pending {
-    End(EndRequest),
+enum Content {
+    Stdout,
+    Stderr,
+    EndRequest,
+    /// Of a management record that asks for nothing.
+    Skipped,
     UnknownManagement(u8),
 }
 
 impl ResponseDecoder {
-    /// Takes from the front of `input` what makes the next event. `None`: all of it was used, and more is
-    /// needed, or the request is over.
+    /// Takes bytes from the front of `input` until they tell something, or all are used: `None`.
     ///
-    /// **Errors** (all 502): [`Reason::FastcgiVersion`], [`Reason::FastcgiRequestId`],
-    /// [`Reason::FastcgiRecordType`], and [`Reason::FastcgiEndRequest`] for one that is malformed or is
-    /// followed by anything.
+    /// After `End` nothing more is taken.
+    ///
+    /// **Errors** (all 502, and the same again however often it is asked):
+    /// [`Reason::FastcgiVersion`] at a record's first byte; [`Reason::FastcgiRequestId`] for an id
+    /// that is neither 0 nor [`REQUEST_ID`]; [`Reason::FastcgiRecordType`] for a type that is not
+    /// sent by applications, or not with that id; [`Reason::FastcgiEndRequest`] for an end that is not
+    /// of eight bytes or has an unknown protocol status, and for bytes after it.
+    ///
+    /// ```
+    /// use tollgate::proto::fastcgi::response::{Event, ResponseDecoder};
+    ///
+    /// let mut decoder = ResponseDecoder::default();
+    /// let mut input = &b"\x01\x06\0\x01\0\x05\x03\0hel"[..];
+    /// assert_eq!(decoder.next(&mut input), Ok(Some(Event::Stdout(b"hel"))));
+    /// assert_eq!(decoder.next(&mut input), Ok(None));
+    ///
+    /// let mut input = &b"lo\0\0\0\x01\x03\0\x01\0\x08\0\0\0\0\0\0\0\0\0\0"[..];
+    /// assert_eq!(decoder.next(&mut input), Ok(Some(Event::Stdout(b"lo"))));
+    /// assert!(matches!(decoder.next(&mut input), Ok(Some(Event::End(end))) if end.app_status == 0));
+    /// assert_eq!(decoder.next(&mut input), Ok(None));
+    /// ```
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, Reason> {
         loop {
-            match self.stage {
-                Stage::Header => {
-                    if input.first().is_some_and(|&first| first != VERSION)
-                        && self.gathered_len == 0
-                    {
-                        return Err(Reason::FastcgiVersion);
+            match self.place {
+                Place::Header => match self.take_header(input)? {
+                    Some(header) => self.enter(header)?,
+                    None => return Ok(None),
+                },
+                Place::Content(content) => {
+                    let bytes = take(input, self.content_left);
+                    self.content_left -= bytes.len();
+                    match content {
+                        Content::Stdout if !bytes.is_empty() => {
+                            return Ok(Some(Event::Stdout(bytes)));
+                        }
+                        Content::Stderr if !bytes.is_empty() => {
+                            return Ok(Some(Event::Stderr(bytes)));
+                        }
+                        Content::EndRequest => self.hold(bytes),
+                        _ => {}
                     }
-                    if !self.gather(input) {
+                    if self.content_left > 0 {
                         return Ok(None);
                     }
-                    self.begin_record()?;
+                    self.place = Place::Padding(self.outcome(content)?);
                 }
-                Stage::Over if input.is_empty() => return Ok(None),
-                Stage::Over => return Err(Reason::FastcgiEndRequest),
-                Stage::End if self.content_left > 0 => {
-                    if !self.gather(input) {
-                        return Ok(None);
-                    }
-                    self.content_left = 0;
-                    self.pending = Some(Pending::End(EndRequest::decode(self.gathered)?));
-                }
-                Stage::Skipped if self.content_left > 0 => {
-                    if take(input, &mut self.content_left).is_empty() {
-                        return Ok(None);
-                    }
-                }
-                Stage::Stdout | Stage::Stderr if self.content_left > 0 => {
-                    let bytes = take(input, &mut self.content_left);
-                    return Ok(match (bytes, self.stage) {
-                        (b"", _) => None,
-                        (bytes, Stage::Stdout) => Some(Event::Stdout(bytes)),
-                        (bytes, _) => Some(Event::Stderr(bytes)),
-                    });
-                }
-                _ => {
-                    if self.padding_left > 0 && take(input, &mut self.padding_left).is_empty() {
-                        return Ok(None);
-                    }
+                Place::Padding(event) => {
+                    self.padding_left -= take(input, self.padding_left).len();
                     if self.padding_left > 0 {
-                        continue;
+                        return Ok(None);
                     }
-                    self.stage = Stage::Header;
-                    match self.pending.take() {
-                        None => {}
-                        Some(Pending::End(end)) => {
-                            self.stage = Stage::Over;
-                            return Ok(Some(Event::End(end)));
-                        }
-                        Some(Pending::UnknownManagement(record_type)) => {
-                            return Ok(Some(Event::UnknownManagement(record_type)));
-                        }
+                    self.held_len = 0;
+                    self.place = match event {
+                        Some(Event::End(_)) => Place::Ended,
+                        _ => Place::Header,
+                    };
+                    if event.is_some() {
+                        return Ok(event);
                     }
                 }
+                Place::Ended if input.is_empty() => return Ok(None),
+                Place::Ended => return Err(Reason::FastcgiEndRequest),
             }
         }
     }
 
-    /// Gathers eight bytes; true when they are there.
-    fn gather(&mut self, input: &mut &[u8]) -> bool {
-        let mut left = HEADER_LEN - self.gathered_len;
-        let bytes = take(input, &mut left);
-        let end = self.gathered_len + bytes.len();
-        self.gathered[self.gathered_len..end].copy_from_slice(bytes);
-        let is_whole = left == 0;
-        self.gathered_len = if is_whole { 0 } else { end };
-        is_whole
+    /// Takes as much of the header as there is. Its version is looked at as soon as it is there: a
+    /// peer that speaks something else may never send eight bytes.
+    fn take_header(&mut self, input: &mut &[u8]) -> Result<Option<RecordHeader>, Reason> {
+        self.hold(take(input, HEADER_LEN - self.held_len));
+        match self.held_len {
+            0 => Ok(None),
+            HEADER_LEN => RecordHeader::decode(&self.held).map(Some),
+            _ if self.held[0] != VERSION => Err(Reason::FastcgiVersion),
+            _ => Ok(None),
+        }
     }
 
-    fn begin_record(&mut self) -> Result<(), Reason> {
-        let header = RecordHeader::decode(self.gathered)?;
+    fn hold(&mut self, bytes: &[u8]) {
+        self.held[self.held_len..][..bytes.len()].copy_from_slice(bytes);
+        self.held_len += bytes.len();
+    }
+
+    /// Goes on to the content, if that record may come.
+    fn enter(&mut self, header: RecordHeader) -> Result<(), Reason> {
+        let content = content_of(header)?;
+        self.place = Place::Content(content);
+        self.held_len = 0;
         self.content_left = header.content_len.into();
         self.padding_left = header.padding_len.into();
-        let record_type = RecordType::try_from(header.record_type);
-        self.stage = match (header.request_id, record_type) {
-            (NULL_REQUEST_ID, Ok(RecordType::GetValuesResult | RecordType::UnknownType)) => {
-                Stage::Skipped
-            }
-            (NULL_REQUEST_ID, Err(unknown)) => {
-                self.pending = Some(Pending::UnknownManagement(unknown));
-                Stage::Skipped
-            }
-            (NULL_REQUEST_ID, Ok(_)) => return Err(Reason::FastcgiRecordType),
-            (id, _) if id != REQUEST_ID => return Err(Reason::FastcgiRequestId),
-            (_, Ok(RecordType::Stdout)) => Stage::Stdout,
-            (_, Ok(RecordType::Stderr)) => Stage::Stderr,
-            (_, Ok(RecordType::EndRequest)) if header.content_len == 8 => Stage::End,
-            (_, Ok(RecordType::EndRequest)) => return Err(Reason::FastcgiEndRequest),
-            _ => return Err(Reason::FastcgiRecordType),
-        };
         Ok(())
+    }
+
+    /// What a record tells whose content is there.
+    fn outcome(&self, content: Content) -> Result<Option<Event<'static>>, Reason> {
+        Ok(match content {
+            Content::EndRequest => Some(Event::End(EndRequest::decode(&self.held)?)),
+            Content::UnknownManagement(record_type) => Some(Event::UnknownManagement(record_type)),
+            Content::Stdout | Content::Stderr | Content::Skipped => None,
+        })
     }
 }
 
-/// Takes at most `left` bytes from the front.
-fn take<'a>(input: &mut &'a [u8], left: &mut usize) -> &'a [u8] {
-    let (taken, rest) = input.split_at((*left).min(input.len()));
+fn content_of(header: RecordHeader) -> Result<Content, Reason> {
+    let record_type = RecordType::try_from(header.record_type);
+    match (header.request_id, record_type) {
+        (MANAGEMENT_ID, Err(unknown)) => Ok(Content::UnknownManagement(unknown)),
+        (MANAGEMENT_ID, Ok(RecordType::GetValuesResult | RecordType::UnknownType)) => {
+            Ok(Content::Skipped)
+        }
+        (MANAGEMENT_ID, Ok(_)) => Err(Reason::FastcgiRecordType),
+        (REQUEST_ID, Ok(RecordType::Stdout)) => Ok(Content::Stdout),
+        (REQUEST_ID, Ok(RecordType::Stderr)) => Ok(Content::Stderr),
+        (REQUEST_ID, Ok(RecordType::EndRequest)) => {
+            if usize::from(header.content_len) == EndRequest::LEN {
+                Ok(Content::EndRequest)
+            } else {
+                Err(Reason::FastcgiEndRequest)
+            }
+        }
+        (REQUEST_ID, _) => Err(Reason::FastcgiRecordType),
+        (_, _) => Err(Reason::FastcgiRequestId),
+    }
+}
+
+/// Takes bytes from the front, `most` of them if there are as many.
+fn take<'a>(input: &mut &'a [u8], most: usize) -> &'a [u8] {
+    let (taken, rest) = input.split_at(most.min(input.len()));
     *input = rest;
-    *left -= taken.len();
     taken
 }
+
+#[cfg(test)]
+mod tests;
