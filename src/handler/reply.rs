@@ -361,7 +361,7 @@ impl<'c> Reply<'c> {
         }
         let len = bytes.len() as u64;
         self.draft.body_len += len;
-        if !self.outgoing.is_empty() {
+        if self.outgoing.is_blocked() {
             let mut size = Vec::with_capacity(20);
             encode_chunk_size(&mut size, len);
             self.outgoing.push_output(&size, self.room);
@@ -377,10 +377,10 @@ impl<'c> Reply<'c> {
 
     fn send(&mut self, bytes: &[u8]) {
         self.draft.body_len += bytes.len() as u64;
-        if self.outgoing.is_empty() {
-            self.outgoing.bytes().extend_from_slice(bytes);
-        } else {
+        if self.outgoing.is_blocked() {
             self.outgoing.push_output(bytes, self.room);
+        } else {
+            self.outgoing.bytes().extend_from_slice(bytes);
         }
     }
 }

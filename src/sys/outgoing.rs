@@ -40,6 +40,8 @@ pub struct Outgoing {
     front_sent: usize,
     rest: VecDeque<Piece>,
     sent: u64,
+    /// Whether the peer took no more when it was last tried.
+    blocked: bool,
 }
 
 #[derive(Debug)]
@@ -145,6 +147,12 @@ impl Outgoing {
         self.in_memory() > MEMORY
     }
 
+    /// Whether the peer took no more when it was last tried. Until then what is pushed may well leave at
+    /// once, and belongs in memory.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
     /// Whether everything was sent.
     pub fn is_empty(&self) -> bool {
         self.front_sent == self.front.len() && self.rest.is_empty()
@@ -190,6 +198,12 @@ impl Outgoing {
     ///
     /// Errors: the connection is beyond use, or a file is shorter than was pushed (`UnexpectedEof`).
     pub fn flush(&mut self, stream: &Stream) -> io::Result<Flushed> {
+        let flushed = self.send(stream)?;
+        self.blocked = flushed == Flushed::Blocked;
+        Ok(flushed)
+    }
+
+    fn send(&mut self, stream: &Stream) -> io::Result<Flushed> {
         let before = self.sent;
         while self.front_sent < self.front.len() {
             let more = if self.rest.is_empty() {

@@ -277,6 +277,8 @@ impl Run {
                     if !reply.is_held() && !reply.is_flushed() {
                         self.flush(reply, means)?;
                     }
+                    // An answer to a management record, where one came.
+                    self.send(means)?;
                     if received >= RECEIVED_PER_TURN {
                         return Ok(Some(Driven::Turn));
                     }
