@@ -323,6 +323,17 @@ fn a_post_that_a_backend_received_is_sent_to_no_other() {
 }
 
 #[test]
+fn a_post_that_a_backend_received_in_part_is_sent_to_no_other() {
+    let body = vec![b'x'; 10_000_000];
+    for _ in 0..5 {
+        let backends = [(), ()].map(|()| Backend::start(|_| Ok(Then::Close)));
+        let server = serve(&[backends[0].address(), backends[1].address()], &[]);
+        assert_eq!(server.post("/app/", &body).status, 502);
+        assert_eq!(backends[0].count() + backends[1].count(), 1);
+    }
+}
+
+#[test]
 fn what_an_overloaded_backend_declined_goes_to_another() {
     let overloaded = Backend::start(|exchange| exchange.end_with(0, OVERLOADED));
     let other = Backend::unix(echo);
