@@ -25,6 +25,9 @@ mod fastcgi;
 #[path = "integration/fastcgi_authorizer.rs"]
 mod fastcgi_authorizer;
 #[cfg(feature = "fastcgi")]
+#[path = "integration/fastcgi_exec.rs"]
+mod fastcgi_exec;
+#[cfg(feature = "fastcgi")]
 #[path = "integration/fastcgi_faults.rs"]
 mod fastcgi_faults;
 #[cfg(feature = "fastcgi")]

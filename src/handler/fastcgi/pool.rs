@@ -425,16 +425,17 @@ impl Pool {
 }
 
 impl Roster for Pool {
-    fn offer(&self, which: usize, warm: Stream) {
+    fn offer(&self, which: usize, warm: Stream, now: Moment) {
         let channel = Channel::new(warm, self.number, &self.links);
         let mut backends = self.backends();
         let backend = &mut backends[which];
         backend.health = Health::Up;
         backend.served = 0;
+        backend.used = now;
         // Without it the first request makes a connection of its own.
         if let Ok(mut channel) = channel {
             channel.count(&backend.accepted);
-            let since = backend.used;
+            let since = now;
             backend.idle.push(Kept { channel, since });
         }
         drop(backends);
@@ -457,6 +458,13 @@ impl Roster for Pool {
         log::debug!("{}: {why}", self.addresses[which]);
         if is_hopeless {
             self.admission.dismiss();
+        }
+    }
+
+    fn recover(&self, which: usize) {
+        let backend = &mut self.backends()[which];
+        if backend.health == Health::Broken {
+            backend.health = Health::Withdrawn;
         }
     }
 

@@ -54,11 +54,15 @@ const OUTPUT_READ: usize = 64 << 10;
 pub trait Roster: Send + Sync {
     /// The process accepts: requests may go to it. `warm` is a connection to it that it has accepted
     /// already.
-    fn offer(&self, which: usize, warm: Stream);
+    fn offer(&self, which: usize, warm: Stream, now: Moment);
 
-    /// No new request may go to it from now on, its idle connections are closed. Also told of one that
-    /// failed before it was offered. `why` is for the log and for requests that find nobody.
+    /// No new request may go to it from now on, its idle connections are closed: told once after an
+    /// offer. Also told of each one that failed before it was offered. `why` is for the log and for
+    /// requests that find nobody.
     fn withdraw(&self, which: usize, why: &str);
+
+    /// The pause after a failure is over: the process is started again, now or when it is needed.
+    fn recover(&self, which: usize);
 
     /// Requests that are at it now.
     fn in_use(&self, which: usize) -> usize;

@@ -45,6 +45,9 @@ const RELIEF_TURN: Duration = Duration::from_secs(2);
 /// the time that it has taken. The first look is late enough for a handshake over loopback to be over.
 const LOOKS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(50)];
 
+/// How often a withdrawn process is looked at that nobody says is free.
+const LEAVING_LOOK: Duration = Duration::from_millis(250);
+
 /// The least time of idleness, so that a process is not ended before the request that it was started
 /// for has come to it.
 const IDLE_LEAST: Duration = Duration::from_millis(100);
@@ -102,7 +105,10 @@ impl Crew {
                     let kill = Moment::NEVER;
                     self.stations[at].stage = Stage::Ending { kill, failed };
                 }
-                Stage::Resting(until) if now >= until => self.stations[at].stage = Stage::Vacant,
+                Stage::Resting(until) if now >= until => {
+                    self.stations[at].stage = Stage::Vacant;
+                    self.roster.recover(at);
+                }
                 _ => {}
             }
         }
@@ -120,12 +126,12 @@ impl Crew {
             .enumerate()
             .map(|(at, station)| match station.stage {
                 Stage::Resting(at) | Stage::Starting(at) | Stage::Ending { kill: at, .. } => at,
-                Stage::Leaving(since) if now < since + RELIEF_TURN => since + RELIEF_TURN,
+                Stage::Leaving(_) => now + LEAVING_LOOK,
                 Stage::Offered { .. } if has_excess => {
                     let idle = self.roster.idle_for(at, now);
                     now + self.idle_limit().saturating_sub(idle).max(LOOKS[0])
                 }
-                Stage::Vacant | Stage::Offered { .. } | Stage::Leaving(_) => Moment::NEVER,
+                Stage::Vacant | Stage::Offered { .. } => Moment::NEVER,
             });
         deadlines.min().unwrap_or(Moment::NEVER)
     }
@@ -168,7 +174,7 @@ impl Crew {
             log::debug!("{}: accepts after {} s", process.name, seconds(taken));
             process.was_offered = true;
             station.stage = Stage::Offered { successor: None };
-            self.roster.offer(at, warm);
+            self.roster.offer(at, warm, now);
         } else if taken >= ACCEPT_TIMEOUT {
             let limit = seconds(ACCEPT_TIMEOUT);
             log::error!("{}: accepted no connection within {limit} s", process.name);
@@ -333,6 +339,7 @@ impl Crew {
         let name = process.name;
         let tail = process.output.finish(now);
         let stage = std::mem::replace(&mut station.stage, Stage::Vacant);
+        let is_withdrawn = matches!(stage, Stage::Leaving(_));
         if !matches!(stage, Stage::Ending { failed: true, .. }) {
             station.forgive(served, ran);
         }
@@ -345,7 +352,9 @@ impl Crew {
             }
             _ if exit == Exit::Status(0) && served > 0 => {
                 log::info!("{name}: ended by itself with {ending} after {served} requests");
-                self.roster.withdraw(at, "its process ended by itself");
+                if !is_withdrawn {
+                    self.roster.withdraw(at, "its process ended by itself");
+                }
             }
             _ => {
                 let next = self.rest(at, now);
@@ -360,8 +369,10 @@ impl Crew {
                 log::error!(
                     "{name}: ended with {ending} after {served} requests{next}{words}{hint}"
                 );
-                let why = format!("its process ended with {ending}{next}");
-                self.roster.withdraw(at, &why);
+                if !is_withdrawn {
+                    let why = format!("its process ended with {ending}{next}");
+                    self.roster.withdraw(at, &why);
+                }
             }
         }
     }

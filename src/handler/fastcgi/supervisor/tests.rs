@@ -87,7 +87,7 @@ impl Book {
 }
 
 impl Roster for Book {
-    fn offer(&self, which: usize, warm: Stream) {
+    fn offer(&self, which: usize, warm: Stream, _now: Moment) {
         let entry = &mut self.entries()[which];
         assert!(!entry.is_offered && warm.is_quiet());
         entry.warm = Some(warm);
@@ -106,6 +106,10 @@ impl Roster for Book {
         if !entries.iter().any(|entry| entry.is_offered) {
             self.was_empty.store(true, Ordering::SeqCst);
         }
+    }
+
+    fn recover(&self, which: usize) {
+        self.entries()[which].why.clear();
     }
 
     fn in_use(&self, which: usize) -> usize {
@@ -531,6 +535,25 @@ fn a_program_that_cannot_be_started_is_tried_again() {
     }
     bench.crew.step(Moment(250));
     assert_eq!(bench.stages(), [station::Stage::Resting(Moment(750)); 2]);
+    let why = &bench.book.entries()[0].why;
+    assert!(why.ends_with("; it is started again in 0.5 s"), "{why}");
+}
+
+#[test]
+fn a_pause_ends_though_nobody_needs_the_process() {
+    let mut bench = Bench::new(&accepting(1, 2));
+    bench.book.wait(true);
+    bench.until_offered(&[0, 1]);
+    bench.book.wait(false);
+    bench.send(1, b'9');
+    bench.until_offered(&[0]);
+    let why = "its process ended with exit status 9; it is started again when it is needed, not \
+               before 0.25 s";
+    assert_eq!(bench.book.entries()[1].why, why);
+    bench.until(|bench| bench.stages()[1] == station::Stage::Vacant);
+    assert_eq!(bench.book.entries()[1].why, "");
+    bench.book.wait(true);
+    bench.until_offered(&[0, 1]);
 }
 
 #[test]
