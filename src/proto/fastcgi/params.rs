@@ -75,6 +75,9 @@ impl fmt::Display for Malformed {
 
 impl error::Error for Malformed {}
 
+/// A name and its value.
+pub type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// Returns the pairs of a whole stream, in their order, as slices of it.
 ///
 /// A length below 128 is taken in four bytes too: the specification does not forbid it.
@@ -88,7 +91,7 @@ impl error::Error for Malformed {}
 /// assert_eq!(pairs, Ok(vec![(&b"SERVER_PORT"[..], &b"80"[..]), (b"EMPTY", b"")]));
 /// assert_eq!(decode_pairs(b"\x04\xff\xff\xff\xffNAME"), Err(Malformed));
 /// ```
-pub fn decode_pairs(input: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Malformed> {
+pub fn decode_pairs(input: &[u8]) -> Result<Vec<Pair<'_>>, Malformed> {
     let mut pairs = Vec::new();
     let mut rest = input;
     while !rest.is_empty() {
