@@ -226,24 +226,11 @@ impl Site {
     pub fn falls_back(&self, reason: Reason, path: &UrlPath<'_>) -> bool {
         self.fallback.is_some()
             && match reason {
-                // Security: authorizers are asked about what a path leads to. Here nobody was, and the
-                // fallback would answer for the path without them.
-                Reason::RouteNone => !self.is_guarded(path),
-                Reason::FileNotFound | Reason::FileFolder => true,
+                Reason::RouteNone | Reason::FileNotFound | Reason::FileFolder => true,
                 // The method is refused before the file is looked for.
                 Reason::FileMethod => !path.has_hidden_segment() && self.is_missing(path),
                 _ => false,
             }
-    }
-
-    #[cfg(feature = "fastcgi")]
-    fn is_guarded(&self, path: &UrlPath<'_>) -> bool {
-        !self.guards_of_path(path).is_empty()
-    }
-
-    #[cfg(not(feature = "fastcgi"))]
-    fn is_guarded(&self, _: &UrlPath<'_>) -> bool {
-        false
     }
 
     /// Whether a static route has nothing to send for `path`.

@@ -1,8 +1,8 @@
 //! One exchange: from a whole request to its response, in a straight line.
 //!
-//! Shape: [`answer`] resolves the path and has a file sent, a program run or an application asked, through
-//! a [`Reply`]; [`refuse`] answers what cannot be gone on with. What has to wait leaves the exchange as a
-//! [`Course`], from which it is taken up again.
+//! Shape: [`answer`] gives the response through a [`Reply`], step by step (`resource.rs`); [`refuse`]
+//! answers what cannot be gone on with. What has to wait leaves the exchange as a [`Course`], from which
+//! it is taken up again.
 //! Rules: a local redirect of a program is resolved again as a GET without a body, at most
 //! [`REDIRECTS_MAX`] times. A client learns a status and an id; what went wrong inside is in the log
 //! under that id.
@@ -11,6 +11,7 @@ mod course;
 mod errors;
 #[cfg(feature = "fastcgi")]
 mod forward;
+mod resource;
 mod variables;
 
 use std::net::SocketAddr;
@@ -19,29 +20,23 @@ pub use course::{Course, Turn};
 use errors::{ALLOWED, error_response};
 #[cfg(feature = "fastcgi")]
 pub use forward::{Client, Forward, go_on};
+use resource::Step;
 
 use super::Server;
 use super::access_log::Entry;
-use super::connection::{Connection, HALF_CLOSED_GRACE, Pending, Then};
+use super::connection::{Connection, Pending, Then};
 use super::request::Request;
 use super::worker::Worker;
-use crate::handler::admission::{Admitted, Permit, Ticket};
-use crate::handler::cgi::{self, Outcome, Terms};
+use crate::handler::admission::{Permit, Ticket};
+use crate::handler::cgi::Outcome;
 use crate::handler::error_page;
-use crate::handler::handover::{self, Handover, HandoverRequest};
 use crate::handler::reply::{Draft, Envelope, Reply};
-use crate::handler::script::Script;
-use crate::handler::site::Resource;
-use crate::handler::static_file::{self, FileRequest};
 use crate::handler::{Body, Response};
 use crate::proto::Reason;
-use crate::proto::cgi::arguments::indexed_query;
 use crate::proto::http::head::{RequestHead, Version};
 use crate::proto::http::persist::{self, Persistence};
 use crate::proto::http::response::{Connection as ConnectionField, ResponseHead};
 use crate::proto::http::status::StatusCode;
-use crate::proto::uri::path::UrlPath;
-use crate::proto::uri::target::Target;
 use crate::sys::spool::Spool;
 
 /// How many local redirects may follow one another.
@@ -152,15 +147,6 @@ struct Exchange<'e> {
     now: u64,
     /// How far it has come.
     course: Course,
-}
-
-/// A resource to be answered with: that of the request, or one that stands in for it.
-struct Subject<'t> {
-    target: Target<'t>,
-    request_uri: &'t [u8],
-    method: &'t str,
-    body: Option<&'t Spool>,
-    is_redirected: bool,
 }
 
 impl<'e> Exchange<'e> {
@@ -299,196 +285,6 @@ impl<'e> Exchange<'e> {
         Given::Answered(self.give_error(reply, Reason::MethodRefused))
     }
 
-    /// Takes the next step: resolves what the course is at, and has it answered.
-    fn take_step(
-        &mut self,
-        reply: &mut Reply<'_>,
-        permit: &mut Option<Permit>,
-        worker: &mut Worker<'_>,
-    ) -> Step {
-        let own_target = self.request.target;
-        let own_uri = origin_form(&own_target);
-        let location = self.course.location.clone();
-        let subject = match &location {
-            None => Subject {
-                target: match self.server.site.fallback() {
-                    Some(fallback) if self.course.falls_back => standing_in(fallback, own_target),
-                    _ => own_target,
-                },
-                request_uri: &own_uri,
-                method: self.request.head.method(),
-                body: self.body,
-                is_redirected: false,
-            },
-            Some(location) => match Target::parse("GET", location) {
-                Ok(target) => Subject {
-                    target,
-                    request_uri: location,
-                    method: "GET",
-                    body: None,
-                    is_redirected: true,
-                },
-                Err(_) => return Step::failed(Reason::CgiLocation),
-            },
-        };
-        self.give_subject(&subject, reply, permit, worker)
-    }
-
-    fn give_subject(
-        &mut self,
-        subject: &Subject<'_>,
-        reply: &mut Reply<'_>,
-        permit: &mut Option<Permit>,
-        worker: &mut Worker<'_>,
-    ) -> Step {
-        let path = match UrlPath::decode(subject.target.path) {
-            Ok(path) => path,
-            Err(reason) => return Step::failed(reason),
-        };
-        let server = self.server;
-        let resource = match server.site.resolve(&path) {
-            Ok(resource) => resource,
-            Err(reason) if self.falls_back(reason, &path) => return Step::Again,
-            Err(reason) => {
-                if matches!(reason, Reason::CgiDenied | Reason::CgiNotExecutable) {
-                    // The owner of the site is to mend this, and sees no more than the log.
-                    let path = String::from_utf8_lossy(path.as_bytes());
-                    let (id, code, meaning) = (self.id(), reason.code(), reason.meaning());
-                    log::error!("{id} {path}: {code}: {meaning}");
-                }
-                return Step::failed(reason);
-            }
-        };
-        #[cfg(feature = "fastcgi")]
-        if let Some(step) = self.ask_guard(&path, &resource, subject, reply, permit, worker) {
-            return step;
-        }
-        match resource {
-            Resource::File(root, rest) => {
-                let file = FileRequest {
-                    head: self.request.head,
-                    method: subject.method,
-                    path: &path,
-                    rest,
-                    query: subject.target.query,
-                    now: self.now,
-                };
-                let response = static_file::respond(root, &server.site.cache, &file);
-                match response.reason {
-                    Some(reason) if self.falls_back(reason, &path) => Step::Again,
-                    reason => {
-                        let response = self.explain(response);
-                        reply.respond(response);
-                        Step::Over(Outcome::Answered(reason))
-                    }
-                }
-            }
-            Resource::Script(script) => {
-                if !permit
-                    .as_ref()
-                    .is_some_and(|permit| permit.is_of(&server.admission))
-                {
-                    match server.admission.ask(self.number, |_| true) {
-                        Admitted::Now(granted) => *permit = Some(granted),
-                        // A program that redirects gave its own turn for this one.
-                        Admitted::Wait(ticket) => return self.wait(ticket, Reason::CgiBusy),
-                        Admitted::Full => return Step::failed(Reason::CgiBusy),
-                    }
-                }
-                Step::Over(self.run(*script, subject, reply, worker))
-            }
-            #[cfg(feature = "fastcgi")]
-            Resource::Application(number, script) => {
-                self.ask_application(number, &script, subject, reply, permit, worker)
-            }
-        }
-    }
-
-    /// Whether the fallback is to be answered with in place of what was refused; once only.
-    fn falls_back(&mut self, reason: Reason, path: &UrlPath<'_>) -> bool {
-        let falls_back = !self.course.falls_back
-            && self.course.location.is_none()
-            && self.server.site.falls_back(reason, path);
-        if falls_back {
-            self.course.fall_back();
-        }
-        falls_back
-    }
-
-    /// Sends the file that a program names.
-    fn hand_over(&mut self, reply: &mut Reply<'_>, handover: &Handover) -> Option<Reason> {
-        let name = self.id();
-        let request = HandoverRequest {
-            head: self.request.head,
-            method: match self.course.location {
-                None => self.request.head.method(),
-                Some(_) => "GET",
-            },
-            now: self.now,
-            name: &name,
-        };
-        match handover::respond(&self.server.site, handover, &request) {
-            Ok(response) => {
-                let reason = response.reason;
-                let response = self.explain(response);
-                reply.respond(response);
-                reason
-            }
-            Err(reason) => self.give_error(reply, reason),
-        }
-    }
-
-    /// Waits in line; this is the reason where it comes to nothing.
-    fn wait(&mut self, ticket: Ticket, busy: Reason) -> Step {
-        self.course.busy = Some(busy);
-        Step::Wait(ticket)
-    }
-
-    /// Runs a program.
-    fn run(
-        &mut self,
-        mut script: Script,
-        subject: &Subject<'_>,
-        reply: &mut Reply<'_>,
-        worker: &mut Worker<'_>,
-    ) -> Outcome {
-        let server = self.server;
-        let id = self.id();
-        let name = format!("{id} {}", String::from_utf8_lossy(&script.script_name));
-        let pass = server.settings.authorization;
-        if let Err(reason) = self.fill(&mut worker.variables, &script, subject, pass, reply) {
-            return Outcome::Failed(reason);
-        }
-        for dropped in worker.variables.dropped() {
-            log::info!("{name}: the field {dropped} was not passed on");
-        }
-        if !script.is_interpreted {
-            script.arguments = indexed_query(subject.method, subject.target.query);
-        }
-        let terms = Terms {
-            silence: server.settings.cgi_timeout,
-            send_window: server.settings.send_timeout,
-            half_closed: HALF_CLOSED_GRACE,
-            max_header: server.settings.max_header,
-            clock: &server.clock,
-            halt: &server.halt,
-        };
-        worker.leave_seat();
-        let stdin = subject
-            .body
-            .filter(|body| !body.is_empty())
-            .map(|body| body.content());
-        cgi::run(
-            &script,
-            &worker.variables,
-            stdin,
-            reply,
-            &mut worker.buffer,
-            &terms,
-            &name,
-        )
-    }
-
     /// Gives an error page.
     fn give_error(&mut self, reply: &mut Reply<'_>, reason: Reason) -> Option<Reason> {
         let id = self.id();
@@ -518,41 +314,6 @@ impl<'e> Exchange<'e> {
     fn id(&mut self) -> String {
         let id = &mut self.course.id;
         id.get_or_insert_with(|| self.server.next_id()).clone()
-    }
-}
-
-/// What a step towards the response led to.
-enum Step {
-    Over(Outcome),
-    Wait(Ticket),
-    /// An application was asked, and its answer is waited for.
-    #[cfg(feature = "fastcgi")]
-    Forwarded(forward::Parked),
-    /// The course has changed: the next step is to be taken.
-    Again,
-}
-
-impl Step {
-    fn failed(reason: Reason) -> Step {
-        Step::Over(Outcome::Failed(reason))
-    }
-}
-
-/// The fallback in place of what was asked for, whose query it takes over if it has none of its own.
-fn standing_in<'t>(fallback: &'t [u8], own: Target<'t>) -> Target<'t> {
-    let mut parts = fallback.splitn(2, |&byte| byte == b'?');
-    Target {
-        path: parts.next().unwrap_or(fallback),
-        query: parts.next().or(own.query),
-        ..own
-    }
-}
-
-/// REQUEST_URI is the path and query, also where the client sent the absolute form.
-fn origin_form(target: &Target<'_>) -> Vec<u8> {
-    match target.query {
-        Some(query) => [target.path, b"?", query].concat(),
-        None => target.path.to_vec(),
     }
 }
 

@@ -66,6 +66,36 @@ fn what_is_let_through_is_answered_by_the_routes_own() {
 }
 
 #[test]
+fn neither_the_fallback_nor_a_missing_program_is_a_way_around_an_authorizer() {
+    let (doorman, application) = (Backend::start(doorman), application());
+    // No route leads to /nowhere/; the fallback would stand in for it.
+    let (guard, route) = (
+        format!("/nowhere/=authorizer:{}", doorman.address()),
+        format!("/app/={}", application.address()),
+    );
+    let site = Site::new();
+    site.file("www/index.html", "the front");
+    let www = format!("/docs/={}", site.path("www").display());
+    let rest = ["-s", &www, "--fallback", "/app/"];
+    let server = site.serve(&[&["-f", &guard, "-f", &route], &rest[..]].concat());
+    assert_eq!(server.get("/elsewhere").text(), ",,,");
+    assert_eq!(server.get("/nowhere/x").status, 401);
+    assert_eq!(server.get("/nowhere").status, 401);
+    // Whoever is let through is answered by the fallback, which is told what the authorizer said.
+    let told = server.fetch("GET", "/nowhere/x", &[COOKIE], b"").text();
+    assert_eq!(told, "bar,joe,,");
+
+    let server = guarded(doorman.address(), &application, &[]);
+    assert_eq!(server.get("/cgi-bin/missing").status, 401);
+    assert_eq!(
+        server
+            .fetch("GET", "/cgi-bin/missing", &[COOKIE], b"")
+            .status,
+        404
+    );
+}
+
+#[test]
 fn an_authorizer_is_asked_without_what_a_script_is_told() {
     let (doorman, application) = (Backend::start(doorman), application());
     let server = guarded(doorman.address(), &application, &[]);

@@ -108,7 +108,7 @@ fn php_fpm_takes_forms_uploads_and_sessions() {
     let posted = server.fetch("POST", "/form.php", &[FORM], b"name=J%C3%BCrgen+X&more=1");
     assert_eq!(posted.text(), "J\u{fc}rgen X|2");
 
-    let content: Vec<u8> = (0..1 << 20).map(|at: u32| (at * 31 >> 5) as u8).collect();
+    let content: Vec<u8> = (0..1 << 20).map(|at: u32| ((at * 31) >> 5) as u8).collect();
     let part = |name: &str| format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"");
     let body = [
         format!("{}\r\n\r\na note\r\n", part("note")).as_bytes(),

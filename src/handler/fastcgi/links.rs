@@ -25,8 +25,10 @@ pub enum Interest {
     Room,
 }
 
+type RegisterFn = dyn Fn(&Stream, u32, Interest) -> io::Result<()> + Send + Sync;
+
 /// How to register a stream with the poller, under the number of its entry.
-pub struct Register(pub Box<dyn Fn(&Stream, u32, Interest) -> io::Result<()> + Send + Sync>);
+pub struct Register(pub Box<RegisterFn>);
 
 impl fmt::Debug for Register {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

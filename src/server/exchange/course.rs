@@ -63,10 +63,12 @@ impl Course {
     pub(super) fn redirect(&mut self, location: Vec<u8>) {
         self.redirects += 1;
         self.location = Some(location);
+        #[cfg(feature = "fastcgi")]
+        self.granted.clear();
         self.begin_anew();
     }
 
-    /// Goes on with the fallback.
+    /// Goes on with the fallback, which is told what the authorizers of the path had to say.
     pub(super) fn fall_back(&mut self) {
         self.falls_back = true;
         self.begin_anew();
@@ -77,7 +79,6 @@ impl Course {
         #[cfg(feature = "fastcgi")]
         {
             self.guards_passed = 0;
-            self.granted.clear();
             self.turn_to_another();
         }
     }

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use super::{Answer, Course, Exchange, Step, Subject};
+use super::{Answer, Course, Exchange};
 use crate::handler::admission::Permit;
 use crate::handler::fastcgi::authorizer;
 use crate::handler::fastcgi::pool::{Asked, Given as GivenChannel, Pool};
@@ -22,6 +22,7 @@ use crate::proto::fastcgi::record::Role;
 use crate::proto::uri::path::UrlPath;
 use crate::server::Server;
 use crate::server::connection::{Connection, HALF_CLOSED_GRACE, Next, Pending};
+use crate::server::exchange::resource::{Step, Subject};
 use crate::server::worker::Worker;
 use crate::sys::clock::Moment;
 
@@ -139,14 +140,17 @@ impl Exchange<'_> {
     pub(super) fn ask_guard(
         &mut self,
         path: &UrlPath<'_>,
-        resource: &Resource<'_, '_>,
+        resource: Option<&Resource<'_, '_>>,
         subject: &Subject<'_>,
         reply: &mut Reply<'_>,
         permit: &mut Option<Permit>,
         worker: &mut Worker<'_>,
     ) -> Option<Step> {
         let server = self.server;
-        let guards = server.site.guards(path, resource);
+        let guards = match resource {
+            Some(resource) => server.site.guards(path, resource),
+            None => server.site.guards_of_path(path),
+        };
         let number = *guards.get(self.course.guards_passed)?;
         let question = Question {
             pool: server.applications.pool_of(number),

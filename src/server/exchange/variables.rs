@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Exchange, Subject};
+use super::Exchange;
+use super::resource::Subject;
 use crate::handler::reply::Reply;
 use crate::handler::script::Script;
 use crate::proto::Reason;

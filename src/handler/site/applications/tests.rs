@@ -155,24 +155,3 @@ fn authorizers_are_asked_from_the_outermost_to_the_innermost() {
     assert!(site.resolve(&path).is_err());
     assert_eq!(site.guards_of_path(&path), [5]);
 }
-
-#[test]
-fn the_fallback_is_no_way_around_an_authorizer() {
-    let folder = folder();
-    let arguments = [
-        "-s",
-        "/docs/={}/docs",
-        "--fastcgi",
-        "/private/=authorizer:127.0.0.1:9000",
-        "--fallback",
-        "/docs/index.html",
-        "{}",
-    ];
-    let site = Site::open(&settings(&folder, &arguments)).unwrap();
-    for (path, expected) in [("/x", true), ("/private/x", false), ("/private", false)] {
-        let path = UrlPath::decode(path.as_bytes()).unwrap();
-        let reason = site.resolve(&path).unwrap_err();
-        assert_eq!(reason, Reason::RouteNone);
-        assert_eq!(site.falls_back(reason, &path), expected, "{path:?}");
-    }
-}
