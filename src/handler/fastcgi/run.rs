@@ -140,6 +140,8 @@ pub struct Run {
     stdin: Option<u64>,
     /// Whether the application takes no more.
     is_deaf: bool,
+    /// Whether it was not looked for an answer yet.
+    is_new: bool,
     decoder: ResponseDecoder,
     stage: Stage,
     stderr: StderrLog<String>,
@@ -200,6 +202,7 @@ impl Run {
             outgoing,
             stdin: Some(0),
             is_deaf: false,
+            is_new: true,
             decoder: ResponseDecoder::default(),
             stage: Stage::Header(Vec::new()),
             connect_ends: now + terms.connect,
@@ -264,6 +267,10 @@ impl Run {
                 continue;
             };
             let hung_up = channel.is_hung_up();
+            // No answer is there before the application has run: that it comes is an event.
+            if std::mem::take(&mut self.is_new) && !self.is_deaf && !hung_up {
+                break;
+            }
             match means.buffer.receive(channel.stream()) {
                 Ok(None) => break,
                 Ok(Some(0)) => return Ok(Some(Driven::Ended(self.closed(None, reply, now)))),

@@ -1,7 +1,6 @@
 use super::super::tests::{check, folder, settings};
 use crate::config::ExitStatus;
 use crate::handler::site::Site;
-use crate::proto::Reason;
 use crate::proto::uri::path::UrlPath;
 
 #[test]
