@@ -169,9 +169,16 @@ impl Crew {
         let Some(process) = &mut station.process else {
             return;
         };
-        let taken = process.started.until(now);
+        let in_use = self.roster.in_use(at);
+        process.count(in_use, self.roster.served(at));
+        if in_use > 0 {
+            // Requests that its predecessor never accepted come first, and take their time.
+            process.awaited = now;
+        }
+        let taken = process.awaited.until(now);
         if let Some(warm) = accepted {
-            log::debug!("{}: accepts after {} s", process.name, seconds(taken));
+            let taken = seconds(process.started.until(now));
+            log::debug!("{}: accepts after {taken} s", process.name);
             process.was_offered = true;
             station.stage = Stage::Offered { successor: None };
             self.roster.offer(at, warm, now);
@@ -281,7 +288,9 @@ impl Crew {
     fn start(&mut self, at: usize, now: Moment) {
         let station = &mut self.stations[at];
         let Err(error) = station.start(&self.launch, now, now + LOOKS[0]) else {
-            if let Some(process) = &station.process {
+            if let Some(process) = &mut station.process {
+                process.found = self.roster.in_use(at) as u64;
+                process.known = self.roster.served(at);
                 log::info!("{}: started", process.name);
             }
             return;
@@ -329,51 +338,63 @@ impl Crew {
         };
         // What it left behind in its group would accept at the socket in its stead.
         let exit = process.child.end(Duration::ZERO);
-        let ran = process.started.until(now);
-        let was_offered = process.was_offered;
-        let served = if was_offered {
-            self.roster.served(at)
-        } else {
-            0
-        };
-        let name = process.name;
-        let tail = process.output.finish(now);
+        let served = process.count(self.roster.in_use(at), self.roster.served(at));
         let stage = std::mem::replace(&mut station.stage, Stage::Vacant);
-        let is_withdrawn = matches!(stage, Stage::Leaving(_));
-        if !matches!(stage, Stage::Ending { failed: true, .. }) {
-            station.forgive(served, ran);
+        let failed = matches!(stage, Stage::Ending { failed: true, .. });
+        if !failed {
+            station.forgive(served, process.started.until(now));
         }
+        if !matches!(stage, Stage::Ending { .. }) {
+            self.explain(at, now, stage, process, exit, served);
+            return;
+        }
+        process.output.finish(now);
+        let next = if failed {
+            self.rest(at, now)
+        } else {
+            String::new()
+        };
+        log::info!("{}: ended with {}{next}", process.name, describe(exit));
+    }
+
+    /// Says why a process ended that nobody had asked to, and leaves its station alone where that was
+    /// no good end.
+    fn explain(
+        &mut self,
+        at: usize,
+        now: Moment,
+        stage: Stage,
+        mut process: Process,
+        exit: Exit,
+        served: u64,
+    ) {
+        let name = &process.name;
         let ending = describe(exit);
-        match stage {
-            Stage::Ending { failed: false, .. } => log::info!("{name}: ended with {ending}"),
-            Stage::Ending { failed: true, .. } => {
-                let next = self.rest(at, now);
-                log::info!("{name}: ended with {ending}{next}");
-            }
-            _ if exit == Exit::Status(0) && served > 0 => {
-                log::info!("{name}: ended by itself with {ending} after {served} requests");
-                if !is_withdrawn {
-                    self.roster.withdraw(at, "its process ended by itself");
+        let tail = process.output.finish(now);
+        let why = if exit == Exit::Status(0) && served > 0 {
+            log::info!("{name}: ended by itself with {ending} after {served} requests");
+            "its process ended by itself".to_owned()
+        } else {
+            let next = self.rest(at, now);
+            let words = last_words(&tail);
+            let hint = match exit {
+                Exit::Status(0) if !process.was_offered => {
+                    "; a program that is run so accepts at its descriptor 0, and stays in the \
+                     foreground"
                 }
-            }
-            _ => {
-                let next = self.rest(at, now);
-                let hint = match exit {
-                    Exit::Status(0) if !was_offered => {
-                        "; a program that is run so accepts at its descriptor 0, and stays in the \
-                         foreground"
-                    }
-                    _ => "",
-                };
-                let words = last_words(&tail);
-                log::error!(
-                    "{name}: ended with {ending} after {served} requests{next}{words}{hint}"
-                );
-                if !is_withdrawn {
-                    let why = format!("its process ended with {ending}{next}");
-                    self.roster.withdraw(at, &why);
-                }
-            }
+                _ => "",
+            };
+            log::error!("{name}: ended with {ending} after {served} requests{next}{words}{hint}");
+            format!("its process ended with {ending}{next}")
+        };
+        // One that has served did not fail to start, and a withdrawal is told once.
+        let is_news = match stage {
+            Stage::Starting(_) => served == 0,
+            Stage::Offered { .. } => true,
+            _ => false,
+        };
+        if is_news {
+            self.roster.withdraw(at, &why);
         }
     }
 

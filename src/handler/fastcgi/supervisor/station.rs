@@ -77,7 +77,26 @@ pub(super) struct Process {
     pub(super) name: String,
     pub(super) output: StderrLog<String>,
     pub(super) started: Moment,
+    /// Since when it has had nothing to do but to accept.
+    pub(super) awaited: Moment,
+    /// Whether requests were sent its way.
     pub(super) was_offered: bool,
+    /// Requests that it found waiting at the socket, before it was offered.
+    pub(super) found: u64,
+    /// What the roster had counted when it started.
+    pub(super) known: u64,
+}
+
+impl Process {
+    /// Takes note of what the roster counts for its station; returns how many requests it may have served.
+    pub(super) fn count(&mut self, in_use: usize, counted: u64) -> u64 {
+        if self.was_offered {
+            return self.found + counted;
+        }
+        let since = counted.saturating_sub(self.known);
+        self.found = self.found.max(in_use as u64).max(since);
+        self.found
+    }
 }
 
 impl Station {
@@ -108,7 +127,10 @@ impl Station {
             name,
             child,
             started: now,
+            awaited: now,
             was_offered: false,
+            found: 0,
+            known: 0,
         });
         self.stage = Stage::Starting(look);
         self.warm_up();

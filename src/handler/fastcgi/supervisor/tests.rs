@@ -604,6 +604,29 @@ fn a_connection_in_the_queue_is_served_by_the_next_process() {
 }
 
 #[test]
+fn a_request_in_the_queue_counts_as_served_by_whoever_accepts_it() {
+    let mut bench = Bench::new(&accepting(1, 1));
+    bench.until_offered(&[0]);
+    let waiting = bench.crew.stations[0].socket.connect().unwrap();
+    assert_eq!(waiting.write(b"x", More::No).unwrap(), Some(1));
+    bench.set(0, |entry| entry.in_use = 1);
+    bench.send(0, b'9');
+    bench.until(|bench| matches!(bench.stages()[0], station::Stage::Starting(_)));
+    // However long that takes: it is the request that is waited for.
+    let late = bench.crew.clock.now() + ACCEPT_TIMEOUT * 2;
+    bench.crew.step(late);
+    assert!(matches!(bench.stages()[0], station::Stage::Starting(_)));
+    // It ends on purpose, and another is started at once.
+    let first = bench.pid(0);
+    assert_eq!(waiting.write(b"0", More::No).unwrap(), Some(1));
+    bench.until(|bench| bench.pid(0).is_none());
+    assert_eq!(bench.stages(), [station::Stage::Vacant]);
+    bench.set(0, |entry| entry.in_use = 0);
+    bench.until_offered(&[0]);
+    assert_ne!(bench.pid(0), first);
+}
+
+#[test]
 fn stopping_ends_whole_groups_and_the_deaf() {
     let dir = TempDir::new();
     let file = dir.path().join("pids");
