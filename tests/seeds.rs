@@ -1,6 +1,8 @@
 //! Replays every seed and every past crash of the fuzz targets, with the same oracles and a stable
 //! compiler.
 
+// The oracles judge the whole server, with all that it can be built with.
+#![cfg(feature = "fastcgi")]
 #![allow(clippy::expect_used, reason = "what a test cannot do without ends it")]
 
 use std::collections::BTreeSet;

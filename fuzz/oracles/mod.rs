@@ -12,6 +12,8 @@
 
 mod cgi_response;
 mod chunked;
+mod fastcgi_params;
+mod fastcgi_response;
 mod framing;
 mod head;
 mod path;
@@ -23,6 +25,8 @@ use tollgate::proto::{Parsed, Reason};
 
 pub use cgi_response::cgi_response;
 pub use chunked::chunked;
+pub use fastcgi_params::fastcgi_params;
+pub use fastcgi_response::fastcgi_response;
 pub use framing::framing;
 pub use head::head;
 pub use path::path;
@@ -32,9 +36,11 @@ pub use range::range;
 pub type Oracle = fn(&[u8]);
 
 /// Every oracle, with the name of its fuzz target and of the folders of its seeds and crashes.
-pub const TARGETS: [(&str, Oracle); 6] = [
+pub const TARGETS: [(&str, Oracle); 8] = [
     ("cgi_response", cgi_response),
     ("chunked", chunked),
+    ("fastcgi_params", fastcgi_params),
+    ("fastcgi_response", fastcgi_response),
     ("framing", framing),
     ("head", head),
     ("path", path),

@@ -105,7 +105,7 @@ pub fn encode_stdin(out: &mut Vec<u8>, content: &[u8]) {
 
 /// Appends the answer to a management record of a type that is not known.
 ///
-/// Section 4.2 has an application give it, and section 8 knows it from no one else: a server that
+/// Section 4.2 has an application give it, and appendix A knows it from nobody else: a server that
 /// gives it goes beyond the specification.
 ///
 /// ```

@@ -1,6 +1,6 @@
 //! Decodes what an application answers.
 //!
-//! Source: FastCGI 1.0 sections 3.3, 4.1, 4.2, 5.3, 5.5; who sends what is from section 8.
+//! Source: FastCGI 1.0 sections 3.3, 4, 5.3, 5.5, 6.1; who sends what is in its appendix A.
 //! Shape: the bytes of a connection in, in whatever pieces they come; slices of them that are of one
 //! of the two streams out, and the end of the request. Nothing is copied or kept but eight bytes.
 //! Rules:

@@ -29,7 +29,8 @@ fn stream(record_type: u8, bytes: &[u8], full: usize) -> Vec<u8> {
         assert!(content.len() == full || place + 1 >= parts.len());
         assert_eq!(content.is_empty(), place == parts.len());
     }
-    parts.iter().flat_map(|record| record.2).copied().collect()
+    let parts: Vec<&[u8]> = parts.iter().map(|record| record.2).collect();
+    parts.concat()
 }
 
 fn begun(pairs: &[Pair<'_>]) -> Vec<u8> {
