@@ -15,6 +15,10 @@ use crate::handler::fastcgi::supervisor::Supervisor;
 use crate::handler::fastcgi::watch::Watch;
 use crate::sys::clock::Clock;
 
+/// How many descriptors one process takes: its listening socket, its pipe and pidfd, and what std opens
+/// for a moment.
+const DESCRIPTORS_PER_PROCESS: usize = 4;
+
 /// All that serves FastCGI routes.
 #[derive(Debug)]
 pub(super) struct Applications {
@@ -151,6 +155,32 @@ impl Applications {
     }
 }
 
+/// How many descriptors connections to applications and their processes take at most.
+pub(super) fn descriptors_needed(settings: &FastcgiSettings) -> u64 {
+    let processes = settings
+        .routes
+        .iter()
+        .map(|route| match &route.application {
+            Application::Backends(_) => 0,
+            Application::Exec(program) => *program.processes.end(),
+        });
+    let processes: usize = processes.sum();
+    (connections_max(settings) + processes * DESCRIPTORS_PER_PROCESS) as u64
+}
+
+/// How many connections to applications there may be.
+fn connections_max(settings: &FastcgiSettings) -> usize {
+    let connections = |application: &Application| match application {
+        Application::Backends(addresses) => {
+            addresses.len() * (settings.max_backend + settings.keep)
+        }
+        // One that is used, one that is kept, one that was made to see whether it is accepted.
+        Application::Exec(program) => program.processes.end() * 3,
+    };
+    let routes = settings.routes.iter();
+    routes.map(|route| connections(&route.application)).sum()
+}
+
 fn named(addresses: &[BackendAddress], program: Option<&str>) -> Vec<Address> {
     let address = |(number, at): (usize, &BackendAddress)| Address {
         at: at.clone(),
@@ -161,15 +191,7 @@ fn named(addresses: &[BackendAddress], program: Option<&str>) -> Vec<Address> {
 
 /// Room for every connection to an application that there may be.
 fn open_links(settings: &FastcgiSettings, parking: &Arc<Parking>) -> Links {
-    let connections = |application: &Application| match application {
-        Application::Backends(addresses) => {
-            addresses.len() * (settings.max_backend + settings.keep)
-        }
-        // One that is used, one that is kept, one that was made to see whether it is accepted.
-        Application::Exec(program) => program.processes.end() * 3,
-    };
-    let routes = settings.routes.iter();
-    let count: usize = routes.map(|route| connections(&route.application)).sum();
+    let count = connections_max(settings);
     let parking = Arc::clone(parking);
     let register = Register(Box::new(move |stream, number, interest| {
         let token = APPLICATION_TOKEN + u64::from(number);

@@ -130,7 +130,11 @@ impl Server {
         let site = Site::open(&settings)?;
         let access_log = AccessLog::open(&settings.access_log)?;
         let listeners = listen(&settings.listen)?;
-        fit_descriptors(&mut settings, listeners.len() as u64);
+        #[cfg(feature = "fastcgi")]
+        let connected = applications::descriptors_needed(&settings.fastcgi);
+        #[cfg(not(feature = "fastcgi"))]
+        let connected = 0;
+        fit_descriptors(&mut settings, listeners.len() as u64 + connected);
         let parking = Arc::new(Parking {
             table: Table::new(settings.max_connections),
             poller: Poller::new().map_err(system)?,
@@ -186,7 +190,14 @@ impl Server {
 
     /// Serves until a signal asks to stop. The threads are not joined: what is not over when this
     /// returns ends with the process.
-    fn serve(self: &Arc<Server>, mut steering: Steering) -> io::Result<()> {
+    fn serve(self: &Arc<Server>, steering: Steering) -> io::Result<()> {
+        let served = self.serve_until_stop(steering);
+        #[cfg(feature = "fastcgi")]
+        self.applications.stop();
+        served
+    }
+
+    fn serve_until_stop(self: &Arc<Server>, mut steering: Steering) -> io::Result<()> {
         for number in 0..self.settings.threads + self.settings.max_processes {
             let name = format!("worker-{number}");
             self.spawn(name, |server| Worker::new(server).work())?;
@@ -256,8 +267,6 @@ impl Server {
         }
         self.halt.order();
         self.wake_all();
-        #[cfg(feature = "fastcgi")]
-        self.applications.stop();
         self.wait_until(HALT_GRACE, || self.admission.running() == 0);
         // For what can be told at once to those whose programs were ended.
         self.wait_until(LAST_WORDS, || table.live() == 0);
@@ -389,13 +398,14 @@ fn listen(addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {
     Ok(listeners)
 }
 
-/// Lowers --max-connections to what the limit of descriptors leaves room for.
-fn fit_descriptors(settings: &mut Settings, listeners: u64) {
+/// Lowers --max-connections to what the limit of descriptors leaves room for beside programs and
+/// `others`.
+fn fit_descriptors(settings: &mut Settings, others: u64) {
     // A connection that is sent a file has two.
     let wanted = settings.max_connections as u64 * 2;
     let programs = settings.max_processes as u64 * DESCRIPTORS_PER_PROGRAM;
-    let limit = descriptors::raise_limit(wanted + programs + DESCRIPTORS_RESERVED + listeners);
-    let reserved = DESCRIPTORS_RESERVED + listeners + programs.min(limit / 2);
+    let limit = descriptors::raise_limit(wanted + programs + DESCRIPTORS_RESERVED + others);
+    let reserved = DESCRIPTORS_RESERVED + (others + programs).min(limit / 2);
     let room = limit.saturating_sub(reserved).max(1);
     if (settings.max_connections as u64) > room {
         log::warn!(

@@ -373,6 +373,11 @@ impl Pool {
         is_full
     }
 
+    /// Whether the backends are processes of a supervisor.
+    pub fn is_supervised(&self) -> bool {
+        self.bell.get().is_some()
+    }
+
     /// Whether connections are kept at all.
     pub fn keeps(&self) -> bool {
         self.bounds.keep > 0

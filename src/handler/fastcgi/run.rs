@@ -566,7 +566,7 @@ impl Run {
     /// The connection was lost before the end of the request.
     fn closed(&mut self, error: Option<io::Error>, reply: &mut Reply<'_>, now: Moment) -> Ended {
         if !self.is_answered && !reply.is_begun() {
-            if self.is_kept {
+            if self.is_kept && self.may_be_stale() {
                 log::debug!("{}: a kept connection was closed meanwhile", self.name);
                 return Ended::Stale;
             }
@@ -577,6 +577,13 @@ impl Run {
         }
         let how = error.map_or(String::new(), |error| error.to_string());
         self.fail(Reason::FastcgiClosed, &how, reply, now)
+    }
+
+    /// Whether the application may have closed a kept connection before it saw the request. A process of
+    /// the server's own has no reason to: it has failed with it, and what is not to be done twice is not
+    /// tried on the next one.
+    fn may_be_stale(&self) -> bool {
+        self.is_idempotent || self.outgoing.sent() == 0 || !self.pool.is_supervised()
     }
 
     /// The request has come to its end.
