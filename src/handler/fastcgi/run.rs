@@ -360,7 +360,7 @@ impl Run {
                         return Ok(true);
                     }
                 }
-                Err(error) if before == 0 && !self.is_kept => {
+                Err(error) if self.outgoing.sent() == 0 && !self.is_kept => {
                     self.channel = None;
                     if let Some(connecting) = &mut self.connecting {
                         connecting.fail(error);
@@ -566,7 +566,7 @@ impl Run {
     /// The connection was lost before the end of the request.
     fn closed(&mut self, error: Option<io::Error>, reply: &mut Reply<'_>, now: Moment) -> Ended {
         if !self.is_answered && !reply.is_begun() {
-            if self.is_kept && self.may_be_stale() {
+            if self.is_kept && self.may_be_stale(error.as_ref()) {
                 log::debug!("{}: a kept connection was closed meanwhile", self.name);
                 return Ended::Stale;
             }
@@ -579,11 +579,12 @@ impl Run {
         self.fail(Reason::FastcgiClosed, &how, reply, now)
     }
 
-    /// Whether the application may have closed a kept connection before it saw the request. A process of
-    /// the server's own has no reason to: it has failed with it, and what is not to be done twice is not
-    /// tried on the next one.
-    fn may_be_stale(&self) -> bool {
-        self.is_idempotent || self.outgoing.sent() == 0 || !self.pool.is_supervised()
+    /// Whether the application may have closed a kept connection before it saw the request. Where that
+    /// is a process of the server's own a plain end says that it had read all there was: it has failed
+    /// with the request, and what is not to be done twice is not tried on the next one.
+    fn may_be_stale(&self, error: Option<&io::Error>) -> bool {
+        let is_unread = self.outgoing.sent() == 0 || error.is_some();
+        is_unread || self.is_idempotent || !self.pool.is_supervised()
     }
 
     /// The request has come to its end.
