@@ -34,10 +34,12 @@ toll: build ## measure one program as CGI and as FastCGI, and print a table
 test: hello ## run all tests; on Debian, install first what they need and is missing
 	@.ci/install
 	$(CARGO) test --locked
+	$(CARGO) test --locked --no-default-features
 
 check: ## formatting, clippy, documentation and layers; a warning is an error
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	$(CARGO) test --locked --test layering
 

@@ -234,7 +234,10 @@ fn redirects_go_to_the_client_or_stay_here() {
     let backend = Backend::start(|exchange| {
         let to = exchange.param("QUERY_STRING").to_string();
         match to.as_str() {
-            "" => exchange.document(exchange.param("REQUEST_METHOD").to_string()),
+            "" => {
+                let method = exchange.param("REQUEST_METHOD").to_string();
+                exchange.document(method)
+            }
             _ => exchange.reply(format!("Location: {to}\n\n")),
         }
     });

@@ -213,7 +213,8 @@ fn a_request_cannot_bring_variables_of_the_authorizer() {
 
 #[test]
 fn nothing_gets_past_an_authorizer_that_is_broken() {
-    const CASES: &[(&str, fn(&mut Exchange) -> Scripted)] = &[
+    type Case = (&'static str, fn(&mut Exchange) -> Scripted);
+    const CASES: &[Case] = &[
         ("closes", |exchange| {
             exchange.read_stdin()?;
             Ok(Then::Close)

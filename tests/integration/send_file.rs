@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use crate::support::{Response, Server, Site, request};
+use crate::support::{Response, Server, Site};
 
 const PAGE: &[u8] = b"0123456789abcdefghij";
 
@@ -132,7 +132,7 @@ fn ranges_and_conditions_hold_for_an_application() {
     assert_eq!((part.status, part.body.as_slice()), (206, &PAGE[5..10]));
     let mut client = server.connect();
     for method in ["HEAD", "GET"] {
-        client.send(request(method, "/app/", &[], b""));
+        client.send(crate::support::request(method, "/app/", &[], b""));
         let response = client.read_response(method);
         assert_eq!(response.field("Content-Length"), Some("20"), "{method}");
     }

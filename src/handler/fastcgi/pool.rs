@@ -11,7 +11,7 @@
 //! - A kept connection may occupy a whole process of the application (php-fpm). It is kept for
 //!   `--fastcgi-idle` at most, and must not stand in the way of a new one that nobody accepts. As many
 //!   as were seen to be accepted at the same time never do. Where there are more, a first byte that is
-//!   late ([`LATE`]) has the kept ones closed, and for a while ([`CROWDED`]) none is kept where another
+//!   late (`LATE`) has the kept ones closed, and for a while (`CROWDED`) none is kept where another
 //!   request waits for its first byte over a new connection.
 //!
 //! Not here: the processes of `exec:` (`supervisor.rs`), what is said over a connection (`run.rs`).

@@ -2,7 +2,9 @@ use super::*;
 
 #[test]
 fn headers() {
-    let rows: &[(&str, [u8; 8], u8, u16, u16, u8)] = &[
+    /// What it is, its bytes, and its type, request id, content and padding lengths.
+    type Row = (&'static str, [u8; 8], u8, u16, u16, u8);
+    let rows: &[Row] = &[
         (
             "BEGIN_REQUEST",
             [1, 1, 0, 1, 0, 8, 0, 0],

@@ -109,8 +109,11 @@ fn check(cases: &[Case<'_, Vec<Told>>]) {
     }
 }
 
+/// What a response is about, its records, and what is told of them.
+type Row<'a> = (&'a str, &'a [Vec<u8>], &'a [Told]);
+
 /// Checks responses that are whole at their last byte.
-fn check_whole(rows: &[(&str, &[Vec<u8>], &[Told])]) {
+fn check_whole(rows: &[Row<'_>]) {
     let inputs: Vec<Vec<u8>> = rows
         .iter()
         .map(|(_, records, _)| records.concat())
