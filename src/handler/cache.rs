@@ -1,4 +1,4 @@
-//! Keeps small files in memory, and is never stale.
+//! Keeps small files in memory, and is never stale: what it has was on the disk after the request came.
 //!
 //! Source: ours.
 //! Shape: a [`Key`] in; a [`Representation`], checked against the file system just now, out.
@@ -6,6 +6,7 @@
 //! - A hit is validated by one stat of the path that was opened: device, inode, size and both times
 //!   must be those of the file that was read. So the content is that file's, and it was opened
 //!   beneath its root; the stat decides nothing else.
+//! - One stat is enough for all requests of one [`Round`]: they had come before it was made.
 //! - A file that changed within the last `SETTLED` seconds is not kept: it could be written again
 //!   within the same tick of the file system's clock and look the same.
 //! - What a stat does not show (a better neighbour that appeared, a folder that was moved out of the
@@ -18,7 +19,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::mem;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::handler::representation::Representation;
@@ -41,6 +42,25 @@ const SETTLED: i64 = 2;
 /// How long a file is kept, in seconds, before it is opened again.
 const KEPT: u64 = 10;
 
+/// When a file is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Present {
+    /// Seconds since the epoch.
+    pub seconds: u64,
+    /// The round of the request.
+    pub round: Round,
+}
+
+/// Requests that all had come when the first of them was looked at, by their number. What the file
+/// system showed to one of them meanwhile is not too old for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Round(pub u64);
+
+impl Round {
+    /// That of one who may have waited meanwhile, for a program say: nobody has looked for him.
+    pub const OWN: Round = Round(0);
+}
+
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key<'a> {
@@ -60,6 +80,8 @@ struct Held {
     coding: Option<Coding>,
     file: Arc<Representation>,
     read_at: u64,
+    /// The round for which a stat was made last.
+    checked: AtomicU64,
 }
 
 /// Small files, shared by all threads.
@@ -91,19 +113,17 @@ impl Cache {
     }
 
     /// The file that `key` names, unless it is unknown, too old, or no longer what `root` holds.
-    pub fn lookup(&self, root: &Root, key: &Key<'_>, now: u64) -> Option<Arc<Representation>> {
-        let (slot, read_at, file) = self.choices(key).into_iter().find_map(|slot| {
-            let held = self.read(slot);
-            let held = held.as_ref().filter(|held| held.key() == *key)?;
-            Some((slot, held.read_at, Arc::clone(&held.file)))
-        })?;
-        let is_current = now.abs_diff(read_at) <= KEPT
-            && root.stat(&file.path).is_ok_and(|stat| stat == file.stat);
-        if !is_current {
+    pub fn lookup(&self, root: &Root, key: &Key<'_>, now: Present) -> Option<Arc<Representation>> {
+        self.choices(key).into_iter().find_map(|slot| {
+            let place = self.read(slot);
+            let held = place.as_ref().filter(|held| held.key() == *key)?;
+            if held.is_current(root, now) {
+                return Some(Arc::clone(&held.file));
+            }
+            drop(place);
             self.replace(slot, None);
-            return None;
-        }
-        Some(file)
+            None
+        })
     }
 
     /// Keeps a file that was read at `now`, at the cost of others where there is no room.
@@ -130,6 +150,7 @@ impl Cache {
                 coding,
                 file,
                 read_at: now,
+                checked: AtomicU64::new(Round::OWN.0),
             }),
         );
         for _ in 0..SLOTS {
@@ -177,6 +198,21 @@ impl Held {
             path: &self.path,
             coding: self.coding,
         }
+    }
+
+    fn is_current(&self, root: &Root, now: Present) -> bool {
+        if now.seconds.abs_diff(self.read_at) > KEPT {
+            return false;
+        }
+        if now.round != Round::OWN && self.checked.load(Ordering::Relaxed) == now.round.0 {
+            return true;
+        }
+        let file = &self.file;
+        let is_same = root.stat(&file.path).is_ok_and(|stat| stat == file.stat);
+        if is_same {
+            self.checked.store(now.round.0, Ordering::Relaxed);
+        }
+        is_same
     }
 
     fn weight(&self) -> usize {

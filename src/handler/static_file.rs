@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::Listing;
-use crate::handler::cache::{Cache, Key};
+use crate::handler::cache::{Cache, Key, Present, Round};
 use crate::handler::html;
 use crate::handler::listing::list;
 use crate::handler::mime::MediaType;
@@ -73,8 +73,8 @@ pub struct FileRequest<'a> {
     pub rest: &'a [u8],
     /// The query, as it was sent.
     pub query: Option<&'a [u8]>,
-    /// Seconds since the epoch.
-    pub now: u64,
+    /// When it is asked.
+    pub now: Present,
 }
 
 /// A file of an extension route.
@@ -128,7 +128,10 @@ pub fn file(
         site,
         cache,
         path: rest,
-        now,
+        now: Present {
+            seconds: now,
+            round: Round::OWN,
+        },
     };
     if let Some(file) = place.lookup(codings) {
         return Ok(file);
@@ -236,7 +239,7 @@ fn answer(site: &StaticRoot, cache: &Cache, request: &FileRequest<'_>) -> Result
     if (is_folder || !rest.is_empty())
         && let Some(file) = place.lookup(codings.as_slice())
     {
-        return Ok(file.answer(head, method, now));
+        return Ok(file.answer(head, method, now.seconds));
     }
     let opened = open(site, rest)?;
     let opened = match opened.stat.kind() {
@@ -258,7 +261,7 @@ fn answer(site: &StaticRoot, cache: &Cache, request: &FileRequest<'_>) -> Result
         &own_path
     };
     let file = Place { path, ..place }.present(opened, codings.as_slice());
-    Ok(file.answer(head, method, now))
+    Ok(file.answer(head, method, now.seconds))
 }
 
 fn open(site: &StaticRoot, path: &[u8]) -> Result<Opened, Reason> {
@@ -370,7 +373,7 @@ struct Place<'a> {
     site: &'a StaticRoot,
     cache: &'a Cache,
     path: &'a [u8],
-    now: u64,
+    now: Present,
 }
 
 impl Place<'_> {
@@ -393,7 +396,8 @@ impl Place<'_> {
         let found = open_neighbours(self.site, &original);
         let neighbours: Vec<Coding> = found.iter().map(|(coding, _)| *coding).collect();
         let ready = |opened, coding| {
-            let file = Representation::new(opened, media_type, coding, &neighbours, self.now);
+            let file =
+                Representation::new(opened, media_type, coding, &neighbours, self.now.seconds);
             self.keep(file, coding)
         };
         // The file itself tells the next request which neighbours there are: it is kept as well.
@@ -407,11 +411,11 @@ impl Place<'_> {
 
     fn keep(&self, mut file: Representation, coding: Option<Coding>) -> Arc<Representation> {
         // What cannot be read now is sent as far as it can be: the file stays open.
-        let is_kept = Cache::admits(&file.stat, self.now) && file.read().is_ok();
+        let is_kept = Cache::admits(&file.stat, self.now.seconds) && file.read().is_ok();
         let file = Arc::new(file);
         if is_kept {
             self.cache
-                .insert(&self.key(coding), Arc::clone(&file), self.now);
+                .insert(&self.key(coding), Arc::clone(&file), self.now.seconds);
         }
         file
     }

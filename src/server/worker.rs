@@ -13,6 +13,7 @@ use super::APPLICATION_TOKEN;
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
+use crate::handler::cache::Round;
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
 use crate::proto::http::head::RequestHead;
@@ -47,6 +48,8 @@ pub struct Worker<'s> {
     pub head: RequestHead,
     /// Meta-variables that are made in the same memory again and again.
     pub variables: MetaVariables,
+    /// The round of the event that it works for.
+    pub round: Round,
     /// What a program's pipes are read into.
     pub buffer: Buffer,
     input: Vec<u8>,
@@ -64,6 +67,7 @@ impl<'s> Worker<'s> {
             server,
             head: RequestHead::default(),
             variables: MetaVariables::default(),
+            round: Round::OWN,
             buffer: Buffer::new(OUTPUT_LEN),
             input: Vec::new(),
             output: Vec::new(),
@@ -77,7 +81,9 @@ impl<'s> Worker<'s> {
     pub fn work(&mut self) {
         let server = self.server;
         loop {
-            match self.next_event() {
+            let woken = self.next_event();
+            self.round = Round(woken.as_ref().map_or(Round::OWN.0, |woken| woken.round));
+            match woken {
                 Ok(woken) if woken.token == WAKE_TOKEN => {
                     if let Some(number) = server.parking.wakes.pop() {
                         self.attend(number, false);

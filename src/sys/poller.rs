@@ -1,12 +1,18 @@
 //! The shared epoll: every worker waits on it, every descriptor is registered with it once.
 //!
-//! Rules: connections are registered edge-triggered for reading and writing together and are never
-//! re-armed, so that an answered request costs no epoll_ctl. Hence whoever is woken must go on until
-//! a call would block, or see to being woken again.
+//! Rules:
+//! - Connections are registered edge-triggered for reading and writing together and are never re-armed,
+//!   so that an answered request costs no epoll_ctl. Hence whoever is woken must go on until a call
+//!   would block, or see to being woken again.
+//! - Events are reported many at a time and given out one at a time, to whoever asks next: who goes to
+//!   run a program for a minute takes none with him.
+//! - Events that were reported together are of one *round*. All that they tell of had happened when it
+//!   began.
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
@@ -17,19 +23,33 @@ const INPUT_EDGES: EventFlags = EventFlags::IN
     .union(EventFlags::RDHUP)
     .union(EventFlags::ET);
 
+/// How many events are reported at once.
+const REPORTED: usize = 64;
+
 /// An epoll instance whose events carry a caller's token.
 #[derive(Debug)]
 pub struct Poller {
     epoll: OwnedFd,
+    reported: Mutex<Reported>,
+}
+
+/// The events of the last round, of which so many were given out.
+#[derive(Debug)]
+struct Reported {
+    events: Vec<Woken>,
+    given: usize,
+    round: u64,
 }
 
 /// One event.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Woken {
     /// What the descriptor was registered with.
     pub token: u64,
     /// Whether the peer has ended its half of the connection, or all of it.
     pub hung_up: bool,
+    /// The number of its round, which is never 0.
+    pub round: u64,
 }
 
 impl Poller {
@@ -37,6 +57,11 @@ impl Poller {
     pub fn new() -> io::Result<Poller> {
         Ok(Poller {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
+            reported: Mutex::new(Reported {
+                events: Vec::with_capacity(REPORTED),
+                given: 0,
+                round: 0,
+            }),
         })
     }
 
@@ -77,37 +102,57 @@ impl Poller {
         Ok(epoll::delete(&self.epoll, source)?)
     }
 
-    /// Waits for one event.
-    ///
-    /// One at a time, because the caller may then run a program for a minute: what else was ready
-    /// is for the other workers.
+    /// Waits for one event. Whoever else asks meanwhile waits behind this caller.
     pub fn wait(&self) -> io::Result<Woken> {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            if let Some(woken) = self.take(None)? {
+            if let Some(woken) = reported.give() {
                 return Ok(woken);
             }
+            reported.refill(&self.epoll, None)?;
         }
     }
 
-    /// Takes one event that is there already.
+    /// Takes one event that is there already, unless somebody waits, who will get it.
     pub fn look(&self) -> io::Result<Option<Woken>> {
-        self.take(Some(&Timespec::default()))
+        let Ok(mut reported) = self.reported.try_lock() else {
+            return Ok(None);
+        };
+        if let Some(woken) = reported.give() {
+            return Ok(Some(woken));
+        }
+        reported.refill(&self.epoll, Some(&Timespec::default()))?;
+        Ok(reported.give())
+    }
+}
+
+impl Reported {
+    fn give(&mut self) -> Option<Woken> {
+        let woken = self.events.get(self.given).copied();
+        self.given += 1;
+        woken
     }
 
-    fn take(&self, patience: Option<&Timespec>) -> io::Result<Option<Woken>> {
-        let mut slot = [MaybeUninit::<Event>::uninit(); 1];
-        match epoll::wait(&self.epoll, &mut slot, patience) {
-            Ok(([event, ..], _)) => {
-                let flags = event.flags;
-                let ends = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
-                Ok(Some(Woken {
-                    token: event.data.u64(),
-                    hung_up: flags.intersects(ends),
-                }))
+    fn refill(&mut self, epoll: &OwnedFd, patience: Option<&Timespec>) -> io::Result<()> {
+        self.events.clear();
+        self.given = 0;
+        self.round += 1;
+        let mut slots = [MaybeUninit::<Event>::uninit(); REPORTED];
+        let events = match epoll::wait(epoll, &mut slots, patience) {
+            Ok((events, _)) => events,
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        self.events.extend(events.iter().map(|event| {
+            let flags = event.flags;
+            let ends = EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR;
+            Woken {
+                token: event.data.u64(),
+                hung_up: flags.intersects(ends),
+                round: self.round,
             }
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        }));
+        Ok(())
     }
 }
 

@@ -44,7 +44,12 @@ impl Fixture {
         self.cache.insert(key, Arc::new(file), NOW);
     }
 
-    fn lookup(&self, key: &Key<'_>, now: u64) -> Option<Vec<u8>> {
+    fn lookup(&self, key: &Key<'_>, seconds: u64) -> Option<Vec<u8>> {
+        self.lookup_in(Round::OWN, key, seconds)
+    }
+
+    fn lookup_in(&self, round: Round, key: &Key<'_>, seconds: u64) -> Option<Vec<u8>> {
+        let now = Present { seconds, round };
         match self.cache.lookup(&self.root, key, now)?.body() {
             Body::Shared(content) => Some(content.to_vec()),
             body => panic!("not in memory: {body:?}"),
@@ -206,4 +211,22 @@ fn threads_share_it() {
         all.cache.bytes.load(Ordering::Relaxed),
         all.held().iter().sum::<usize>()
     );
+}
+
+#[test]
+fn one_look_is_enough_for_the_requests_of_one_round() {
+    let all = Fixture::new();
+    all.insert(&key("a"), "one");
+    let lookup = |round| all.lookup_in(round, &key("a"), NOW);
+    assert_eq!(lookup(Round(7)).unwrap(), b"one");
+    all.dir.write("a", "other");
+    assert_eq!(lookup(Round(7)).unwrap(), b"one");
+    assert_eq!(lookup(Round(8)), None, "who came later");
+    for _ in 0..2 {
+        all.keep(&key("a"));
+        assert_eq!(lookup(Round::OWN).unwrap(), b"other");
+        all.dir.write("a", "one");
+        assert_eq!(lookup(Round::OWN), None, "who is of no round");
+        all.dir.write("a", "other");
+    }
 }

@@ -135,7 +135,10 @@ fn the_prefix_of_a_route_without_its_slash_is_redirected_also_when_its_index_is_
             path: &path,
             rest: b"",
             query: None,
-            now: site.now,
+            now: Present {
+                seconds: site.now,
+                round: Round::OWN,
+            },
         };
         Reply::from(respond(&site.site, &site.cache, &request))
     };

@@ -7,6 +7,7 @@ use super::Exchange;
 #[cfg(feature = "fastcgi")]
 use super::forward;
 use crate::handler::admission::{Admitted, Permit, Ticket};
+use crate::handler::cache::{Present, Round};
 use crate::handler::cgi::{self, Outcome, Terms};
 use crate::handler::handover::{self, Handover, HandoverRequest};
 use crate::handler::reply::Reply;
@@ -123,7 +124,13 @@ impl Exchange<'_> {
                     path: &path,
                     rest,
                     query: subject.target.query,
-                    now: self.now,
+                    now: Present {
+                        seconds: self.now,
+                        round: match subject.is_redirected {
+                            true => Round::OWN,
+                            false => worker.round,
+                        },
+                    },
                 };
                 let response = static_file::respond(root, &server.site.cache, &file);
                 match response.reason {

@@ -67,3 +67,33 @@ fn a_bell_is_heard_again_and_again() {
         assert_quiet(&poller, &bell);
     }
 }
+
+#[test]
+fn what_is_reported_together_is_of_one_round_and_given_to_whoever_asks() {
+    let (poller, bell) = poller();
+    let connections: Vec<_> = (0..3).map(|_| connection()).collect();
+    for ((stream, _), token) in connections.iter().zip(0..) {
+        poller.register(stream, token).unwrap();
+    }
+    let first = poller.wait().unwrap();
+    let others = std::thread::scope(|scope| {
+        let ask = || poller.look().unwrap().unwrap();
+        [(); 2].map(|()| scope.spawn(ask).join().unwrap())
+    });
+    let rounds = others.map(|woken| (woken.token, woken.round));
+    assert_eq!(first.token, 0);
+    assert_eq!(rounds, [(1, first.round), (2, first.round)]);
+    assert_eq!(poller.look().unwrap(), None);
+    bell.ring();
+    assert!(poller.wait().unwrap().round > first.round);
+}
+
+#[test]
+fn who_looks_while_another_waits_leaves_the_event_to_him() {
+    let (poller, bell) = poller();
+    let reported = poller.reported.lock().unwrap();
+    bell.ring();
+    assert_eq!(poller.look().unwrap(), None);
+    drop(reported);
+    assert_eq!(poller.wait().unwrap().token, BELL);
+}
