@@ -48,6 +48,10 @@ const RECEIVED_PER_TURN: usize = 4 << 20;
 /// How many STDIN records are queued at once.
 const STDIN_AHEAD: usize = 16;
 
+/// How much may be unsent for a management record to be answered: an application that sends them without
+/// end and reads nothing is owed no memory.
+const ANSWERS_MAX: usize = 2 * request::STDIN_STEP;
+
 /// What a run is bounded by.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
@@ -453,6 +457,7 @@ impl Run {
                 Event::Stdout(bytes) => self.take_output(bytes, reply, means.terms.max_header)?,
                 Event::Stderr(bytes) => self.stderr.take(bytes, means.now),
                 Event::End(request) => end = Some(request),
+                Event::UnknownManagement(_) if self.outgoing.in_memory() > ANSWERS_MAX => {}
                 Event::UnknownManagement(record_type) => {
                     request::encode_unknown_type(self.outgoing.bytes(), record_type);
                 }
