@@ -15,9 +15,12 @@ use std::time::SystemTime;
 
 use tollgate::config::{self, Command, ExitStatus, Surroundings};
 use tollgate::server;
-use tollgate::sys::log_file;
+use tollgate::sys::{log_file, spawner};
 
 fn main() -> ExitCode {
+    if spawner::is_meant(env::args_os().next().as_deref()) {
+        return spawner::serve();
+    }
     let surroundings = Surroundings {
         variable: &|name| env::var_os(name),
         cores: thread::available_parallelism().map_or(1, usize::from),

@@ -15,6 +15,7 @@
 //! Not here: what the header may say (`proto::cgi::response`), what stderr may cost (`stderr.rs`).
 
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnose;
@@ -31,6 +32,7 @@ use crate::proto::{Parsed, Reason};
 use crate::sys::buffer::Buffer;
 use crate::sys::child::{Child, Exit, Program, StartFailure};
 use crate::sys::clock::{Clock, Moment};
+use crate::sys::spawner::Spawners;
 use crate::sys::spool::Content;
 use crate::sys::watch::{Events, Halt, Pipe, Wanted, watch};
 
@@ -62,6 +64,8 @@ pub struct Terms<'a> {
     pub clock: &'a Clock,
     /// The order to stop.
     pub halt: &'a Halt,
+    /// Who starts programs.
+    pub spawners: &'a Arc<Spawners>,
 }
 
 /// What came of a run.
@@ -121,7 +125,7 @@ pub fn run(
         folder: &script.folder,
         stdin,
     };
-    let child = match program.start(variables.iter()) {
+    let child = match program.start(variables.iter(), terms.spawners) {
         Ok(child) => child,
         Err(error) => {
             let failure = StartFailure::from(&error);

@@ -40,6 +40,7 @@ use crate::sys::descriptors;
 use crate::sys::listener::Listener;
 use crate::sys::poller::Poller;
 use crate::sys::signal::{Request, Steering};
+use crate::sys::spawner::{Launch, Spawners};
 use crate::sys::spool::Room;
 use crate::sys::watch::Halt;
 
@@ -55,6 +56,9 @@ const WAKE_TOKEN: u64 = u64::MAX;
 
 /// The stack of a thread; nothing here recurses or keeps large values on it.
 const STACK: usize = 256 << 10;
+
+/// How many spawners there are at most: they start more programs in a second than can run.
+const SPAWNERS_MAX: usize = 8;
 
 /// How many descriptors one running program takes: its pipes, pidfd, stdin and what std opens for a
 /// moment.
@@ -87,6 +91,8 @@ struct Server {
     access_log: AccessLog,
     room: Arc<Room>,
     clock: Clock,
+    /// Who starts programs.
+    spawners: Arc<Spawners>,
     /// Programs are to be ended.
     halt: Halt,
     stopping: AtomicBool,
@@ -168,6 +174,13 @@ impl Server {
             access_log,
             room: Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool)),
             clock,
+            spawners: Arc::new(Spawners::new(
+                thread::available_parallelism()
+                    .map_or(1, usize::from)
+                    .min(settings.max_processes)
+                    .min(SPAWNERS_MAX),
+                Launch::own(),
+            )),
             halt: Halt::new().map_err(system)?,
             stopping: AtomicBool::new(false),
             accepting_paused: AtomicBool::new(false),

@@ -1,8 +1,8 @@
 //! Runs one program in a process group of its own, with stdin given whole and two pipes back, or as a
 //! service with a listening socket for stdin and one pipe back.
 //!
-//! Shape: a [`Program`] is started and becomes a [`Child`], which is watched (`watch.rs`,
-//! `service.rs`), read from and reaped. Rules:
+//! Shape: a [`Program`] is started, by a spawner where there is one (`spawner.rs`), and becomes a
+//! [`Child`], which is watched (`watch.rs`, `service.rs`), read from and reaped. Rules:
 //! - Started by `std::process::Command` without anything that would make it leave the posix_spawn
 //!   path (no pre_exec, uid or gid): forking costs more the more memory the server has.
 //! - stdin is whole before the program starts: a pipe that already holds everything, or a file. So
@@ -12,16 +12,18 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Seek, Write};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::buffer::Buffer;
+use super::spawner::{Spawners, Starter};
 use super::spool::{Content, memory_file};
 use super::watch;
 
@@ -53,7 +55,7 @@ pub enum Exit {
 /// A running program.
 #[derive(Debug)]
 pub struct Child {
-    process: std::process::Child,
+    parent: Parent,
     pid: Pid,
     pidfd: Option<OwnedFd>,
     stdout: Option<ChildStdout>,
@@ -61,23 +63,47 @@ pub struct Child {
     exit: Option<Exit>,
 }
 
+/// Whose child the process is.
+#[derive(Debug)]
+enum Parent {
+    /// The server's.
+    Server(std::process::Child),
+    /// A spawner's.
+    Spawner(Arc<Spawners>, Starter),
+}
+
 impl Program<'_> {
-    /// Starts the program with exactly these environment variables.
+    /// Starts the program with exactly these environment variables, through `spawners` if it can be.
     ///
     /// Errors: what exec or fork said, as the kernel's error number.
     pub fn start<'e>(
         &self,
-        environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
+        environment: impl Iterator<Item = (&'e [u8], &'e [u8])> + Clone,
+        spawners: &Arc<Spawners>,
     ) -> io::Result<Child> {
+        let stdin = self.stdin.map(stdin_of).transpose()?;
+        if let Some(started) = spawners.start(
+            self.path.as_os_str().as_bytes(),
+            self.folder.as_os_str().as_bytes(),
+            self.arguments,
+            environment.clone(),
+            stdin.as_ref().map(AsFd::as_fd),
+        ) {
+            return started.map(|started| Child {
+                parent: Parent::Spawner(Arc::clone(spawners), started.starter),
+                pid: started.pid,
+                pidfd: Some(started.pidfd),
+                stdout: Some(started.stdout.into()),
+                stderr: Some(started.stderr.into()),
+                exit: None,
+            });
+        }
         let mut command = self.command(environment);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        if let Some(content) = self.stdin {
-            command.stdin(stdin_of(content)?);
+        if let Some(stdin) = stdin {
+            command.stdin(stdin);
         }
-        let mut child = Child::spawn(command)?;
-        child.stdout = child.process.stdout.take();
-        child.stderr = child.process.stderr.take();
-        Ok(child)
+        Child::spawn(command)
     }
 
     /// Starts the program as a service: its descriptor 0 is `listener`, its name the last component of
@@ -123,7 +149,7 @@ impl Program<'_> {
 }
 
 /// A stdin that holds everything already.
-fn stdin_of(content: Content<'_>) -> io::Result<Stdio> {
+fn stdin_of(content: Content<'_>) -> io::Result<OwnedFd> {
     let bytes = match content {
         Content::File(mut file) => {
             file.rewind()?;
@@ -142,22 +168,22 @@ fn stdin_of(content: Content<'_>) -> io::Result<Stdio> {
 impl Child {
     /// By value: the command keeps our copies of the child's ends of pipes open.
     fn spawn(mut command: Command) -> io::Result<Child> {
-        let process = command.spawn()?;
+        let mut process = command.spawn()?;
         let pid = Pid::from_child(&process);
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
         Ok(Child {
-            process,
             pid,
             pidfd,
-            stdout: None,
-            stderr: None,
+            stdout: process.stdout.take(),
+            stderr: process.stderr.take(),
             exit: None,
+            parent: Parent::Server(process),
         })
     }
 
     /// The process id, which is also that of its group.
     pub fn id(&self) -> u32 {
-        self.process.id()
+        self.pid.as_raw_nonzero().get().cast_unsigned()
     }
 
     /// The end of stdout that is read from, until it was closed.
@@ -228,16 +254,28 @@ impl Child {
         if let Some(exit) = self.exit {
             return exit;
         }
-        let exit = match self.process.wait() {
-            Ok(status) => match (status.code(), status.signal()) {
-                (Some(code), _) => Exit::Status(code),
-                (None, signal) => Exit::Signal(signal.unwrap_or(0)),
-            },
-            // Nobody else waits for our children; a kernel that says otherwise has lost this one.
-            Err(_) => Exit::Status(-1),
+        let exit = match self.wait().map(|it| (it.code(), it.signal())) {
+            Some((Some(code), _)) => Exit::Status(code),
+            Some((None, signal)) => Exit::Signal(signal.unwrap_or(0)),
+            // Nobody else waits for our children: a kernel that says otherwise has lost this one, or
+            // its spawner was ended by somebody else.
+            None => Exit::Status(-1),
         };
         self.exit = Some(exit);
         exit
+    }
+
+    fn wait(&mut self) -> Option<ExitStatus> {
+        match &mut self.parent {
+            Parent::Server(process) => process.wait().ok(),
+            Parent::Spawner(spawners, starter) => {
+                // Others would wait behind a spawner that waits.
+                if let Some(pidfd) = &self.pidfd {
+                    while !watch::await_readable(pidfd, Duration::MAX) {}
+                }
+                spawners.reap(*starter, self.pid)
+            }
+        }
     }
 
     /// Asks the program's whole group to end (SIGTERM), without waiting.

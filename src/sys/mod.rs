@@ -12,6 +12,7 @@ pub mod poller;
 #[cfg(feature = "fastcgi")]
 pub mod service;
 pub mod signal;
+pub mod spawner;
 pub mod spool;
 pub mod stream;
 #[cfg(test)]

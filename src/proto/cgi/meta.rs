@@ -157,7 +157,7 @@ impl MetaVariables {
     }
 
     /// Name and value of each variable.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
         let mut start = 0;
         self.ends.iter().map(move |ends| {
             let name = &self.bytes[start..ends.name];

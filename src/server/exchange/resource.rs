@@ -241,6 +241,7 @@ impl Exchange<'_> {
             max_header: server.settings.max_header,
             clock: &server.clock,
             halt: &server.halt,
+            spawners: &server.spawners,
         };
         worker.leave_seat();
         let stdin = subject

@@ -17,7 +17,10 @@ fn start(path: &Path, arguments: &[&str], stdin: Option<Content<'_>>) -> io::Res
         folder: Path::new("/"),
         stdin,
     };
-    program.start([(&b"NAME"[..], &b"a value"[..])].into_iter())
+    program.start(
+        [(&b"NAME"[..], &b"a value"[..])].into_iter(),
+        &Arc::new(Spawners::none()),
+    )
 }
 
 fn shell(text: &str, stdin: Option<Content<'_>>) -> Child {
@@ -274,7 +277,9 @@ fn a_folder_that_is_gone_is_a_missing_program() {
         folder: &PathBuf::from("/nowhere"),
         stdin: None,
     };
-    let error = program.start(std::iter::empty()).unwrap_err();
+    let error = program
+        .start(std::iter::empty(), &Arc::new(Spawners::none()))
+        .unwrap_err();
     assert_eq!(StartFailure::from(&error), StartFailure::Missing);
 }
 

@@ -1,10 +1,12 @@
 use std::io::Read;
 use std::net::Shutdown;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
 use crate::sys::buffer::Buffer;
 use crate::sys::child::{Exit, Program};
+use crate::sys::spawner::Spawners;
 use crate::sys::stream::More;
 use crate::sys::testing::{connection, tcp_connection};
 
@@ -36,7 +38,9 @@ fn shell(text: &str) -> Child {
         folder: Path::new("/"),
         stdin: None,
     };
-    program.start(std::iter::empty()).unwrap()
+    program
+        .start(std::iter::empty(), &Arc::new(Spawners::none()))
+        .unwrap()
 }
 
 /// What a look brings whose patience must not be needed.
