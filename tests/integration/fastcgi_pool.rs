@@ -347,6 +347,76 @@ fn what_an_overloaded_backend_declined_goes_to_another() {
 }
 
 #[test]
+fn an_overloaded_backend_is_not_asked_again_while_the_other_is_busy() {
+    let gate = Gate::default();
+    let overloaded = Backend::start(|exchange| exchange.end_with(0, OVERLOADED));
+    let busy = Backend::start({
+        let gate = gate.clone();
+        move |exchange| {
+            gate.wait()?;
+            echo(exchange)
+        }
+    });
+    let addresses = [overloaded.address(), busy.address()];
+    let server = serve(&addresses, &["--max-backend", "1"]);
+    let mut clients: Vec<Client> = (0..3).map(|_| server.connect()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.send(request("GET", "/app/", &[], b""));
+        // Each of them comes to the busy one, or waits for it.
+        let is_there = || busy.count() == 1 && (number == 0 || overloaded.count() >= number);
+        assert!(eventually(PATIENCE, is_there));
+    }
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.read_response("GET").text(), "hello");
+    }
+    assert!(overloaded.count() <= 3, "{}", overloaded.count());
+}
+
+#[test]
+fn a_silent_backend_costs_no_get_and_is_left_out() {
+    let gate = Gate::default();
+    let silent = Backend::start({
+        let gate = gate.clone();
+        move |exchange| {
+            exchange.read_stdin()?;
+            gate.wait()?;
+            Ok(Then::Close)
+        }
+    });
+    let other = Backend::start(echo);
+    let addresses = [silent.address(), other.address()];
+    let server = serve(&addresses, &["--fastcgi-timeout", "0.5"]);
+    let mut clients: Vec<Client> = (0..6).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(request("GET", "/app/", &[], b""));
+    }
+    for client in &mut clients {
+        assert_eq!(client.read_response("GET").text(), "hello");
+    }
+    assert!((1..6).contains(&silent.count()));
+    server.wait_for_log("fastcgi.timeout");
+    let asked = silent.count();
+    for _ in 0..10 {
+        expect_echo(&server);
+    }
+    assert_eq!(silent.count(), asked);
+    gate.open();
+}
+
+#[test]
+fn a_backend_that_only_closes_connections_is_left_out() {
+    let closing = Backend::start(|exchange| {
+        exchange.read_stdin()?;
+        Ok(Then::Close)
+    });
+    let other = Backend::start(echo);
+    let server = serve(&[closing.address(), other.address()], &[]);
+    let is_left_out = || (0..4).all(|_| server.post("/app/", b"body").status == 200);
+    assert!(eventually(PATIENCE, is_left_out), "{}", closing.count());
+}
+
+#[test]
 fn an_application_closing_all_its_connections_is_connected_to_anew() {
     let site = Site::new();
     let address = format!("unix:{}", site.text("socket"));

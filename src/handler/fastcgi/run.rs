@@ -9,7 +9,9 @@
 //! - Nothing is sent to the client before the application's header is whole; until its first byte has
 //!   come the request may go elsewhere: always when it was refused or never sent, and when the
 //!   connection was lost only if doing it twice does no harm (RFC 9110 section 9.2.2), or if it was a
-//!   kept connection, which the application may have closed before it saw the request.
+//!   kept connection, which the application may have closed before it saw the request. When its time is
+//!   up it goes elsewhere only if its backend has said nothing to anybody meanwhile: where others are
+//!   answered it is the request that takes long, and would elsewhere.
 //! - A client that goes away ends the connection: that is the abort that works.
 //! - STDIN is written and STDOUT read at the same time, so neither side can block the other.
 
@@ -123,6 +125,7 @@ pub struct Run {
     place: usize,
     /// Given back before the pool is told of it.
     permit: Option<Permit>,
+    started: Moment,
     ended_at: Moment,
     client: u32,
     role: Role,
@@ -192,6 +195,7 @@ impl Run {
             pool: errand.pool,
             place: errand.permit.place(),
             permit: Some(errand.permit),
+            started: now,
             ended_at: now,
             client: errand.client,
             role: errand.role,
@@ -427,7 +431,7 @@ impl Run {
         if !std::mem::replace(&mut self.is_answered, true)
             && let Some(channel) = &mut self.channel
         {
-            self.pool.accepted(self.place, channel);
+            self.pool.accepted(self.place, channel, means.now);
             self.answered();
         }
     }
@@ -656,11 +660,19 @@ impl Run {
             how => format!("{address}, {how}"),
         };
         report(&self.name, reason, &detail, seen, &tail);
-        if matches!(
-            reason,
-            Reason::FastcgiConnectTimeout | Reason::FastcgiVersion
-        ) {
-            self.pool.failed(self.place, now);
+        let is_mute = !self.is_answered;
+        let mut is_left_out = false;
+        match reason {
+            Reason::FastcgiConnectTimeout | Reason::FastcgiVersion => {
+                self.pool.failed(self.place, now);
+            }
+            Reason::FastcgiTimeout if is_mute => {
+                is_left_out = self.pool.silent(self.place, self.started, now);
+            }
+            Reason::FastcgiClosed if is_mute && !self.is_kept => {
+                self.pool.dropped(self.place, now);
+            }
+            _ => {}
         }
         if reply.is_begun() {
             match reason {
@@ -671,7 +683,8 @@ impl Run {
         }
         let may_repeat = match reason {
             Reason::FastcgiOverloaded | Reason::FastcgiConnectTimeout => true,
-            Reason::FastcgiClosed => !self.is_answered && (self.is_idempotent || !was_sent),
+            Reason::FastcgiClosed => is_mute && (self.is_idempotent || !was_sent),
+            Reason::FastcgiTimeout => is_left_out && self.is_idempotent,
             _ => false,
         };
         match may_repeat {
