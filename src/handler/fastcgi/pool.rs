@@ -111,6 +111,8 @@ struct Backend {
     heard: Moment,
     /// How many new connections it has closed since without a word.
     dropped: u32,
+    /// Until when a process that was left in the midst of a request may take to accept again.
+    left: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -192,6 +194,7 @@ impl Pool {
             used: Moment(0),
             heard: Moment(0),
             dropped: 0,
+            left: None,
         };
         let backends = addresses.iter().map(backend).collect();
         Pool {
@@ -441,6 +444,21 @@ impl Pool {
         }
     }
 
+    /// Notes that a process is left in the midst of a request, whose permit was not given back yet: it
+    /// is asked no more before its supervisor has seen it accept again, for which it has until then.
+    pub fn leave(&self, place: usize, until: Moment) {
+        let mut backends = self.backends();
+        let backend = &mut backends[place];
+        if !self.is_supervised() || backend.health != Health::Up {
+            return;
+        }
+        backend.health = Health::Withdrawn;
+        backend.left = Some(until);
+        backend.idle.clear();
+        drop(backends);
+        self.admission.set_max(place, 0);
+    }
+
     /// Notes that a backend has a request less, whose permit was given back.
     pub fn ended(&self, place: usize, now: Moment) {
         if self.bell.get().is_none() {
@@ -472,11 +490,16 @@ impl Pool {
 
 impl Roster for Pool {
     fn offer(&self, which: usize, warm: Stream, now: Moment) {
+        self.backends()[which].served = 0;
+        self.resume(which, warm, now);
+    }
+
+    fn resume(&self, which: usize, warm: Stream, now: Moment) {
         let channel = Channel::new(warm, self.number, &self.links);
         let mut backends = self.backends();
         let backend = &mut backends[which];
         backend.health = Health::Up;
-        backend.served = 0;
+        backend.left = None;
         backend.used = now;
         // Without it the first request makes a connection of its own.
         if let Ok(mut channel) = channel {
@@ -488,13 +511,20 @@ impl Roster for Pool {
         self.admission.set_max(which, 1);
     }
 
+    fn left_until(&self, which: usize) -> Option<Moment> {
+        self.backends()[which].left
+    }
+
     fn withdraw(&self, which: usize, why: &str) {
         let mut backends = self.backends();
         let backend = &mut backends[which];
         backend.health = match backend.health {
             Health::Up => Health::Withdrawn,
+            // It was offered until it was left.
+            Health::Withdrawn if backend.left.is_some() => Health::Withdrawn,
             _ => Health::Broken,
         };
+        backend.left = None;
         backend.idle.clear();
         let mut healths = backends.iter().map(|backend| &backend.health);
         let is_hopeless =

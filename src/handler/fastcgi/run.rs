@@ -138,6 +138,8 @@ pub struct Run {
     is_unanswered: bool,
     /// Whether anything came over the connection.
     is_answered: bool,
+    /// Whether the application is done with the request.
+    is_ended: bool,
     outgoing: Outgoing,
     /// How much of the body was queued; none once the end of STDIN was.
     stdin: Option<u64>,
@@ -191,6 +193,7 @@ impl Run {
             is_kept: channel.is_some(),
             is_unanswered: channel.is_none(),
             is_answered: false,
+            is_ended: false,
             stderr: StderrLog::new(errand.name.clone(), now),
             pool: errand.pool,
             place: errand.permit.place(),
@@ -569,6 +572,7 @@ impl Run {
 
     /// The connection was lost before the end of the request.
     fn closed(&mut self, error: Option<io::Error>, reply: &mut Reply<'_>, now: Moment) -> Ended {
+        self.is_ended = true;
         if !self.is_answered && !reply.is_begun() {
             if self.is_kept && self.may_be_stale(error.as_ref()) {
                 log::debug!("{}: a kept connection was closed meanwhile", self.name);
@@ -593,6 +597,7 @@ impl Run {
 
     /// The request has come to its end.
     fn finish(&mut self, end: EndRequest, reply: &mut Reply<'_>, now: Moment) -> Ended {
+        self.is_ended = true;
         let refused = match end.protocol_status {
             ProtocolStatus::RequestComplete => None,
             ProtocolStatus::Overloaded => Some(Reason::FastcgiOverloaded),
@@ -698,6 +703,9 @@ impl Drop for Run {
     fn drop(&mut self) {
         self.answered();
         self.channel = None;
+        if !self.is_ended && self.outgoing.sent() > 0 {
+            self.pool.leave(self.place, self.silence_ends);
+        }
         self.permit = None;
         self.pool.ended(self.place, self.ended_at);
     }

@@ -12,8 +12,8 @@
 //! ```text
 //!                            accepts                  idle, or N requests
 //!   Vacant ────▶ Starting ─────────────▶ Offered ─────────────────────────▶ Leaving
-//!     ▲  ▲           │ too slow            │ ends                             │ free
-//!     │  ╰── Resting ◀─────────────────────╯                                  ▼
+//!     ▲  ▲           │ too slow            │ ends ▲ ╲ left in a request       │ free
+//!     │  ╰── Resting ◀─────────────────────╯      ╰─ Left ──────────────────╮ ▼
 //!     ╰───────────────────────────────────────────────────────────────── Ending
 //! ```
 
@@ -44,6 +44,9 @@ const RELIEF_TURN: Duration = Duration::from_secs(2);
 /// A starting process is looked at so often at the most and at the least; in between, after an eighth of
 /// the time that it has taken. The first look is late enough for a handshake over loopback to be over.
 const LOOKS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(50)];
+
+/// How long a process that was left in the midst of a request has at least to accept again.
+const LEFT_LEAST: Duration = Duration::from_secs(1);
 
 /// How often a withdrawn process is looked at that nobody says is free.
 const LEAVING_LOOK: Duration = Duration::from_millis(250);
@@ -96,6 +99,8 @@ impl Crew {
         for at in 0..self.stations.len() {
             match self.stations[at].stage {
                 Stage::Starting(look) if now >= look => self.look(at, now),
+                Stage::Offered { successor } => self.check(at, successor, now),
+                Stage::Left { look, until } if now >= look => self.look_again(at, until, now),
                 Stage::Leaving(_) => self.let_go(at, now),
                 Stage::Ending { kill, failed } if now >= kill => {
                     if let Some(process) = &self.stations[at].process {
@@ -126,6 +131,7 @@ impl Crew {
             .enumerate()
             .map(|(at, station)| match station.stage {
                 Stage::Resting(at) | Stage::Starting(at) | Stage::Ending { kill: at, .. } => at,
+                Stage::Left { look, .. } => look,
                 Stage::Leaving(_) => now + LEAVING_LOOK,
                 Stage::Offered { .. } if has_excess => {
                     let idle = self.roster.idle_for(at, now);
@@ -194,6 +200,46 @@ impl Crew {
         }
     }
 
+    /// Takes note that a process was left in the midst of a request. It may still work on it, and would
+    /// keep the next one waiting.
+    fn check(&mut self, at: usize, successor: Option<usize>, now: Moment) {
+        let Some(until) = self.roster.left_until(at) else {
+            return;
+        };
+        if successor.is_some() {
+            self.withdraw(at, now, "it was given all its requests");
+            return;
+        }
+        let station = &mut self.stations[at];
+        if let Some(process) = &mut station.process {
+            process.awaited = now;
+        }
+        station.leave(now + LOOKS[0], until);
+    }
+
+    /// Has requests go again to a process that was left, or ends it when it has not come back in time.
+    fn look_again(&mut self, at: usize, until: Moment, now: Moment) {
+        let station = &mut self.stations[at];
+        let accepted = station.take_accepted();
+        let Some(process) = &station.process else {
+            return;
+        };
+        let taken = process.awaited.until(now);
+        if let Some(warm) = accepted {
+            station.stage = Stage::Offered { successor: None };
+            self.roster.resume(at, warm, now);
+        } else if now >= until && taken >= LEFT_LEAST {
+            let why = "it does not come back from a request that was given up";
+            log::warn!("{}: is ended, as {why}", process.name);
+            self.roster.withdraw(at, why);
+            self.end(at, now, false);
+        } else {
+            let [shortest, longest] = LOOKS;
+            let look = now + (taken / 8).clamp(shortest, longest);
+            station.stage = Stage::Left { look, until };
+        }
+    }
+
     /// Replaces processes that have been given as many requests as they may: with room for one more
     /// after the next one accepts, without it one at a time.
     fn relieve(&mut self, now: Moment) {
@@ -233,7 +279,7 @@ impl Crew {
         self.stations.iter().any(|station| match station.stage {
             Stage::Starting(_) | Stage::Ending { .. } => true,
             Stage::Leaving(since) => now < since + RELIEF_TURN,
-            Stage::Vacant | Stage::Resting(_) | Stage::Offered { .. } => false,
+            Stage::Vacant | Stage::Resting(_) | Stage::Offered { .. } | Stage::Left { .. } => false,
         })
     }
 
@@ -390,7 +436,7 @@ impl Crew {
         // One that has served did not fail to start, and a withdrawal is told once.
         let is_news = match stage {
             Stage::Starting(_) => served == 0,
-            Stage::Offered { .. } => true,
+            Stage::Offered { .. } | Stage::Left { .. } => true,
             _ => false,
         };
         if is_news {
