@@ -139,6 +139,24 @@ fn an_application_with_one_worker_does_not_stall_requests_at_once() {
 }
 
 #[test]
+fn two_routes_to_one_worker_share_its_connection() {
+    let backend = Backend::at("127.0.0.1:0", Workers::One, echo);
+    let address = backend.address();
+    let (guard, other) = (
+        format!("/app/=authorizer:{address}"),
+        format!("/other/={address}"),
+    );
+    let idle = ["--fastcgi-idle", "20", "--max-backend", "1"];
+    let arguments = [&["-f", &guard, "-f", &other], &idle[..]].concat();
+    let server = serve(&[address], &arguments);
+    for _ in 0..3 {
+        expect_echo(&server);
+        assert_eq!(server.get("/other/").text(), "hello");
+    }
+    assert_eq!((backend.accepted(), backend.most_at_once()), (1, 1));
+}
+
+#[test]
 fn past_max_backend_requests_wait_in_line() {
     let (first, second) = (Backend::start(echo), Backend::start(echo));
     for (most, addresses) in [

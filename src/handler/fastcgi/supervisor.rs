@@ -12,9 +12,11 @@
 //! - It never spins: a program that fails is started again after a pause that doubles.
 //! - Nothing outlives [`Supervisor::stop`]: no process, no socket, no folder.
 //!
-//! Not here: when a process is started and ended (`crew.rs`), what is known of one (`station.rs`).
+//! Not here: when a process is started and ended (`crew.rs`, `left.rs`), what is known of one
+//! (`station.rs`).
 
 mod crew;
+mod left;
 mod station;
 
 use std::fmt;

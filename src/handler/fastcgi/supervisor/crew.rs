@@ -43,10 +43,7 @@ const RELIEF_TURN: Duration = Duration::from_secs(2);
 
 /// A starting process is looked at so often at the most and at the least; in between, after an eighth of
 /// the time that it has taken. The first look is late enough for a handshake over loopback to be over.
-const LOOKS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(50)];
-
-/// How long a process that was left in the midst of a request has at least to accept again.
-const LEFT_LEAST: Duration = Duration::from_secs(1);
+pub(super) const LOOKS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(50)];
 
 /// How often a withdrawn process is looked at that nobody says is free.
 const LEAVING_LOOK: Duration = Duration::from_millis(250);
@@ -200,46 +197,6 @@ impl Crew {
         }
     }
 
-    /// Takes note that a process was left in the midst of a request. It may still work on it, and would
-    /// keep the next one waiting.
-    fn check(&mut self, at: usize, successor: Option<usize>, now: Moment) {
-        let Some(until) = self.roster.left_until(at) else {
-            return;
-        };
-        if successor.is_some() {
-            self.withdraw(at, now, "it was given all its requests");
-            return;
-        }
-        let station = &mut self.stations[at];
-        if let Some(process) = &mut station.process {
-            process.awaited = now;
-        }
-        station.leave(now + LOOKS[0], until);
-    }
-
-    /// Has requests go again to a process that was left, or ends it when it has not come back in time.
-    fn look_again(&mut self, at: usize, until: Moment, now: Moment) {
-        let station = &mut self.stations[at];
-        let accepted = station.take_accepted();
-        let Some(process) = &station.process else {
-            return;
-        };
-        let taken = process.awaited.until(now);
-        if let Some(warm) = accepted {
-            station.stage = Stage::Offered { successor: None };
-            self.roster.resume(at, warm, now);
-        } else if now >= until && taken >= LEFT_LEAST {
-            let why = "it does not come back from a request that was given up";
-            log::warn!("{}: is ended, as {why}", process.name);
-            self.roster.withdraw(at, why);
-            self.end(at, now, false);
-        } else {
-            let [shortest, longest] = LOOKS;
-            let look = now + (taken / 8).clamp(shortest, longest);
-            station.stage = Stage::Left { look, until };
-        }
-    }
-
     /// Replaces processes that have been given as many requests as they may: with room for one more
     /// after the next one accepts, without it one at a time.
     fn relieve(&mut self, now: Moment) {
@@ -351,7 +308,7 @@ impl Crew {
     }
 
     /// Has no more requests go to a process.
-    fn withdraw(&mut self, at: usize, now: Moment, why: &str) {
+    pub(super) fn withdraw(&mut self, at: usize, now: Moment, why: &str) {
         if let Some(process) = &self.stations[at].process {
             log::info!("{}: is ended, as {why}", process.name);
         }
@@ -367,7 +324,7 @@ impl Crew {
         }
     }
 
-    fn end(&mut self, at: usize, now: Moment, failed: bool) {
+    pub(super) fn end(&mut self, at: usize, now: Moment, failed: bool) {
         let station = &mut self.stations[at];
         if let Some(process) = &station.process {
             process.child.ask_to_end();
