@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use super::connect::{Address, Connecting};
 use super::links::{Channel, Links};
+use super::lookup::Lookup;
 use super::supervisor::Roster;
 use super::watch::Watch;
 use crate::handler::admission::{Admission, Admitted, Permit, Places, Ticket, Ties, Wake};
@@ -79,6 +80,9 @@ pub struct Pool {
     /// Which of the server's pools this is.
     number: u32,
     addresses: Vec<Address>,
+    /// Of the names among them.
+    lookups: Vec<Lookup>,
+    wake: Wake,
     admission: Arc<Admission>,
     bounds: Bounds,
     links: Arc<Links>,
@@ -199,7 +203,13 @@ impl Pool {
         let backends = addresses.iter().map(backend).collect();
         Pool {
             number,
-            admission: Arc::new(Admission::new(&vec![max; addresses.len()], ties, wake)),
+            admission: Arc::new(Admission::new(
+                &vec![max; addresses.len()],
+                ties,
+                wake.clone(),
+            )),
+            lookups: addresses.iter().map(|_| Lookup::default()).collect(),
+            wake,
             addresses,
             bounds,
             links: Arc::clone(links),
@@ -280,7 +290,8 @@ impl Pool {
         }
         backend.unanswered.push((client, now));
         drop(backends);
-        Given::New(Connecting::new(&self.addresses[place]))
+        let look_up = |host: &str, port| self.lookups[place].join(host, port, client, &self.wake);
+        Given::New(Connecting::new(&self.addresses[place], look_up))
     }
 
     /// Registers a new connection for the client's connection with this number.

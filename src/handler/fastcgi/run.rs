@@ -229,7 +229,18 @@ impl Run {
         match self.step(reply, means) {
             Ok(None) => Driven::Parked(self.deadline(means.now)),
             Ok(Some(driven)) => driven,
-            Err(reason) => Driven::Ended(self.fail(reason, "", reply, means.now)),
+            Err(reason) => {
+                let is_name = |connecting: &Connecting| connecting.is_looking_up();
+                let how = match reason {
+                    Reason::FastcgiConnectTimeout
+                        if self.connecting.as_ref().is_some_and(is_name) =>
+                    {
+                        "whose name is still being looked up"
+                    }
+                    _ => "",
+                };
+                Driven::Ended(self.fail(reason, how, reply, means.now))
+            }
         }
     }
 
