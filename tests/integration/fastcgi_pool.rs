@@ -1,11 +1,12 @@
 //! The connections to FastCGI applications, and the choice between several backends: what is kept and
 //! used again, what is sent again and what never, and how a dead backend is got round.
 
+use std::net::ToSocketAddrs;
 use std::thread;
 
 use crate::support::backend::records::OVERLOADED;
 use crate::support::backend::{Backend, Exchange, Gate, Nowhere, Scripted, Then, Workers};
-use crate::support::{Client, Folder, PATIENCE, Server, Site, eventually, request};
+use crate::support::{Client, Folder, PATIENCE, Server, Site, eventually, request, skipped};
 
 /// A server that asks these addresses for everything below `/app/`.
 fn serve(addresses: &[&str], arguments: &[&str]) -> Server {
@@ -283,6 +284,24 @@ fn a_dead_backend_costs_no_request() {
         }
     }
     assert_eq!(backend.count(), 200);
+}
+
+#[test]
+fn a_name_has_every_one_of_its_addresses_tried() {
+    let backend = Backend::start(echo);
+    let port = backend.address().rsplit_once(':').unwrap().1;
+    let named = format!("localhost:{port}");
+    let mut all = named.to_socket_addrs().unwrap();
+    if all.next().is_none_or(|first| !first.is_ipv6()) || !all.any(|it| it.is_ipv4()) {
+        return skipped(
+            "a_name_has_every_one_of_its_addresses_tried",
+            "localhost has one",
+        );
+    }
+    let _full = Nowhere::never_accepting_at(format!("[::1]:{port}").parse().unwrap());
+    let server = serve(&[&named], &["--fastcgi-connect-timeout", "1"]);
+    expect_echo(&server);
+    assert_eq!(backend.count(), 2);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::lookup::Flight;
 use crate::config::BackendAddress;
@@ -80,6 +81,17 @@ impl Connecting {
     /// Whether it is not known yet what there is to connect to.
     pub fn is_looking_up(&self) -> bool {
         matches!(&self.target, Target::Name(flight) if flight.addresses().is_none())
+    }
+
+    /// How much of the time that is left the last attempt may take, where others are to have some too.
+    pub fn share(&self, left: Duration) -> Option<Duration> {
+        match &self.target {
+            // A host has a few.
+            Target::Addresses(others) if !others.is_empty() => {
+                Some(left / (others.len() as u32 + 1))
+            }
+            _ => None,
+        }
     }
 
     /// Notes why the last attempt's stream did not come about.

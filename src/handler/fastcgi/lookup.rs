@@ -84,7 +84,9 @@ impl Flight {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
     use std::sync::mpsc;
+    use std::time::Duration;
 
     use super::super::connect::{Address, Attempt, Connecting};
     use super::*;
@@ -124,9 +126,7 @@ mod tests {
         assert_eq!(wakes.recv(), Ok(8));
     }
 
-    #[test]
-    fn a_name_that_is_not_known_yet_holds_nobody_up() {
-        let flight = Arc::new(Flight::default());
+    fn connecting(flight: &Arc<Flight>) -> Connecting {
         let address = Address {
             at: BackendAddress::Tcp {
                 host: "slow.example".to_owned(),
@@ -134,10 +134,34 @@ mod tests {
             },
             label: None,
         };
-        let mut connecting = Connecting::new(&address, |host, port| {
+        Connecting::new(&address, |host, port| {
             assert_eq!((host, port), ("slow.example", 9000));
-            Arc::clone(&flight)
-        });
+            Arc::clone(flight)
+        })
+    }
+
+    #[test]
+    fn the_addresses_of_a_name_share_the_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let flight = Arc::new(Flight::default());
+        let nobody = Wake(Arc::new(|client| panic!("{client} is woken")));
+        flight.land(Ok(vec![address; 3]), &nobody);
+        let mut connecting = connecting(&flight);
+        let mut left = Duration::from_secs(3);
+        for share in [1, 1].map(Duration::from_secs) {
+            assert!(matches!(connecting.attempt(), Attempt::Stream(_)));
+            assert_eq!(connecting.share(left), Some(share));
+            left -= share;
+        }
+        assert!(matches!(connecting.attempt(), Attempt::Stream(_)));
+        assert_eq!(connecting.share(left), None);
+    }
+
+    #[test]
+    fn a_name_that_is_not_known_yet_holds_nobody_up() {
+        let flight = Arc::new(Flight::default());
+        let mut connecting = connecting(&flight);
         assert!(matches!(connecting.attempt(), Attempt::Later));
         let nobody = Wake(Arc::new(|client| panic!("{client} is woken")));
         flight.land(Err(io::Error::other("no name server")), &nobody);

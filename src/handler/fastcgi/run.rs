@@ -151,6 +151,8 @@ pub struct Run {
     stage: Stage,
     stderr: StderrLog<String>,
     connect_ends: Moment,
+    /// When the next address is tried, while there are others.
+    address_ends: Moment,
     silence_ends: Moment,
     half_closed: Option<Moment>,
     pace: Option<Pace>,
@@ -213,6 +215,7 @@ impl Run {
             decoder: ResponseDecoder::default(),
             stage: Stage::Header(Vec::new()),
             connect_ends: now + terms.connect,
+            address_ends: Moment::NEVER,
             silence_ends: now + terms.silence,
             half_closed: None,
             pace: None,
@@ -263,6 +266,9 @@ impl Run {
         }
         let mut received = 0;
         loop {
+            if self.is_connecting() && now >= self.address_ends {
+                self.turn_to_next_address(io::ErrorKind::TimedOut.into());
+            }
             if self.channel.is_none() {
                 match self.connect(now) {
                     Ok(true) => {}
@@ -336,6 +342,8 @@ impl Run {
             Attempt::Stream(stream) => match self.pool.channel(stream, self.client) {
                 Ok(channel) => {
                     self.channel = Some(channel);
+                    let share = connecting.share(now.until(self.connect_ends));
+                    self.address_ends = share.map_or(Moment::NEVER, |share| now + share);
                     return Ok(true);
                 }
                 Err(error) => error,
@@ -343,6 +351,15 @@ impl Run {
         };
         log::debug!("{}: {}: {error}", self.name, self.pool.address(place));
         Err(self.unreachable(&error, now))
+    }
+
+    /// Gives up the connection that is being made.
+    fn turn_to_next_address(&mut self, error: io::Error) {
+        self.channel = None;
+        self.address_ends = Moment::NEVER;
+        if let Some(connecting) = &mut self.connecting {
+            connecting.fail(error);
+        }
     }
 
     /// No connection came about.
@@ -379,10 +396,7 @@ impl Run {
                     }
                 }
                 Err(error) if self.outgoing.sent() == 0 && !self.is_kept => {
-                    self.channel = None;
-                    if let Some(connecting) = &mut self.connecting {
-                        connecting.fail(error);
-                    }
+                    self.turn_to_next_address(error);
                     return Ok(false);
                 }
                 // What it has answered before it closed may be there to be read.
@@ -552,7 +566,7 @@ impl Run {
         let client = self.pace.as_ref().map_or(Moment::NEVER, Pace::ends);
         let application = match &self.channel {
             None => self.connect_ends.min(now + QUEUE_RETRY),
-            Some(_) if self.is_connecting() => self.connect_ends,
+            Some(_) if self.is_connecting() => self.connect_ends.min(self.address_ends),
             Some(_) => self.silence_ends,
         };
         application
