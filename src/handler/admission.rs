@@ -4,7 +4,8 @@
 //! Shape: a place is what runs programs (there is one, of `--max-processes`) or one backend of a FastCGI
 //! application (`--max-backend`). A request asks with [`Admission::ask`] and gets a [`Permit`] for a
 //! place, a [`Ticket`] for the line, or neither. Rules: a permit is always given back, because dropping
-//! it does so, and goes straight to the first in line; a ticket whose request went away is passed over.
+//! it does so, and goes straight to the first in line that may be served there; a ticket whose request
+//! went away is passed over.
 //! A request that waits holds no worker: it is parked, and woken by the number it left.
 
 use std::collections::VecDeque;
@@ -42,10 +43,28 @@ struct Place {
     max: usize,
 }
 
+/// A set of places, of the first 64.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Places(u64);
+
+impl Places {
+    /// Adds a place.
+    pub fn add(&mut self, place: usize) {
+        self.0 |= 1 << place;
+    }
+
+    /// Whether the place is one of them.
+    pub fn has(self, place: usize) -> bool {
+        self.0 & (1 << place) != 0
+    }
+}
+
 /// One request in the line.
 #[derive(Debug)]
 struct Waiter {
     state: AtomicU8,
+    /// Where it is not to be served.
+    tried: Places,
     /// The place that was granted.
     place: std::sync::atomic::AtomicUsize,
     number: u32,
@@ -113,10 +132,15 @@ impl Admission {
 
     /// Asks for the connection with this number to be served at any of the places that `suits` names:
     /// at the least busy one, or when all of them are full by waiting in line for whichever place is
-    /// free first.
-    pub fn ask(self: &Arc<Admission>, number: u32, suits: impl Fn(usize) -> bool) -> Admitted {
+    /// free first. It is served at none of those that were tried before.
+    pub fn ask(
+        self: &Arc<Admission>,
+        number: u32,
+        tried: Places,
+        suits: impl Fn(usize) -> bool,
+    ) -> Admitted {
         let mut state = self.state();
-        if let Some(place) = state.least_busy(suits) {
+        if let Some(place) = state.least_busy(|place| suits(place) && !tried.has(place)) {
             state.places[place].running += 1;
             return Admitted::Now(self.permit(place));
         }
@@ -131,6 +155,7 @@ impl Admission {
         }
         let waiter = Arc::new(Waiter {
             state: AtomicU8::new(WAITING),
+            tried,
             place: 0.into(),
             number,
         });
@@ -174,10 +199,16 @@ impl Admission {
         woken.into_iter().for_each(|number| (self.wake.0)(number));
     }
 
-    /// Tells all who wait in line that they wait in vain.
-    pub fn dismiss(&self) {
-        let line = std::mem::take(&mut self.state().line);
-        for waiter in line {
+    /// Tells all who could be served at none of these places that they wait in vain.
+    pub fn dismiss_but_for(&self, left: Places) {
+        let mut state = self.state();
+        let (stay, go) = std::mem::take(&mut state.line)
+            .into_iter()
+            .partition(|waiter| left.0 & !waiter.tried.0 != 0);
+        state.line = stay;
+        drop(state);
+        let go: VecDeque<Arc<Waiter>> = go;
+        for waiter in go {
             if waiter.moves(WAITING, DISMISSED) {
                 (self.wake.0)(waiter.number);
             }
@@ -223,9 +254,16 @@ impl State {
         Some(found)
     }
 
-    /// Grants a turn at a place to the first in line who still waits; returns its number.
+    /// Grants a turn at a place to the first in line who still waits and was not there before; returns
+    /// its number.
     fn grant_first(&mut self, place: usize) -> Option<u32> {
-        while let Some(waiter) = self.line.pop_front() {
+        let mut at = 0;
+        while at < self.line.len() {
+            if self.line[at].tried.has(place) {
+                at += 1;
+                continue;
+            }
+            let waiter = self.line.remove(at)?;
             waiter.place.store(place, Ordering::Relaxed);
             if waiter.moves(WAITING, GRANTED) {
                 return Some(waiter.number);
@@ -310,7 +348,7 @@ mod tests {
     }
 
     fn wait(admission: &Arc<Admission>, number: u32) -> Ticket {
-        match admission.ask(number, |_| true) {
+        match admission.ask(number, Places::default(), |_| true) {
             Admitted::Wait(ticket) => ticket,
             other => panic!("{other:?}"),
         }
@@ -320,7 +358,7 @@ mod tests {
     fn turns_are_handed_on_in_order_and_past_those_who_left() {
         let (wake, woken) = wake_log();
         let admission = Arc::new(Admission::new(&[1], Ties::First, wake));
-        let Admitted::Now(permit) = admission.ask(1, |_| true) else {
+        let Admitted::Now(permit) = admission.ask(1, Places::default(), |_| true) else {
             panic!()
         };
         let second = wait(&admission, 2);
@@ -340,19 +378,25 @@ mod tests {
     fn a_full_line_turns_away_until_someone_leaves_it() {
         let (wake, _) = wake_log();
         let admission = Arc::new(Admission::new(&[1], Ties::First, wake));
-        let _permit = admission.ask(0, |_| true);
+        let _permit = admission.ask(0, Places::default(), |_| true);
         let mut tickets: Vec<Ticket> = (0..LINE_MAX as u32)
             .map(|number| wait(&admission, number))
             .collect();
-        assert!(matches!(admission.ask(9, |_| true), Admitted::Full));
+        assert!(matches!(
+            admission.ask(9, Places::default(), |_| true),
+            Admitted::Full
+        ));
         tickets.pop();
-        assert!(matches!(admission.ask(9, |_| true), Admitted::Wait(_)));
+        assert!(matches!(
+            admission.ask(9, Places::default(), |_| true),
+            Admitted::Wait(_)
+        ));
     }
 
     #[test]
     fn the_least_busy_place_that_suits_serves_and_equals_take_turns() {
         let admission = Arc::new(Admission::new(&[2, 2, 2], Ties::InTurn, wake_log().0));
-        let place = |suits: fn(usize) -> bool| match admission.ask(0, suits) {
+        let place = |suits: fn(usize) -> bool| match admission.ask(0, Places::default(), suits) {
             Admitted::Now(permit) => {
                 let place = permit.place();
                 std::mem::forget(permit);
@@ -389,11 +433,42 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_served_again_where_it_was_before() {
+        let (wake, woken) = wake_log();
+        let admission = Arc::new(Admission::new(&[1, 1], Ties::First, wake));
+        let mut tried = Places::default();
+        tried.add(0);
+        let ask = |number, tried| admission.ask(number, tried, |_| true);
+        let (Admitted::Now(first), Admitted::Now(second)) =
+            (ask(1, Places::default()), ask(2, Places::default()))
+        else {
+            panic!()
+        };
+        let Admitted::Wait(ticket) = ask(3, tried) else {
+            panic!()
+        };
+        drop(first);
+        assert!(!ticket.is_granted());
+        assert!(matches!(ask(4, Places::default()), Admitted::Now(permit) if permit.place() == 0));
+        drop(second);
+        assert_eq!(*woken.lock().unwrap(), [3]);
+        assert_eq!(ticket.redeem().map(|permit| permit.place()), Some(1));
+
+        let permit = admission.ask(5, Places::default(), |place| place == 1);
+        let Admitted::Wait(ticket) = ask(6, tried) else {
+            panic!()
+        };
+        admission.dismiss_but_for(tried);
+        assert!(ticket.is_dismissed());
+        drop(permit);
+    }
+
+    #[test]
     fn those_who_are_dismissed_are_woken_and_told() {
         let (wake, woken) = wake_log();
         let admission = Arc::new(Admission::new(&[0], Ties::First, wake));
         let ticket = wait(&admission, 7);
-        admission.dismiss();
+        admission.dismiss_but_for(Places::default());
         assert_eq!(*woken.lock().unwrap(), [7]);
         assert!(ticket.is_dismissed() && !ticket.is_granted());
         assert!(ticket.redeem().is_none());

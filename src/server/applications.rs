@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{APPLICATION_TOKEN, Parking};
-use crate::config::{Application, BackendAddress, FastcgiSettings, Settings, StartError};
+use crate::config::{
+    Application, BackendAddress, FastcgiRoute, FastcgiSettings, Settings, StartError,
+};
 use crate::handler::admission::Wake;
 use crate::handler::fastcgi::connect::Address;
 use crate::handler::fastcgi::links::{Concerned, Interest, Links, Register};
@@ -22,7 +24,7 @@ const DESCRIPTORS_PER_PROCESS: usize = 4;
 /// All that serves FastCGI routes.
 #[derive(Debug)]
 pub(super) struct Applications {
-    /// The pools of the routes, in their order.
+    /// The pools of the routes, in their order; one stands for all routes to the same backends.
     pools: Vec<Arc<Pool>>,
     supervisors: Vec<(Supervisor, Arc<Pool>)>,
     links: Arc<Links>,
@@ -50,7 +52,17 @@ impl Applications {
             idle: fastcgi.idle,
             shortest_wait: fastcgi.connect_timeout.min(fastcgi.timeout),
         };
-        for route in &fastcgi.routes {
+        for (at, route) in fastcgi.routes.iter().enumerate() {
+            // What a backend can spare, and whether it is well, is the same for all routes to it.
+            let is_same = |other: &FastcgiRoute| {
+                matches!(other.application, Application::Backends(_))
+                    && other.application == route.application
+            };
+            if let Some(earlier) = fastcgi.routes[..at].iter().position(is_same) {
+                let pool = Arc::clone(&applications.pools[earlier]);
+                applications.pools.push(pool);
+                continue;
+            }
             let supervisor = match &route.application {
                 Application::Backends(_) => None,
                 Application::Exec(program) => {

@@ -201,14 +201,22 @@ fn hold(server: &Server, gate: &Path) -> thread::JoinHandle<String> {
 
 /// How many processes hold a request before `gate`.
 fn held(gate: &Path) -> usize {
-    let name = format!("{}.", gate.file_stem().unwrap().to_str().unwrap());
+    held_by(gate).len()
+}
+
+/// Which processes hold a request before `gate`.
+fn held_by(gate: &Path) -> Vec<String> {
+    let start = format!("{}.", gate.file_stem().unwrap().to_str().unwrap());
     let entries = fs::read_dir(gate.parent().unwrap()).unwrap();
     entries
-        .filter(|entry| {
-            let entry = entry.as_ref().unwrap().file_name();
-            entry.to_str().unwrap().starts_with(&name)
+        .filter_map(|entry| {
+            let name = entry.as_ref().unwrap().file_name();
+            name.to_str()
+                .unwrap()
+                .strip_prefix(&start)
+                .map(str::to_owned)
         })
-        .count()
+        .collect()
 }
 
 #[test]
@@ -367,6 +375,23 @@ fn a_program_that_is_not_there_keeps_the_server_from_starting() {
         assert!(ran.stderr.contains(&expected), "{ran:?}");
         assert_eq!(ran.stderr.lines().count(), 1, "{ran:?}");
     }
+}
+
+#[test]
+fn a_request_does_not_wait_for_one_that_was_given_up() {
+    let server = serve("processes=2", &["--fastcgi-timeout", "0.5"]);
+    let gate = server.path("tmp/gate");
+    let target = format!("/app/hold?{}", gate.display());
+    assert_eq!(server.get(&target).status, 504);
+    let stuck = held_by(&gate);
+    assert_eq!(stuck.len(), 1);
+    for _ in 0..5 {
+        assert_ne!(page(&server, "pid"), stuck[0]);
+    }
+    // It does not come back, and another one takes its place.
+    server.wait_for_log("does not come back from a request");
+    let pid = stuck[0].parse().unwrap();
+    assert!(eventually(PATIENCE, || has_ended(pid)));
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! The connections to FastCGI applications, and the choice between several backends: what is kept and
 //! used again, what is sent again and what never, and how a dead backend is got round.
 
+use std::net::ToSocketAddrs;
 use std::thread;
 
 use crate::support::backend::records::OVERLOADED;
 use crate::support::backend::{Backend, Exchange, Gate, Nowhere, Scripted, Then, Workers};
-use crate::support::{Client, Folder, PATIENCE, Server, Site, eventually, request};
+use crate::support::{Client, Folder, PATIENCE, Server, Site, eventually, request, skipped};
 
 /// A server that asks these addresses for everything below `/app/`.
 fn serve(addresses: &[&str], arguments: &[&str]) -> Server {
@@ -139,6 +140,24 @@ fn an_application_with_one_worker_does_not_stall_requests_at_once() {
 }
 
 #[test]
+fn two_routes_to_one_worker_share_its_connection() {
+    let backend = Backend::at("127.0.0.1:0", Workers::One, echo);
+    let address = backend.address();
+    let (guard, other) = (
+        format!("/app/=authorizer:{address}"),
+        format!("/other/={address}"),
+    );
+    let idle = ["--fastcgi-idle", "20", "--max-backend", "1"];
+    let arguments = [&["-f", &guard, "-f", &other], &idle[..]].concat();
+    let server = serve(&[address], &arguments);
+    for _ in 0..3 {
+        expect_echo(&server);
+        assert_eq!(server.get("/other/").text(), "hello");
+    }
+    assert_eq!((backend.accepted(), backend.most_at_once()), (1, 1));
+}
+
+#[test]
 fn past_max_backend_requests_wait_in_line() {
     let (first, second) = (Backend::start(echo), Backend::start(echo));
     for (most, addresses) in [
@@ -268,6 +287,24 @@ fn a_dead_backend_costs_no_request() {
 }
 
 #[test]
+fn a_name_has_every_one_of_its_addresses_tried() {
+    let backend = Backend::start(echo);
+    let port = backend.address().rsplit_once(':').unwrap().1;
+    let named = format!("localhost:{port}");
+    let mut all = named.to_socket_addrs().unwrap();
+    if all.next().is_none_or(|first| !first.is_ipv6()) || !all.any(|it| it.is_ipv4()) {
+        return skipped(
+            "a_name_has_every_one_of_its_addresses_tried",
+            "localhost has one",
+        );
+    }
+    let _full = Nowhere::never_accepting_at(format!("[::1]:{port}").parse().unwrap());
+    let server = serve(&[&named], &["--fastcgi-connect-timeout", "1"]);
+    expect_echo(&server);
+    assert_eq!(backend.count(), 2);
+}
+
+#[test]
 fn a_backend_that_comes_back_is_used_again() {
     let site = Site::new();
     let address = format!("unix:{}", site.text("socket"));
@@ -344,6 +381,76 @@ fn what_an_overloaded_backend_declined_goes_to_another() {
         assert_eq!(server.get("/app/").text(), "hello");
     }
     assert!(overloaded.count() > 0);
+}
+
+#[test]
+fn an_overloaded_backend_is_not_asked_again_while_the_other_is_busy() {
+    let gate = Gate::default();
+    let overloaded = Backend::start(|exchange| exchange.end_with(0, OVERLOADED));
+    let busy = Backend::start({
+        let gate = gate.clone();
+        move |exchange| {
+            gate.wait()?;
+            echo(exchange)
+        }
+    });
+    let addresses = [overloaded.address(), busy.address()];
+    let server = serve(&addresses, &["--max-backend", "1"]);
+    let mut clients: Vec<Client> = (0..3).map(|_| server.connect()).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        client.send(request("GET", "/app/", &[], b""));
+        // Each of them comes to the busy one, or waits for it.
+        let is_there = || busy.count() == 1 && (number == 0 || overloaded.count() >= number);
+        assert!(eventually(PATIENCE, is_there));
+    }
+    gate.open();
+    for client in &mut clients {
+        assert_eq!(client.read_response("GET").text(), "hello");
+    }
+    assert!(overloaded.count() <= 3, "{}", overloaded.count());
+}
+
+#[test]
+fn a_silent_backend_costs_no_get_and_is_left_out() {
+    let gate = Gate::default();
+    let silent = Backend::start({
+        let gate = gate.clone();
+        move |exchange| {
+            exchange.read_stdin()?;
+            gate.wait()?;
+            Ok(Then::Close)
+        }
+    });
+    let other = Backend::start(echo);
+    let addresses = [silent.address(), other.address()];
+    let server = serve(&addresses, &["--fastcgi-timeout", "0.5"]);
+    let mut clients: Vec<Client> = (0..6).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send(request("GET", "/app/", &[], b""));
+    }
+    for client in &mut clients {
+        assert_eq!(client.read_response("GET").text(), "hello");
+    }
+    assert!((1..6).contains(&silent.count()));
+    server.wait_for_log("fastcgi.timeout");
+    let asked = silent.count();
+    for _ in 0..10 {
+        expect_echo(&server);
+    }
+    assert_eq!(silent.count(), asked);
+    gate.open();
+}
+
+#[test]
+fn a_backend_that_only_closes_connections_is_left_out() {
+    let closing = Backend::start(|exchange| {
+        exchange.read_stdin()?;
+        Ok(Then::Close)
+    });
+    let other = Backend::start(echo);
+    let server = serve(&[closing.address(), other.address()], &[]);
+    let is_left_out = || (0..4).all(|_| server.post("/app/", b"body").status == 200);
+    assert!(eventually(PATIENCE, is_left_out), "{}", closing.count());
 }
 
 #[test]

@@ -269,7 +269,7 @@ pub(crate) struct Nowhere {
 impl Nowhere {
     /// A TCP port that refuses connections.
     pub(crate) fn refusing() -> Nowhere {
-        let (socket, address) = Nowhere::bound();
+        let (socket, address) = Nowhere::bound(SocketAddr::from(([127, 0, 0, 1], 0)));
         Nowhere {
             address: address.to_string(),
             _held: vec![socket],
@@ -278,7 +278,12 @@ impl Nowhere {
 
     /// A TCP port whose line of connections is full, and stays so.
     pub(crate) fn never_accepting() -> Nowhere {
-        let (socket, address) = Nowhere::bound();
+        Nowhere::never_accepting_at(SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// As [`Nowhere::never_accepting`], at this address.
+    pub(crate) fn never_accepting_at(address: SocketAddr) -> Nowhere {
+        let (socket, address) = Nowhere::bound(address);
         net::listen(&socket, 0).unwrap();
         let mut held = vec![socket];
         let enough = Duration::from_millis(200);
@@ -295,11 +300,14 @@ impl Nowhere {
         &self.address
     }
 
-    fn bound() -> (OwnedFd, SocketAddr) {
+    fn bound(address: SocketAddr) -> (OwnedFd, SocketAddr) {
+        let family = match address {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
         let flags = SocketFlags::CLOEXEC;
-        let socket = net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None);
-        let socket = socket.unwrap();
-        net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let socket = net::socket_with(family, SocketType::STREAM, flags, None).unwrap();
+        net::bind(&socket, &address).unwrap();
         let address = net::getsockname(&socket).unwrap();
         (socket, SocketAddr::try_from(address).unwrap())
     }

@@ -1,17 +1,19 @@
 //! Connects to a backend: its name is resolved anew, and each of its addresses is tried in turn.
 //!
 //! Shape: a [`Connecting`] is asked for a stream with [`Connecting::attempt`]; when that stream turns
-//! out not to come about it is asked again. Rules: nothing here waits but [`Connecting::resolve`],
-//! for a name server; whoever calls it for a name must not hold up others. Why a connection failed is
-//! told with all that helps to mend it, for the log alone.
+//! out not to come about it is asked again. Rules: nothing here waits, also not for a name server
+//! (`lookup.rs`). Why a connection failed is told with all that helps to mend it, for the log alone.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
+use super::lookup::Flight;
 use crate::config::BackendAddress;
 use crate::proto::Reason;
 use crate::sys::stream::Stream;
@@ -44,8 +46,8 @@ pub struct Connecting {
 #[derive(Debug)]
 enum Target {
     Unix(PathBuf),
-    /// A name that was not resolved yet.
-    Name(String, u16),
+    /// A name that is being looked up.
+    Name(Arc<Flight>),
     Addresses(VecDeque<SocketAddr>),
 }
 
@@ -54,20 +56,20 @@ enum Target {
 pub enum Attempt {
     /// A stream that is connected, or on the way to be.
     Stream(Stream),
-    /// The backend's queue of connections is full: try again later.
+    /// The backend's queue of connections is full, or its name is still being looked up: try again later.
     Later,
     /// There is nothing left to try; the last failure.
     Failed(io::Error),
 }
 
 impl Connecting {
-    /// A connection to this backend.
-    pub fn new(address: &Address) -> Connecting {
+    /// A connection to this backend. Where it has a name `look_up` is asked for that host and port.
+    pub fn new(address: &Address, look_up: impl FnOnce(&str, u16) -> Arc<Flight>) -> Connecting {
         let target = match &address.at {
             BackendAddress::Unix(path) => Target::Unix(path.clone()),
             BackendAddress::Tcp { host, port } => match host.parse::<IpAddr>() {
                 Ok(ip) => Target::Addresses([SocketAddr::new(ip, *port)].into()),
-                Err(_) => Target::Name(host.clone(), *port),
+                Err(_) => Target::Name(look_up(host, *port)),
             },
         };
         Connecting {
@@ -76,24 +78,20 @@ impl Connecting {
         }
     }
 
-    /// Whether [`Connecting::resolve`] may wait.
-    pub fn needs_lookup(&self) -> bool {
-        matches!(self.target, Target::Name(..))
+    /// Whether it is not known yet what there is to connect to.
+    pub fn is_looking_up(&self) -> bool {
+        matches!(&self.target, Target::Name(flight) if flight.addresses().is_none())
     }
 
-    /// Looks up the addresses that a name stands for.
-    pub fn resolve(&mut self) {
-        let Target::Name(host, port) = &self.target else {
-            return;
-        };
-        let addresses = match (host.as_str(), *port).to_socket_addrs() {
-            Ok(addresses) => addresses.collect(),
-            Err(error) => {
-                self.failure = Some(error);
-                VecDeque::new()
+    /// How much of the time that is left the last attempt may take, where others are to have some too.
+    pub fn share(&self, left: Duration) -> Option<Duration> {
+        match &self.target {
+            // A host has a few.
+            Target::Addresses(others) if !others.is_empty() => {
+                Some(left / (others.len() as u32 + 1))
             }
-        };
-        self.target = Target::Addresses(addresses);
+            _ => None,
+        }
     }
 
     /// Notes why the last attempt's stream did not come about.
@@ -106,7 +104,16 @@ impl Connecting {
 
     /// Begins to connect to the next address.
     pub fn attempt(&mut self) -> Attempt {
-        self.resolve();
+        if let Target::Name(flight) = &self.target {
+            let Some(addresses) = flight.addresses() else {
+                return Attempt::Later;
+            };
+            let addresses = addresses.unwrap_or_else(|error| {
+                self.failure = Some(error);
+                Vec::new()
+            });
+            self.target = Target::Addresses(addresses.into());
+        }
         let addresses = match &mut self.target {
             Target::Unix(path) => {
                 return match Stream::connect_unix(path) {

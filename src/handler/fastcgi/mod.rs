@@ -3,6 +3,7 @@
 pub mod authorizer;
 pub mod connect;
 pub mod links;
+pub mod lookup;
 pub mod pool;
 pub mod run;
 pub mod supervisor;

@@ -7,7 +7,9 @@
 //!   one that tollgate started itself a single one.
 //! - A backend that cannot be reached, or does not speak FastCGI, is left out for a pause that grows
 //!   with each failure in a row. Then one request tries it; where no other backend is up, one request at
-//!   a time tries without a pause, so that an application that is back is found at once.
+//!   a time tries without a pause, so that an application that is back is found at once. Of several
+//!   backends one is also left out that says nothing to anybody: neither before a request's time is up,
+//!   nor before it closes one connection after another.
 //! - A kept connection may occupy a whole process of the application (php-fpm). It is kept for
 //!   `--fastcgi-idle` at most, and must not stand in the way of a new one that nobody accepts. As many
 //!   as were seen to be accepted at the same time never do. Where there are more, a first byte that is
@@ -22,9 +24,10 @@ use std::time::Duration;
 
 use super::connect::{Address, Connecting};
 use super::links::{Channel, Links};
+use super::lookup::Lookup;
 use super::supervisor::Roster;
 use super::watch::Watch;
-use crate::handler::admission::{Admission, Admitted, Permit, Ticket, Ties, Wake};
+use crate::handler::admission::{Admission, Admitted, Permit, Places, Ticket, Ties, Wake};
 use crate::sys::clock::Moment;
 use crate::sys::service::Doorbell;
 use crate::sys::stream::Stream;
@@ -34,6 +37,11 @@ const PAUSE_FIRST: Duration = Duration::from_millis(500);
 
 /// The longest pause.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
+
+/// How many connections in a row a backend closes without a word before it is left out, if nothing was
+/// heard of it for as long as `UNHEARD` either: one request that crashes it does not make it a dead one.
+const DROPS: u32 = 3;
+const UNHEARD: Duration = Duration::from_secs(1);
 
 /// How long a new connection may be without an answer beside idle ones before those are closed.
 pub const LATE: Duration = Duration::from_millis(10);
@@ -72,6 +80,9 @@ pub struct Pool {
     /// Which of the server's pools this is.
     number: u32,
     addresses: Vec<Address>,
+    /// Of the names among them.
+    lookups: Vec<Lookup>,
+    wake: Wake,
     admission: Arc<Admission>,
     bounds: Bounds,
     links: Arc<Links>,
@@ -100,6 +111,12 @@ struct Backend {
     served: u64,
     /// When it last began or ended a request.
     used: Moment,
+    /// When it last began to answer one.
+    heard: Moment,
+    /// How many new connections it has closed since without a word.
+    dropped: u32,
+    /// Until when a process that was left in the midst of a request may take to accept again.
+    left: Option<Moment>,
 }
 
 #[derive(Debug)]
@@ -115,6 +132,8 @@ enum Health {
     Failing {
         failures: u32,
         until: Moment,
+        /// When it failed last.
+        since: Moment,
     },
     /// Its process is about to be there to be asked.
     Withdrawn,
@@ -142,22 +161,6 @@ pub enum Given {
     Kept(Channel),
     /// A new one.
     New(Connecting),
-}
-
-/// The backends that a request has tried, a bit each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tried(u64);
-
-impl Tried {
-    /// Adds a backend.
-    pub fn add(&mut self, place: usize) {
-        self.0 |= 1 << place;
-    }
-
-    /// Whether the backend was tried.
-    pub fn has(self, place: usize) -> bool {
-        self.0 & (1 << place) != 0
-    }
 }
 
 impl Backend {
@@ -193,11 +196,20 @@ impl Pool {
             crowded: Moment(0),
             served: 0,
             used: Moment(0),
+            heard: Moment(0),
+            dropped: 0,
+            left: None,
         };
         let backends = addresses.iter().map(backend).collect();
         Pool {
             number,
-            admission: Arc::new(Admission::new(&vec![max; addresses.len()], ties, wake)),
+            admission: Arc::new(Admission::new(
+                &vec![max; addresses.len()],
+                ties,
+                wake.clone(),
+            )),
+            lookups: addresses.iter().map(|_| Lookup::default()).collect(),
+            wake,
             addresses,
             bounds,
             links: Arc::clone(links),
@@ -229,11 +241,12 @@ impl Pool {
     }
 
     /// Asks for the connection with this number to be served by a backend that it has not tried.
-    pub fn ask(&self, client: u32, tried: Tried, now: Moment) -> Asked {
+    pub fn ask(&self, client: u32, tried: Places, now: Moment) -> Asked {
         let backends = self.backends();
-        let mut suits = Tried::default();
+        let mut suits = Places::default();
         for (place, backend) in backends.iter().enumerate() {
             match backend.health {
+                _ if tried.has(place) => {}
                 Health::Up => suits.add(place),
                 Health::Failing { until, .. } if until <= now => {
                     suits.add(place);
@@ -242,8 +255,7 @@ impl Pool {
                 _ => {}
             }
         }
-        suits.0 &= !tried.0;
-        if suits == Tried::default() {
+        if suits == Places::default() {
             match soonest(&backends, tried) {
                 Some(place) => {
                     suits.add(place);
@@ -253,7 +265,7 @@ impl Pool {
                 None => {}
             }
         }
-        let asked = match self.admission.ask(client, |place| suits.has(place)) {
+        let asked = match self.admission.ask(client, tried, |place| suits.has(place)) {
             Admitted::Now(permit) => Asked::Now(permit),
             Admitted::Wait(ticket) => Asked::Wait(ticket),
             Admitted::Full => Asked::Full,
@@ -283,7 +295,8 @@ impl Pool {
         }
         backends[place].unanswered.push((client, now));
         drop(backends);
-        Given::New(Connecting::new(&self.addresses[place]))
+        let look_up = |host: &str, port| self.lookups[place].join(host, port, client, &self.wake);
+        Given::New(Connecting::new(&self.addresses[place], look_up))
     }
 
     /// Registers a new connection for the client's connection with this number.
@@ -300,10 +313,11 @@ impl Pool {
         unanswered.retain(|(other, _)| *other != client);
     }
 
-    /// Notes that a backend has accepted a connection.
-    pub fn accepted(&self, place: usize, channel: &mut Channel) {
+    /// Notes that a backend has accepted a connection, and begins to answer over it.
+    pub fn accepted(&self, place: usize, channel: &mut Channel, now: Moment) {
         let mut backends = self.backends();
         let backend = &mut backends[place];
+        (backend.heard, backend.dropped) = (now, 0);
         channel.count(&backend.accepted);
         let accepted = backend.accepted.load(Ordering::Relaxed);
         backend.accepted_most = backend.accepted_most.max(accepted);
@@ -323,23 +337,64 @@ impl Pool {
     /// Leaves a backend out for a while.
     pub fn failed(&self, place: usize, now: Moment) {
         let mut backends = self.backends();
-        let failures = match backends[place].health {
-            Health::Up => 1,
-            Health::Failing { failures, .. } => failures.saturating_add(1),
+        let after = |failures: u32| {
+            let pause = PAUSE_FIRST.saturating_mul(1 << (failures - 1).min(10));
+            (failures, now + pause.min(PAUSE_MAX))
+        };
+        let (failures, until) = match backends[place].health {
+            Health::Up => after(1),
+            // One failure, however many requests were on their way to it.
+            Health::Failing {
+                failures, until, ..
+            } if now < until => (failures, until),
+            Health::Failing { failures, .. } => after(failures.saturating_add(1)),
             Health::Withdrawn | Health::Broken => return,
         };
-        let pause = PAUSE_FIRST.saturating_mul(1 << (failures - 1).min(10));
-        let until = now + pause.min(PAUSE_MAX);
-        backends[place].health = Health::Failing { failures, until };
+        backends[place].health = Health::Failing {
+            failures,
+            until,
+            since: now,
+        };
         backends[place].idle.clear();
-        let all_down = backends
-            .iter()
-            .all(|backend| matches!(backend.health, Health::Failing { .. }));
+        let mut left = standing(&backends);
+        let back = match left == Places::default() {
+            true => perhaps_back(&backends, now),
+            false => None,
+        };
         drop(backends);
         self.admission.set_max(place, 0);
-        if all_down {
-            self.admission.dismiss();
+        if let Some(back) = back {
+            left.add(back);
+            self.admission.set_max(back, 1);
         }
+        self.admission.dismiss_but_for(left);
+    }
+
+    /// Notes that a backend has not said a word to a request that was given to it at `since`, for as
+    /// long as it may; true when it is left out for having said nothing to any other either.
+    pub fn silent(&self, place: usize, since: Moment, now: Moment) -> bool {
+        let is_dead = self.has_choice() && self.backends()[place].heard <= since;
+        if is_dead {
+            self.failed(place, now);
+        }
+        is_dead
+    }
+
+    /// Notes that a backend has closed a new connection without a word.
+    pub fn dropped(&self, place: usize, now: Moment) {
+        let mut backends = self.backends();
+        let backend = &mut backends[place];
+        backend.dropped = backend.dropped.saturating_add(1);
+        let is_dead = backend.dropped >= DROPS && backend.heard + UNHEARD <= now;
+        drop(backends);
+        if is_dead && self.has_choice() {
+            self.failed(place, now);
+        }
+    }
+
+    /// Whether another backend is there to be asked in place of one; processes are the supervisor's care.
+    fn has_choice(&self) -> bool {
+        self.addresses.len() > 1 && !self.is_supervised()
     }
 
     /// Keeps a connection whose request is over, or closes it.
@@ -405,6 +460,21 @@ impl Pool {
         }
     }
 
+    /// Notes that a process is left in the midst of a request, whose permit was not given back yet: it
+    /// is asked no more before its supervisor has seen it accept again, for which it has until then.
+    pub fn leave(&self, place: usize, until: Moment) {
+        let mut backends = self.backends();
+        let backend = &mut backends[place];
+        if !self.is_supervised() || backend.health != Health::Up {
+            return;
+        }
+        backend.health = Health::Withdrawn;
+        backend.left = Some(until);
+        backend.idle.clear();
+        drop(backends);
+        self.admission.set_max(place, 0);
+    }
+
     /// Notes that a backend has a request less, whose permit was given back.
     pub fn ended(&self, place: usize, now: Moment) {
         if self.bell.get().is_none() {
@@ -436,11 +506,16 @@ impl Pool {
 
 impl Roster for Pool {
     fn offer(&self, which: usize, warm: Stream, now: Moment) {
+        self.backends()[which].served = 0;
+        self.resume(which, warm, now);
+    }
+
+    fn resume(&self, which: usize, warm: Stream, now: Moment) {
         let channel = Channel::new(warm, self.number, &self.links);
         let mut backends = self.backends();
         let backend = &mut backends[which];
         backend.health = Health::Up;
-        backend.served = 0;
+        backend.left = None;
         backend.used = now;
         // Without it the first request makes a connection of its own.
         if let Ok(mut channel) = channel {
@@ -452,13 +527,20 @@ impl Roster for Pool {
         self.admission.set_max(which, 1);
     }
 
+    fn left_until(&self, which: usize) -> Option<Moment> {
+        self.backends()[which].left
+    }
+
     fn withdraw(&self, which: usize, why: &str) {
         let mut backends = self.backends();
         let backend = &mut backends[which];
         backend.health = match backend.health {
             Health::Up => Health::Withdrawn,
+            // It was offered until it was left.
+            Health::Withdrawn if backend.left.is_some() => Health::Withdrawn,
             _ => Health::Broken,
         };
+        backend.left = None;
         backend.idle.clear();
         let mut healths = backends.iter().map(|backend| &backend.health);
         let is_hopeless =
@@ -467,7 +549,7 @@ impl Roster for Pool {
         self.admission.set_max(which, 0);
         log::debug!("{}: {why}", self.addresses[which]);
         if is_hopeless {
-            self.admission.dismiss();
+            self.admission.dismiss_but_for(Places::default());
         }
     }
 
@@ -498,8 +580,30 @@ impl Roster for Pool {
     }
 }
 
+/// The backends that are not left out, though some may have to start first.
+fn standing(backends: &[Backend]) -> Places {
+    let mut standing = Places::default();
+    for (place, backend) in backends.iter().enumerate() {
+        if matches!(backend.health, Health::Up | Health::Withdrawn) {
+            standing.add(place);
+        }
+    }
+    standing
+}
+
+/// The failing backend whose pause ends first, of those that nobody has tried for a while.
+fn perhaps_back(backends: &[Backend], now: Moment) -> Option<usize> {
+    let mut tried = Places::default();
+    for (place, backend) in backends.iter().enumerate() {
+        if matches!(backend.health, Health::Failing { since, .. } if now < since + PAUSE_FIRST) {
+            tried.add(place);
+        }
+    }
+    soonest(backends, tried)
+}
+
 /// The failing backend whose pause ends first, of those that were not tried.
-fn soonest(backends: &[Backend], tried: Tried) -> Option<usize> {
+fn soonest(backends: &[Backend], tried: Places) -> Option<usize> {
     let failing = backends
         .iter()
         .enumerate()
@@ -512,7 +616,7 @@ fn soonest(backends: &[Backend], tried: Tried) -> Option<usize> {
 
 /// Whether a process is about to be there to be asked. Where one failed, those that were never started
 /// are not: the supervisor starts no more than it must.
-fn has_withdrawn(backends: &[Backend], tried: Tried) -> bool {
+fn has_withdrawn(backends: &[Backend], tried: Places) -> bool {
     let mut places = backends.iter().enumerate();
     let is_broken = backends
         .iter()

@@ -9,7 +9,9 @@
 //! - Nothing is sent to the client before the application's header is whole; until its first byte has
 //!   come the request may go elsewhere: always when it was refused or never sent, and when the
 //!   connection was lost only if doing it twice does no harm (RFC 9110 section 9.2.2), or if it was a
-//!   kept connection, which the application may have closed before it saw the request.
+//!   kept connection, which the application may have closed before it saw the request. When its time is
+//!   up it goes elsewhere only if its backend has said nothing to anybody meanwhile: where others are
+//!   answered it is the request that takes long, and would elsewhere.
 //! - A client that goes away ends the connection: that is the abort that works.
 //! - STDIN is written and STDOUT read at the same time, so neither side can block the other.
 
@@ -128,6 +130,7 @@ pub struct Run {
     place: usize,
     /// Given back before the pool is told of it.
     permit: Option<Permit>,
+    started: Moment,
     ended_at: Moment,
     client: u32,
     role: Role,
@@ -140,6 +143,8 @@ pub struct Run {
     is_unanswered: bool,
     /// Whether anything came over the connection.
     is_answered: bool,
+    /// Whether the application is done with the request.
+    is_ended: bool,
     outgoing: Outgoing,
     /// How much of the body was queued; none once the end of STDIN was.
     stdin: Option<u64>,
@@ -151,6 +156,8 @@ pub struct Run {
     stage: Stage,
     stderr: StderrLog<String>,
     connect_ends: Moment,
+    /// When the next address is tried, while there are others.
+    address_ends: Moment,
     silence_ends: Moment,
     half_closed: Option<Moment>,
     pace: Option<Pace>,
@@ -193,10 +200,12 @@ impl Run {
             is_kept: channel.is_some(),
             is_unanswered: channel.is_none(),
             is_answered: false,
+            is_ended: false,
             stderr: StderrLog::new(errand.name.clone(), now),
             pool: errand.pool,
             place: errand.permit.place(),
             permit: Some(errand.permit),
+            started: now,
             ended_at: now,
             client: errand.client,
             role: errand.role,
@@ -211,6 +220,7 @@ impl Run {
             decoder: ResponseDecoder::default(),
             stage: Stage::Header(Vec::new()),
             connect_ends: now + terms.connect,
+            address_ends: Moment::NEVER,
             silence_ends: now + terms.silence,
             half_closed: None,
             pace: None,
@@ -227,7 +237,18 @@ impl Run {
         match self.step(reply, means) {
             Ok(None) => Driven::Parked(self.deadline(means.now)),
             Ok(Some(driven)) => driven,
-            Err(reason) => Driven::Ended(self.fail(reason, "", reply, means.now)),
+            Err(reason) => {
+                let is_name = |connecting: &Connecting| connecting.is_looking_up();
+                let how = match reason {
+                    Reason::FastcgiConnectTimeout
+                        if self.connecting.as_ref().is_some_and(is_name) =>
+                    {
+                        "whose name is still being looked up"
+                    }
+                    _ => "",
+                };
+                Driven::Ended(self.fail(reason, how, reply, means.now))
+            }
         }
     }
 
@@ -250,6 +271,9 @@ impl Run {
         }
         let mut received = 0;
         loop {
+            if self.is_connecting() && now >= self.address_ends {
+                self.turn_to_next_address(io::ErrorKind::TimedOut.into());
+            }
             if self.channel.is_none() {
                 match self.connect(now) {
                     Ok(true) => {}
@@ -323,6 +347,8 @@ impl Run {
             Attempt::Stream(stream) => match self.pool.channel(stream, self.client) {
                 Ok(channel) => {
                     self.channel = Some(channel);
+                    let share = connecting.share(now.until(self.connect_ends));
+                    self.address_ends = share.map_or(Moment::NEVER, |share| now + share);
                     return Ok(true);
                 }
                 Err(error) => error,
@@ -330,6 +356,15 @@ impl Run {
         };
         log::debug!("{}: {}: {error}", self.name, self.pool.address(place));
         Err(self.unreachable(&error, now))
+    }
+
+    /// Gives up the connection that is being made.
+    fn turn_to_next_address(&mut self, error: io::Error) {
+        self.channel = None;
+        self.address_ends = Moment::NEVER;
+        if let Some(connecting) = &mut self.connecting {
+            connecting.fail(error);
+        }
     }
 
     /// No connection came about.
@@ -366,10 +401,7 @@ impl Run {
                     }
                 }
                 Err(error) if self.outgoing.sent() == 0 && !self.is_kept => {
-                    self.channel = None;
-                    if let Some(connecting) = &mut self.connecting {
-                        connecting.fail(error);
-                    }
+                    self.turn_to_next_address(error);
                     return Ok(false);
                 }
                 // What it has answered before it closed may be there to be read.
@@ -432,7 +464,7 @@ impl Run {
         if !std::mem::replace(&mut self.is_answered, true)
             && let Some(channel) = &mut self.channel
         {
-            self.pool.accepted(self.place, channel);
+            self.pool.accepted(self.place, channel, means.now);
             self.answered();
         }
     }
@@ -541,7 +573,7 @@ impl Run {
         let client = self.pace.as_ref().map_or(Moment::NEVER, Pace::ends);
         let application = match &self.channel {
             None => self.connect_ends.min(now + QUEUE_RETRY),
-            Some(_) if self.is_connecting() => self.connect_ends,
+            Some(_) if self.is_connecting() => self.connect_ends.min(self.address_ends),
             Some(_) => self.silence_ends,
         };
         application
@@ -572,6 +604,7 @@ impl Run {
 
     /// The connection was lost before the end of the request.
     fn closed(&mut self, error: Option<io::Error>, reply: &mut Reply<'_>, now: Moment) -> Ended {
+        self.is_ended = true;
         if !self.is_answered && !reply.is_begun() {
             if self.is_kept && self.may_be_stale(error.as_ref()) {
                 log::debug!("{}: a kept connection was closed meanwhile", self.name);
@@ -596,6 +629,7 @@ impl Run {
 
     /// The request has come to its end.
     fn finish(&mut self, end: EndRequest, reply: &mut Reply<'_>, now: Moment) -> Ended {
+        self.is_ended = true;
         let refused = match end.protocol_status {
             ProtocolStatus::RequestComplete => None,
             ProtocolStatus::Overloaded => Some(Reason::FastcgiOverloaded),
@@ -663,11 +697,19 @@ impl Run {
             how => format!("{address}, {how}"),
         };
         report(&self.name, reason, &detail, seen, &tail);
-        if matches!(
-            reason,
-            Reason::FastcgiConnectTimeout | Reason::FastcgiVersion
-        ) {
-            self.pool.failed(self.place, now);
+        let is_mute = !self.is_answered;
+        let mut is_left_out = false;
+        match reason {
+            Reason::FastcgiConnectTimeout | Reason::FastcgiVersion => {
+                self.pool.failed(self.place, now);
+            }
+            Reason::FastcgiTimeout if is_mute => {
+                is_left_out = self.pool.silent(self.place, self.started, now);
+            }
+            Reason::FastcgiClosed if is_mute && !self.is_kept => {
+                self.pool.dropped(self.place, now);
+            }
+            _ => {}
         }
         if reply.is_begun() {
             match reason {
@@ -678,7 +720,8 @@ impl Run {
         }
         let may_repeat = match reason {
             Reason::FastcgiOverloaded | Reason::FastcgiConnectTimeout => true,
-            Reason::FastcgiClosed => !self.is_answered && (self.is_idempotent || !was_sent),
+            Reason::FastcgiClosed => is_mute && (self.is_idempotent || !was_sent),
+            Reason::FastcgiTimeout => is_left_out && self.is_idempotent,
             _ => false,
         };
         match may_repeat {
@@ -692,6 +735,9 @@ impl Drop for Run {
     fn drop(&mut self) {
         self.answered();
         self.channel = None;
+        if !self.is_ended && self.outgoing.sent() > 0 {
+            self.pool.leave(self.place, self.silence_ends);
+        }
         self.permit = None;
         self.pool.ended(self.place, self.ended_at);
     }

@@ -7,12 +7,16 @@
 //! who accepts; [`Supervisor::stop`] ends them. Rules:
 //! - A request goes only to a process that has accepted a connection: none is lost to one that fails
 //!   before it serves.
+//! - A process that was left in the midst of a request, as its client went away or its time was up, is
+//!   given another one when it has accepted a connection again, and is ended when it does not.
 //! - It never spins: a program that fails is started again after a pause that doubles.
 //! - Nothing outlives [`Supervisor::stop`]: no process, no socket, no folder.
 //!
-//! Not here: when a process is started and ended (`crew.rs`), what is known of one (`station.rs`).
+//! Not here: when a process is started and ended (`crew.rs`, `left.rs`), what is known of one
+//! (`station.rs`).
 
 mod crew;
+mod left;
 mod station;
 
 use std::fmt;
@@ -63,6 +67,14 @@ pub trait Roster: Send + Sync {
 
     /// The pause after a failure is over: the process is started again, now or when it is needed.
     fn recover(&self, which: usize);
+
+    /// A process that was left in the midst of a request accepts again: further ones may go to it, over
+    /// `warm` for the first.
+    fn resume(&self, which: usize, warm: Stream, now: Moment);
+
+    /// Until when a process that is offered has time to accept again, where its last request was left
+    /// before its end. None goes to it before it is resumed.
+    fn left_until(&self, which: usize) -> Option<Moment>;
 
     /// Requests that are at it now.
     fn in_use(&self, which: usize) -> usize;
@@ -147,7 +159,7 @@ impl Supervisor {
     }
 
     /// What has the supervisor look at the roster again. To be rung when a request has to wait in line,
-    /// when a withdrawn process has become free, and when one was given the last request that it may be
+    /// when a withdrawn process has become free, when one was left in the midst of a request, and when one was given the last request that it may be
     /// given.
     pub fn bell(&self) -> Arc<Doorbell> {
         Arc::clone(&self.bell)

@@ -2,7 +2,7 @@
 
 use crate::handler::admission::Permit;
 #[cfg(feature = "fastcgi")]
-use crate::handler::fastcgi::pool::Tried;
+use crate::handler::admission::Places;
 use crate::proto::Reason;
 
 /// Why an exchange is driven.
@@ -37,7 +37,7 @@ pub struct Course {
     pub(super) granted: Vec<(Vec<u8>, Vec<u8>)>,
     /// Which backends of the present application were asked in vain, and why the last of them.
     #[cfg(feature = "fastcgi")]
-    pub(super) tried: Tried,
+    pub(super) tried: Places,
     #[cfg(feature = "fastcgi")]
     pub(super) failure: Option<Reason>,
     /// Whether the next connection to it has to be a new one.
@@ -86,7 +86,7 @@ impl Course {
     /// Goes on with another application.
     #[cfg(feature = "fastcgi")]
     pub(super) fn turn_to_another(&mut self) {
-        self.tried = Tried::default();
+        self.tried = Places::default();
         self.failure = None;
         self.wants_new = false;
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::{Answer, Course, Exchange};
 use crate::handler::admission::Permit;
 use crate::handler::fastcgi::authorizer;
-use crate::handler::fastcgi::pool::{Asked, Given as GivenChannel, Pool};
+use crate::handler::fastcgi::pool::{Asked, Pool};
 use crate::handler::fastcgi::run::{Driven, Ended, Errand, Means, Run, Terms};
 use crate::handler::reply::{Draft, Reply};
 use crate::handler::script::Script;
@@ -227,14 +227,7 @@ impl Exchange<'_> {
             log::info!("{name}: the field {dropped} was not passed on");
         }
         let wants_new = std::mem::take(&mut self.course.wants_new);
-        let mut given = pool.connect(permit.place(), self.number, wants_new, worker.now());
-        if let GivenChannel::New(connecting) = &mut given
-            && connecting.needs_lookup()
-        {
-            // A name server may take its time.
-            worker.leave_seat();
-            connecting.resolve();
-        }
+        let given = pool.connect(permit.place(), self.number, wants_new, worker.now());
         let terms = terms(self.server);
         let now = worker.now();
         let errand = Errand {

@@ -6,7 +6,7 @@
 use super::Exchange;
 #[cfg(feature = "fastcgi")]
 use super::forward;
-use crate::handler::admission::{Admitted, Permit, Ticket};
+use crate::handler::admission::{Admitted, Permit, Places, Ticket};
 use crate::handler::cache::{Present, Round};
 use crate::handler::cgi::{self, Outcome, Terms};
 use crate::handler::handover::{self, Handover, HandoverRequest};
@@ -153,7 +153,10 @@ impl Exchange<'_> {
                     .as_ref()
                     .is_some_and(|permit| permit.is_of(&server.admission))
                 {
-                    match server.admission.ask(self.number, |_| true) {
+                    match server
+                        .admission
+                        .ask(self.number, Places::default(), |_| true)
+                    {
                         Admitted::Now(granted) => *permit = Some(granted),
                         // A program that redirects gave its own turn for this one.
                         Admitted::Wait(ticket) => return self.wait(ticket, Reason::CgiBusy),

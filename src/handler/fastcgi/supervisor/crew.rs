@@ -12,8 +12,8 @@
 //! ```text
 //!                            accepts                  idle, or N requests
 //!   Vacant ────▶ Starting ─────────────▶ Offered ─────────────────────────▶ Leaving
-//!     ▲  ▲           │ too slow            │ ends                             │ free
-//!     │  ╰── Resting ◀─────────────────────╯                                  ▼
+//!     ▲  ▲           │ too slow            │ ends ▲ ╲ left in a request       │ free
+//!     │  ╰── Resting ◀─────────────────────╯      ╰─ Left ──────────────────╮ ▼
 //!     ╰───────────────────────────────────────────────────────────────── Ending
 //! ```
 
@@ -43,7 +43,7 @@ const RELIEF_TURN: Duration = Duration::from_secs(2);
 
 /// A starting process is looked at so often at the most and at the least; in between, after an eighth of
 /// the time that it has taken. The first look is late enough for a handshake over loopback to be over.
-const LOOKS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(50)];
+pub(super) const LOOKS: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(50)];
 
 /// How often a withdrawn process is looked at that nobody says is free.
 const LEAVING_LOOK: Duration = Duration::from_millis(250);
@@ -96,6 +96,8 @@ impl Crew {
         for at in 0..self.stations.len() {
             match self.stations[at].stage {
                 Stage::Starting(look) if now >= look => self.look(at, now),
+                Stage::Offered { successor } => self.check(at, successor, now),
+                Stage::Left { look, until } if now >= look => self.look_again(at, until, now),
                 Stage::Leaving(_) => self.let_go(at, now),
                 Stage::Ending { kill, failed } if now >= kill => {
                     if let Some(process) = &self.stations[at].process {
@@ -126,6 +128,7 @@ impl Crew {
             .enumerate()
             .map(|(at, station)| match station.stage {
                 Stage::Resting(at) | Stage::Starting(at) | Stage::Ending { kill: at, .. } => at,
+                Stage::Left { look, .. } => look,
                 Stage::Leaving(_) => now + LEAVING_LOOK,
                 Stage::Offered { .. } if has_excess => {
                     let idle = self.roster.idle_for(at, now);
@@ -233,7 +236,7 @@ impl Crew {
         self.stations.iter().any(|station| match station.stage {
             Stage::Starting(_) | Stage::Ending { .. } => true,
             Stage::Leaving(since) => now < since + RELIEF_TURN,
-            Stage::Vacant | Stage::Resting(_) | Stage::Offered { .. } => false,
+            Stage::Vacant | Stage::Resting(_) | Stage::Offered { .. } | Stage::Left { .. } => false,
         })
     }
 
@@ -305,7 +308,7 @@ impl Crew {
     }
 
     /// Has no more requests go to a process.
-    fn withdraw(&mut self, at: usize, now: Moment, why: &str) {
+    pub(super) fn withdraw(&mut self, at: usize, now: Moment, why: &str) {
         if let Some(process) = &self.stations[at].process {
             log::info!("{}: is ended, as {why}", process.name);
         }
@@ -321,7 +324,7 @@ impl Crew {
         }
     }
 
-    fn end(&mut self, at: usize, now: Moment, failed: bool) {
+    pub(super) fn end(&mut self, at: usize, now: Moment, failed: bool) {
         let station = &mut self.stations[at];
         if let Some(process) = &station.process {
             process.child.ask_to_end();
@@ -390,7 +393,7 @@ impl Crew {
         // One that has served did not fail to start, and a withdrawal is told once.
         let is_news = match stage {
             Stage::Starting(_) => served == 0,
-            Stage::Offered { .. } => true,
+            Stage::Offered { .. } | Stage::Left { .. } => true,
             _ => false,
         };
         if is_news {

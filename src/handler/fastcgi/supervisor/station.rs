@@ -58,6 +58,13 @@ pub(super) enum Stage {
         /// Who is to take its place, once that one accepts.
         successor: Option<usize>,
     },
+    /// It was left in the midst of a request.
+    Left {
+        /// When it is looked at again.
+        look: Moment,
+        /// When it has to have accepted again.
+        until: Moment,
+    },
     /// No more requests go to it; since this moment its last ones are waited for.
     Leaving(Moment),
     /// It was asked to end.
@@ -137,6 +144,12 @@ impl Station {
         Ok(())
     }
 
+    /// Has a process that was left in the midst of a request accept again.
+    pub(super) fn leave(&mut self, look: Moment, until: Moment) {
+        self.stage = Stage::Left { look, until };
+        self.warm_up();
+    }
+
     /// Sees to it that a connection waits to be accepted.
     fn warm_up(&mut self) {
         let waits = self.warm.as_ref().is_some_and(Stream::is_quiet) && self.socket.has_waiting();
@@ -160,7 +173,8 @@ impl Station {
 
     /// Whether a process runs here that serves or soon will.
     pub(super) fn is_live(&self) -> bool {
-        matches!(self.stage, Stage::Starting(_) | Stage::Offered { .. })
+        let is_there = |stage| matches!(stage, Stage::Offered { .. } | Stage::Left { .. });
+        matches!(self.stage, Stage::Starting(_)) || is_there(self.stage)
     }
 
     pub(super) fn is_resting(&self) -> bool {

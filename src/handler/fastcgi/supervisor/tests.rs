@@ -64,6 +64,8 @@ struct Entry {
     in_use: usize,
     served: u64,
     idle: Duration,
+    left: Option<Moment>,
+    resumed: usize,
     why: String,
 }
 
@@ -90,6 +92,7 @@ impl Roster for Book {
     fn offer(&self, which: usize, warm: Stream, _now: Moment) {
         let entry = &mut self.entries()[which];
         assert!(!entry.is_offered && warm.is_quiet());
+        entry.left = None;
         entry.warm = Some(warm);
         entry.offers += 1;
         entry.is_offered = true;
@@ -97,9 +100,22 @@ impl Roster for Book {
         entry.idle = Duration::ZERO;
     }
 
+    fn resume(&self, which: usize, warm: Stream, _now: Moment) {
+        let entry = &mut self.entries()[which];
+        assert!(entry.left.take().is_some() && warm.is_quiet());
+        entry.warm = Some(warm);
+        entry.resumed += 1;
+        entry.is_offered = true;
+    }
+
+    fn left_until(&self, which: usize) -> Option<Moment> {
+        self.entries()[which].left
+    }
+
     fn withdraw(&self, which: usize, why: &str) {
         let entries = &mut self.entries();
         let entry = &mut entries[which];
+        entry.left = None;
         entry.is_offered = false;
         entry.warm = None;
         entry.why = why.to_owned();
@@ -297,6 +313,64 @@ fn the_environment_is_the_operators_and_what_the_socket_asks_for() {
     ] {
         assert_eq!(environment_for(socket, &given), expected);
     }
+}
+
+#[test]
+fn a_process_that_was_left_in_a_request_is_given_another_when_it_accepts_again() {
+    let mut bench = Bench::new(&accepting(1, 1));
+    bench.until_offered(&[0]);
+    let pid = bench.pid(0);
+    // It is with this connection for as long as that is open.
+    let busy = bench.book.entries()[0].warm.take();
+    bench.set(0, |entry| {
+        entry.is_offered = false;
+        entry.served = 7;
+        entry.left = Some(Moment::NEVER);
+    });
+    bench.idle();
+    assert!(matches!(bench.stages()[..], [station::Stage::Left { .. }]));
+    assert_eq!(bench.book.offered(), []);
+    drop(busy);
+    bench.until_offered(&[0]);
+    let entries = bench.book.entries();
+    assert_eq!(
+        (entries[0].resumed, entries[0].offers, entries[0].served),
+        (1, 1, 7)
+    );
+    drop(entries);
+    assert_eq!(bench.pid(0), pid);
+}
+
+#[test]
+fn a_process_that_does_not_come_back_from_a_request_is_replaced() {
+    let mut bench = Bench::new(&accepting(1, 1));
+    bench.until_offered(&[0]);
+    let pid = bench.pid(0);
+    let _busy = bench.book.entries()[0].warm.take();
+    bench.set(0, |entry| {
+        entry.is_offered = false;
+        entry.left = Some(Moment(0));
+    });
+    bench.until(|bench| bench.book.entries()[0].offers == 2);
+    assert_ne!(bench.pid(0), pid);
+    assert_eq!(bench.book.entries()[0].resumed, 0);
+}
+
+#[test]
+fn a_process_that_dies_of_a_request_that_was_left_is_told_of_once() {
+    let mut bench = Bench::new(&accepting(1, 1));
+    bench.until_offered(&[0]);
+    let busy = bench.book.entries()[0].warm.take().unwrap();
+    bench.set(0, |entry| {
+        entry.is_offered = false;
+        entry.left = Some(Moment::NEVER);
+    });
+    bench.idle();
+    assert_eq!(busy.write(b"3", More::No).unwrap(), Some(1));
+    bench.until(|bench| bench.book.entries()[0].left.is_none());
+    let why = bench.book.entries()[0].why.clone();
+    assert!(why.contains("exit status 3"), "{why}");
+    bench.until_offered(&[0]);
 }
 
 #[test]
