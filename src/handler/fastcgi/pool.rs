@@ -18,14 +18,18 @@
 //!
 //! Not here: the processes of `exec:` (`supervisor.rs`), what is said over a connection (`run.rs`).
 
+mod health;
+mod kept;
+mod roster;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use self::health::{has_withdrawn, soonest};
 use super::connect::{Address, Connecting};
 use super::links::{Channel, Links};
 use super::lookup::Lookup;
-use super::supervisor::Roster;
 use super::watch::Watch;
 use crate::handler::admission::{Admission, Admitted, Permit, Places, Ticket, Ties, Wake};
 use crate::sys::clock::Moment;
@@ -323,116 +327,6 @@ impl Pool {
         backend.accepted_most = backend.accepted_most.max(accepted);
     }
 
-    /// Notes that a backend speaks FastCGI.
-    pub fn succeeded(&self, place: usize) {
-        let mut backends = self.backends();
-        if let Health::Failing { .. } = backends[place].health {
-            backends[place].health = Health::Up;
-            drop(backends);
-            log::info!("{} answers again", self.addresses[place]);
-            self.admission.set_max(place, self.bounds.max);
-        }
-    }
-
-    /// Leaves a backend out for a while.
-    pub fn failed(&self, place: usize, now: Moment) {
-        let mut backends = self.backends();
-        let after = |failures: u32| {
-            let pause = PAUSE_FIRST.saturating_mul(1 << (failures - 1).min(10));
-            (failures, now + pause.min(PAUSE_MAX))
-        };
-        let (failures, until) = match backends[place].health {
-            Health::Up => after(1),
-            // One failure, however many requests were on their way to it.
-            Health::Failing {
-                failures, until, ..
-            } if now < until => (failures, until),
-            Health::Failing { failures, .. } => after(failures.saturating_add(1)),
-            Health::Withdrawn | Health::Broken => return,
-        };
-        backends[place].health = Health::Failing {
-            failures,
-            until,
-            since: now,
-        };
-        backends[place].idle.clear();
-        let mut left = standing(&backends);
-        let back = match left == Places::default() {
-            true => perhaps_back(&backends, now),
-            false => None,
-        };
-        drop(backends);
-        self.admission.set_max(place, 0);
-        if let Some(back) = back {
-            left.add(back);
-            self.admission.set_max(back, 1);
-        }
-        self.admission.dismiss_but_for(left);
-    }
-
-    /// Notes that a backend has not said a word to a request that was given to it at `since`, for as
-    /// long as it may; true when it is left out for having said nothing to any other either.
-    pub fn silent(&self, place: usize, since: Moment, now: Moment) -> bool {
-        let is_dead = self.has_choice() && self.backends()[place].heard <= since;
-        if is_dead {
-            self.failed(place, now);
-        }
-        is_dead
-    }
-
-    /// Notes that a backend has closed a new connection without a word.
-    pub fn dropped(&self, place: usize, now: Moment) {
-        let mut backends = self.backends();
-        let backend = &mut backends[place];
-        backend.dropped = backend.dropped.saturating_add(1);
-        let is_dead = backend.dropped >= DROPS && backend.heard + UNHEARD <= now;
-        drop(backends);
-        if is_dead && self.has_choice() {
-            self.failed(place, now);
-        }
-    }
-
-    /// Whether another backend is there to be asked in place of one; processes are the supervisor's care.
-    fn has_choice(&self) -> bool {
-        self.addresses.len() > 1 && !self.is_supervised()
-    }
-
-    /// Keeps a connection whose request is over, or closes it.
-    pub fn keep(&self, place: usize, channel: Channel, now: Moment) {
-        let mut backends = self.backends();
-        let backend = &mut backends[place];
-        let is_full = backend.is_full();
-        let spares = backend.idle.len() < self.bounds.keep && (!is_full || now >= backend.crowded);
-        if spares && backend.health == Health::Up && !channel.is_hung_up() {
-            channel.rest();
-            let since = now;
-            backend.idle.push(Kept { channel, since });
-            drop(backends);
-            if is_full {
-                self.watch.call();
-            }
-        }
-    }
-
-    /// Closes idle connections that stand in the way of new ones; true when there may be others later.
-    pub fn relieve(&self, now: Moment) -> bool {
-        let mut is_full = false;
-        for backend in self.backends().iter_mut() {
-            if backend.idle.is_empty() || !backend.is_full() {
-                continue;
-            }
-            let is_late = |(_, since): &(u32, Moment)| *since + LATE <= now;
-            if backend.unanswered.iter().any(is_late) {
-                backend.idle.clear();
-                backend.crowded = now + CROWDED;
-                backend.accepted_most = backend.accepted.load(Ordering::Relaxed);
-            } else {
-                is_full = true;
-            }
-        }
-        is_full
-    }
-
     /// Whether the backends are processes of a supervisor.
     pub fn is_supervised(&self) -> bool {
         self.bell.get().is_some()
@@ -441,23 +335,6 @@ impl Pool {
     /// Whether connections are kept at all.
     pub fn keeps(&self) -> bool {
         self.bounds.keep > 0
-    }
-
-    /// Closes idle connections that were kept for long enough.
-    pub fn expire(&self, now: Moment) {
-        let mut backends = self.backends();
-        for backend in backends.iter_mut() {
-            let idle = self.bounds.idle;
-            backend.idle.retain(|kept| kept.since + idle > now);
-        }
-    }
-
-    /// Closes idle connections that their application has closed, or sent something over.
-    pub fn look_at_idle(&self) {
-        let mut backends = self.backends();
-        for backend in backends.iter_mut() {
-            backend.idle.retain(|kept| kept.channel.stream().is_quiet());
-        }
     }
 
     /// Notes that a process is left in the midst of a request, whose permit was not given back yet: it
@@ -502,127 +379,6 @@ impl Pool {
     fn backends(&self) -> MutexGuard<'_, Vec<Backend>> {
         self.backends.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Roster for Pool {
-    fn offer(&self, which: usize, warm: Stream, now: Moment) {
-        self.backends()[which].served = 0;
-        self.resume(which, warm, now);
-    }
-
-    fn resume(&self, which: usize, warm: Stream, now: Moment) {
-        let channel = Channel::new(warm, self.number, &self.links);
-        let mut backends = self.backends();
-        let backend = &mut backends[which];
-        backend.health = Health::Up;
-        backend.left = None;
-        backend.used = now;
-        // Without it the first request makes a connection of its own.
-        if let Ok(mut channel) = channel {
-            channel.count(&backend.accepted);
-            let since = now;
-            backend.idle.push(Kept { channel, since });
-        }
-        drop(backends);
-        self.admission.set_max(which, 1);
-    }
-
-    fn left_until(&self, which: usize) -> Option<Moment> {
-        self.backends()[which].left
-    }
-
-    fn withdraw(&self, which: usize, why: &str) {
-        let mut backends = self.backends();
-        let backend = &mut backends[which];
-        backend.health = match backend.health {
-            Health::Up => Health::Withdrawn,
-            // It was offered until it was left.
-            Health::Withdrawn if backend.left.is_some() => Health::Withdrawn,
-            _ => Health::Broken,
-        };
-        backend.left = None;
-        backend.idle.clear();
-        let mut healths = backends.iter().map(|backend| &backend.health);
-        let is_hopeless =
-            healths.all(|health| *health != Health::Up) && backends[which].health == Health::Broken;
-        drop(backends);
-        self.admission.set_max(which, 0);
-        log::debug!("{}: {why}", self.addresses[which]);
-        if is_hopeless {
-            self.admission.dismiss_but_for(Places::default());
-        }
-    }
-
-    fn recover(&self, which: usize) {
-        let backend = &mut self.backends()[which];
-        if backend.health == Health::Broken {
-            backend.health = Health::Withdrawn;
-        }
-    }
-
-    fn in_use(&self, which: usize) -> usize {
-        self.admission.running_at(which)
-    }
-
-    fn served(&self, which: usize) -> u64 {
-        self.backends()[which].served
-    }
-
-    fn waiting(&self) -> usize {
-        self.admission.waiting()
-    }
-
-    fn idle_for(&self, which: usize, now: Moment) -> Duration {
-        match self.admission.running_at(which) {
-            0 => self.backends()[which].used.until(now),
-            _ => Duration::ZERO,
-        }
-    }
-}
-
-/// The backends that are not left out, though some may have to start first.
-fn standing(backends: &[Backend]) -> Places {
-    let mut standing = Places::default();
-    for (place, backend) in backends.iter().enumerate() {
-        if matches!(backend.health, Health::Up | Health::Withdrawn) {
-            standing.add(place);
-        }
-    }
-    standing
-}
-
-/// The failing backend whose pause ends first, of those that nobody has tried for a while.
-fn perhaps_back(backends: &[Backend], now: Moment) -> Option<usize> {
-    let mut tried = Places::default();
-    for (place, backend) in backends.iter().enumerate() {
-        if matches!(backend.health, Health::Failing { since, .. } if now < since + PAUSE_FIRST) {
-            tried.add(place);
-        }
-    }
-    soonest(backends, tried)
-}
-
-/// The failing backend whose pause ends first, of those that were not tried.
-fn soonest(backends: &[Backend], tried: Places) -> Option<usize> {
-    let failing = backends
-        .iter()
-        .enumerate()
-        .filter_map(|(place, backend)| match backend.health {
-            Health::Failing { until, .. } if !tried.has(place) => Some((until, place)),
-            _ => None,
-        });
-    failing.min().map(|(_, place)| place)
-}
-
-/// Whether a process is about to be there to be asked. Where one failed, those that were never started
-/// are not: the supervisor starts no more than it must.
-fn has_withdrawn(backends: &[Backend], tried: Places) -> bool {
-    let mut places = backends.iter().enumerate();
-    let is_broken = backends
-        .iter()
-        .any(|backend| backend.health == Health::Broken);
-    !is_broken
-        && places.any(|(place, backend)| backend.health == Health::Withdrawn && !tried.has(place))
 }
 
 #[cfg(test)]

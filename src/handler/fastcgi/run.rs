@@ -15,40 +15,36 @@
 //! - A client that goes away ends the connection: that is the abort that works.
 //! - STDIN is written and STDOUT read at the same time, so neither side can block the other.
 
+mod ending;
+mod hearing;
+mod sending;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::authorizer;
-use super::connect::{Attempt, Connecting, diagnose};
+use super::connect::Connecting;
 use super::links::Channel;
 use super::pool::{Given, Pool};
 use crate::handler::admission::Permit;
 use crate::handler::cgi::Outcome;
 use crate::handler::pace::Pace;
-use crate::handler::reply::{Ending, Reply};
-use crate::handler::report::report;
+use crate::handler::reply::Reply;
 use crate::handler::stderr::StderrLog;
-use crate::proto::cgi::response::{self, CgiHead, CgiResponse};
-use crate::proto::fastcgi::record::{EndRequest, KeepConn, ProtocolStatus, Role};
+use crate::proto::Reason;
+use crate::proto::fastcgi::record::{KeepConn, Role};
 use crate::proto::fastcgi::request;
-use crate::proto::fastcgi::response::{Event, ResponseDecoder};
-use crate::proto::http::response::ResponseHead;
-use crate::proto::http::status::StatusCode;
-use crate::proto::{Parsed, Reason};
+use crate::proto::fastcgi::response::ResponseDecoder;
 use crate::sys::buffer::Buffer;
 use crate::sys::clock::Moment;
-use crate::sys::outgoing::{Flushed, Outgoing};
-use crate::sys::spool::{Content, Spool};
+use crate::sys::outgoing::Outgoing;
+use crate::sys::spool::Spool;
 
 /// How often a full queue of connections is tried.
 const QUEUE_RETRY: Duration = Duration::from_millis(50);
 
 /// How much is received before others get their turn.
 const RECEIVED_PER_TURN: usize = 4 << 20;
-
-/// How many STDIN records are queued at once.
-const STDIN_AHEAD: usize = 16;
 
 /// How much may be unsent for a management record to be answered: an application that sends them without
 /// end and reads nothing is owed no memory.
@@ -335,219 +331,6 @@ impl Run {
         Ok(None)
     }
 
-    /// Begins to connect, if a connection is still to be made; false when that has to wait.
-    fn connect(&mut self, now: Moment) -> Result<bool, Ended> {
-        let place = self.place;
-        let Some(connecting) = &mut self.connecting else {
-            return Err(self.unreachable(&io::ErrorKind::NotConnected.into(), now));
-        };
-        let error = match connecting.attempt() {
-            Attempt::Later => return Ok(false),
-            Attempt::Failed(error) => error,
-            Attempt::Stream(stream) => match self.pool.channel(stream, self.client) {
-                Ok(channel) => {
-                    self.channel = Some(channel);
-                    let share = connecting.share(now.until(self.connect_ends));
-                    self.address_ends = share.map_or(Moment::NEVER, |share| now + share);
-                    return Ok(true);
-                }
-                Err(error) => error,
-            },
-        };
-        log::debug!("{}: {}: {error}", self.name, self.pool.address(place));
-        Err(self.unreachable(&error, now))
-    }
-
-    /// Gives up the connection that is being made.
-    fn turn_to_next_address(&mut self, error: io::Error) {
-        self.channel = None;
-        self.address_ends = Moment::NEVER;
-        if let Some(connecting) = &mut self.connecting {
-            connecting.fail(error);
-        }
-    }
-
-    /// No connection came about.
-    fn unreachable(&mut self, error: &io::Error, now: Moment) -> Ended {
-        let place = self.place;
-        let (reason, sentence) = diagnose(self.pool.address(place), error);
-        log::error!("{}: {}: {sentence}", self.name, reason.code());
-        self.answered();
-        self.pool.failed(place, now);
-        Ended::Elsewhere(reason)
-    }
-
-    /// Sends what the connection takes; false when it did not come about and another one may.
-    fn send(&mut self, means: &Means<'_>) -> Result<bool, Reason> {
-        loop {
-            self.feed(means.body);
-            let Some(channel) = &self.channel else {
-                return Ok(false);
-            };
-            if self.outgoing.is_empty() || self.is_deaf {
-                return Ok(true);
-            }
-            let before = self.outgoing.sent();
-            match self.outgoing.flush(channel.stream()) {
-                Ok(flushed) => {
-                    if self.outgoing.sent() > before {
-                        self.silence_ends = means.now + means.terms.silence;
-                    }
-                    if flushed != Flushed::All {
-                        if let Some(channel) = &mut self.channel {
-                            channel.await_room().map_err(|_| Reason::ServerFailed)?;
-                        }
-                        return Ok(true);
-                    }
-                }
-                Err(error) if self.outgoing.sent() == 0 && !self.is_kept => {
-                    self.turn_to_next_address(error);
-                    return Ok(false);
-                }
-                // What it has answered before it closed may be there to be read.
-                Err(_) => self.is_deaf = true,
-            }
-        }
-    }
-
-    /// Queues more of the request's body.
-    fn feed(&mut self, body: Option<&Spool>) {
-        while let Some(queued) = self.stdin
-            && !self.outgoing.has_bulk()
-            && self.outgoing.in_memory() < request::STDIN_STEP
-        {
-            // An authorizer gets no body (section 6.3).
-            let content = match (body, self.role) {
-                (Some(body), Role::Responder) if !body.is_empty() => body.content(),
-                _ => Content::Memory(b""),
-            };
-            let len = match content {
-                Content::Memory(bytes) => {
-                    request::encode_stdin(self.outgoing.bytes(), bytes);
-                    self.end_stdin();
-                    return;
-                }
-                Content::File(_) => body.map_or(0, Spool::len),
-            };
-            let Some(file) = body.and_then(Spool::shared_file) else {
-                return;
-            };
-            let mut next = queued;
-            for _ in 0..STDIN_AHEAD {
-                // At most STDIN_STEP.
-                let step = (len - next).min(request::STDIN_STEP as u64) as usize;
-                if step == 0 {
-                    break;
-                }
-                let header = request::encode_stdin_header(step);
-                self.outgoing.bytes().extend_from_slice(&header);
-                self.outgoing
-                    .push_file(Arc::clone(&file), next, step as u64);
-                next += step as u64;
-            }
-            self.stdin = Some(next);
-            if next == len {
-                self.end_stdin();
-            }
-        }
-    }
-
-    fn end_stdin(&mut self) {
-        let header = request::encode_stdin_header(0);
-        self.outgoing.bytes().extend_from_slice(&header);
-        self.stdin = None;
-    }
-
-    /// Notes that bytes came.
-    fn hear(&mut self, means: &Means<'_>) {
-        self.silence_ends = means.now + means.terms.silence;
-        if !std::mem::replace(&mut self.is_answered, true)
-            && let Some(channel) = &mut self.channel
-        {
-            self.pool.accepted(self.place, channel, means.now);
-            self.answered();
-        }
-    }
-
-    /// Notes that nobody waits behind this request's connection any more.
-    fn answered(&mut self) {
-        if std::mem::take(&mut self.is_unanswered) {
-            self.pool.answered(self.place, self.client);
-        }
-    }
-
-    /// Takes what was received apart, and gives it to where it belongs.
-    fn take_records(
-        &mut self,
-        reply: &mut Reply<'_>,
-        means: &Means<'_>,
-    ) -> Result<Option<EndRequest>, Reason> {
-        let mut input = means.buffer.filled();
-        let mut end = None;
-        while let Some(event) = self.decoder.next(&mut input)? {
-            match event {
-                Event::Stdout(bytes) => self.take_output(bytes, reply, means.terms.max_header)?,
-                Event::Stderr(bytes) => self.stderr.take(bytes, means.now),
-                Event::End(request) => end = Some(request),
-                Event::UnknownManagement(_) if self.outgoing.in_memory() > ANSWERS_MAX => {}
-                Event::UnknownManagement(record_type) => {
-                    request::encode_unknown_type(self.outgoing.bytes(), record_type);
-                }
-            }
-        }
-        Ok(end)
-    }
-
-    fn take_output(
-        &mut self,
-        bytes: &[u8],
-        reply: &mut Reply<'_>,
-        max_header: usize,
-    ) -> Result<(), Reason> {
-        match &mut self.stage {
-            Stage::Passed(_) => {}
-            Stage::Body => reply.push(bytes),
-            Stage::Header(seen) if seen.is_empty() => {
-                // Mostly the header comes in one piece.
-                match response::parse(bytes, max_header)? {
-                    Parsed::Complete { value, used } => self.begin(value, &bytes[used..], reply),
-                    Parsed::Partial => seen.extend_from_slice(bytes),
-                }
-            }
-            Stage::Header(seen) => {
-                seen.extend_from_slice(bytes);
-                if let Parsed::Complete { value, used } = response::parse(seen, max_header)? {
-                    let body = seen.split_off(used);
-                    self.begin(value, &body, reply);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, mut head: CgiHead, body: &[u8], reply: &mut Reply<'_>) {
-        if self.role == Role::Authorizer {
-            let variables = authorizer::take_variables(&mut head.block);
-            // A header that leads elsewhere (to a login page) has no Status, and is an answer.
-            if head.kind == CgiResponse::Document && head.status == StatusCode::OK {
-                self.stage = Stage::Passed(Some(Ended::Allowed(variables)));
-                return;
-            }
-        }
-        if let Some(outcome) = Outcome::elsewhere(&mut head) {
-            self.stage = Stage::Passed(Some(Ended::Over(outcome)));
-            return;
-        }
-        let response = ResponseHead {
-            status: head.status,
-            phrase: head.phrase,
-            block: head.block,
-        };
-        reply.begin(response, head.content_length);
-        reply.push(body);
-        self.stage = Stage::Body;
-    }
-
     fn flush(&mut self, reply: &mut Reply<'_>, means: &Means<'_>) -> Result<(), Reason> {
         let before = reply.sent();
         reply.flush().map_err(|_| Reason::ClientGone)?;
@@ -600,134 +383,6 @@ impl Run {
             return Err(Reason::ClientGone);
         }
         Ok(())
-    }
-
-    /// The connection was lost before the end of the request.
-    fn closed(&mut self, error: Option<io::Error>, reply: &mut Reply<'_>, now: Moment) -> Ended {
-        self.is_ended = true;
-        if !self.is_answered && !reply.is_begun() {
-            if self.is_kept && self.may_be_stale(error.as_ref()) {
-                log::debug!("{}: a kept connection was closed meanwhile", self.name);
-                return Ended::Stale;
-            }
-            if self.is_connecting() {
-                let error = error.unwrap_or_else(|| io::ErrorKind::ConnectionReset.into());
-                return self.unreachable(&error, now);
-            }
-        }
-        let how = error.map_or(String::new(), |error| error.to_string());
-        self.fail(Reason::FastcgiClosed, &how, reply, now)
-    }
-
-    /// Whether the application may have closed a kept connection before it saw the request. Where that
-    /// is a process of the server's own a plain end says that it had read all there was: it has failed
-    /// with the request, and what is not to be done twice is not tried on the next one.
-    fn may_be_stale(&self, error: Option<&io::Error>) -> bool {
-        let is_unread = self.outgoing.sent() == 0 || error.is_some();
-        is_unread || self.is_idempotent || !self.pool.is_supervised()
-    }
-
-    /// The request has come to its end.
-    fn finish(&mut self, end: EndRequest, reply: &mut Reply<'_>, now: Moment) -> Ended {
-        self.is_ended = true;
-        let refused = match end.protocol_status {
-            ProtocolStatus::RequestComplete => None,
-            ProtocolStatus::Overloaded => Some(Reason::FastcgiOverloaded),
-            ProtocolStatus::CantMpxConn => Some(Reason::FastcgiMultiplex),
-            ProtocolStatus::UnknownRole => Some(Reason::FastcgiRole),
-        };
-        if let Some(reason) = refused {
-            return self.fail(reason, "", reply, now);
-        }
-        self.pool.succeeded(self.place);
-        let status = format!("status {}", end.app_status as i32);
-        match &mut self.stage {
-            Stage::Header(seen) => {
-                let reason = response::ended(seen);
-                return self.fail(reason, &status, reply, now);
-            }
-            Stage::Body if reply.finish() == Ending::Short => {
-                return self.fail(Reason::CgiShort, &status, reply, now);
-            }
-            _ => {}
-        }
-        self.leave(now);
-        self.stderr.finish(now);
-        let remark = match end.app_status {
-            _ if reply.has_excess() => Some(Reason::CgiLong),
-            0 => None,
-            _ => Some(Reason::FastcgiStatus),
-        };
-        if let Some(reason) = remark {
-            log::warn!("{}: {}: {status}", self.name, reason.code());
-        }
-        if let Stage::Passed(ended) = &mut self.stage
-            && let Some(ended) = ended.take()
-        {
-            return ended;
-        }
-        Ended::Over(Outcome::Answered(remark))
-    }
-
-    /// Keeps the connection, if both sides have said all that they had to.
-    fn leave(&mut self, now: Moment) {
-        self.ended_at = now;
-        let is_done = self.stdin.is_none() && self.outgoing.is_empty();
-        if let Some(channel) = self.channel.take()
-            && is_done
-        {
-            self.pool.keep(self.place, channel, now);
-        }
-    }
-
-    /// The request cannot be answered as it should be.
-    fn fail(&mut self, reason: Reason, how: &str, reply: &mut Reply<'_>, now: Moment) -> Ended {
-        self.ended_at = now;
-        let was_sent = !self.is_connecting();
-        self.channel = None;
-        self.answered();
-        let tail = self.stderr.finish(now);
-        let seen: &[u8] = match &self.stage {
-            Stage::Header(seen) => seen,
-            _ => b"",
-        };
-        let address = self.pool.address(self.place);
-        let detail = match how {
-            "" => address.to_string(),
-            how => format!("{address}, {how}"),
-        };
-        report(&self.name, reason, &detail, seen, &tail);
-        let is_mute = !self.is_answered;
-        let mut is_left_out = false;
-        match reason {
-            Reason::FastcgiConnectTimeout | Reason::FastcgiVersion => {
-                self.pool.failed(self.place, now);
-            }
-            Reason::FastcgiTimeout if is_mute => {
-                is_left_out = self.pool.silent(self.place, self.started, now);
-            }
-            Reason::FastcgiClosed if is_mute && !self.is_kept => {
-                self.pool.dropped(self.place, now);
-            }
-            _ => {}
-        }
-        if reply.is_begun() {
-            match reason {
-                Reason::ClientGone | Reason::ClientSlow => reply.abandon(),
-                _ => reply.cut(),
-            }
-            return Ended::Over(Outcome::Cut(reason));
-        }
-        let may_repeat = match reason {
-            Reason::FastcgiOverloaded | Reason::FastcgiConnectTimeout => true,
-            Reason::FastcgiClosed => is_mute && (self.is_idempotent || !was_sent),
-            Reason::FastcgiTimeout => is_left_out && self.is_idempotent,
-            _ => false,
-        };
-        match may_repeat {
-            true => Ended::Elsewhere(reason),
-            false => Ended::Over(Outcome::Failed(reason)),
-        }
     }
 }
 
