@@ -435,3 +435,36 @@ fn a_server_that_ends_its_programs_starts_no_more() {
     expect_ended(&pids);
     assert!(!server.log().contains("/cgi-bin/next"), "{}", server.log());
 }
+
+#[test]
+fn a_server_that_is_killed_leaves_no_program_behind() {
+    let site = Site::new();
+    let mut server = site.serve(&[]);
+    let (_polite, mut pids) = ask_and_read_pids(&server, "silent");
+    std::fs::remove_file(server.path("pids")).unwrap();
+    let (_stubborn, stubborn) = ask_and_read_pids(&server, "stubborn");
+    pids.extend(stubborn);
+    let spawners = server.spawners();
+    assert!(!spawners.is_empty());
+    server.signal(Signal::KILL);
+    assert!(server.wait(PATIENCE).is_some());
+    expect_ended(&pids);
+    expect_ended(&spawners);
+}
+
+#[test]
+fn a_spawner_that_is_killed_costs_nobody_anything() {
+    let site = Site::new();
+    let server = site.serve(&[]);
+    let (mut client, pids) = ask_and_read_pids(&server, "silent");
+    for _ in 0..3 {
+        for spawner in server.spawners() {
+            kill_process(Pid::from_raw(spawner).unwrap(), Signal::KILL).unwrap();
+        }
+        assert_eq!(server.get("/cgi-bin/probe/hello").text(), "hello\n");
+    }
+    // What it had started is still watched.
+    client.reset();
+    expect_ended(&pids);
+    server.wait_for_access("client.gone");
+}

@@ -255,9 +255,21 @@ impl Server {
         self.child.id() as i32
     }
 
-    /// The programs that it runs at this moment, and those it has not reaped.
+    /// The programs that it runs at this moment, and those it has not reaped, by itself or through its
+    /// spawners.
     pub(crate) fn children(&self) -> Vec<i32> {
-        children_of(self.pid())
+        let (spawners, mut programs): (Vec<i32>, Vec<i32>) = children_of(self.pid())
+            .into_iter()
+            .partition(|&child| is_spawner(child));
+        programs.extend(spawners.into_iter().flat_map(children_of));
+        programs
+    }
+
+    /// The processes that start programs for it.
+    pub(crate) fn spawners(&self) -> Vec<i32> {
+        let mut children = children_of(self.pid());
+        children.retain(|&child| is_spawner(child));
+        children
     }
 
     /// Fails unless all of them come to be ended and reaped.
@@ -415,4 +427,8 @@ fn first_line(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
         }
     });
     receiver
+}
+
+fn is_spawner(pid: i32) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|it| it.starts_with(b"tollgate: spawner\0"))
 }
