@@ -176,7 +176,7 @@ impl Server {
             clock,
             spawners: Arc::new(Spawners::new(
                 thread::available_parallelism()
-                    .map_or(1, usize::from)
+                    .map_or(2, |cores| 2 * cores.get())
                     .min(settings.max_processes)
                     .min(SPAWNERS_MAX),
                 Launch::own(),

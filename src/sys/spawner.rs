@@ -4,7 +4,7 @@
 //! child copies the table, and exec closes each again. A C library may let one thread at a time start a
 //! program (musl does), and threads that share memory slow each other down at it. So programs are
 //! started by *spawners*: small processes of the same binary with a handful of descriptors and one
-//! thread each, one for each core at most, made when they are first needed.
+//! thread each, made when they are first needed. Two for each core, since one waits for exec to begin.
 //!
 //! Shape: [`Spawners::start`] sends a spawner an order (`order.rs`), and gets back the program's pipes
 //! and a descriptor of its process (`process.rs`). Rules:
