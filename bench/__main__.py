@@ -10,24 +10,31 @@ import sys
 import time
 from pathlib import Path
 
-from bench import measure, report
+from bench import document, measure, report
+from bench.figures import FIGURES, run_figures
+from bench.growth import run_curves
 from bench.process import prepare, stop_all
 from bench.rows import ALL, ROWS
 from bench.servers import PACKAGED, program
 from bench.site import HERE, Site
 
 
+WORKS = [*(row.name for row in ROWS), *(figure.name for figure in FIGURES), "growth"]
+
+
 def arguments() -> argparse.Namespace:
     """The command line."""
-    names = [row.name for row in ROWS]
     parser = argparse.ArgumentParser(prog="python3 -m bench", description="Compares tollgate with its peers.")
     parser.add_argument("--quick", action="store_true", help="less than two minutes: 3 short rounds")
-    parser.add_argument("--rows", metavar="A,B", help="only these rows: " + ", ".join(names))
+    parser.add_argument("--rows", metavar="A,B", help="only these: " + ", ".join(WORKS))
     parser.add_argument("--servers", metavar="X,Y", help="only these: tollgate, " + ", ".join(ALL))
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds (default 5; 3 with --quick)")
-    parser.add_argument("--seconds", type=float, metavar="S", help="length of a turn (default 3; 0.6 with --quick)")
+    parser.add_argument("--seconds", type=float, metavar="S", help="length of a turn (default 3; 0.4 with --quick)")
     parser.add_argument("--tollgate", type=Path, metavar="PATH", default=HERE.parent / "target/release/tollgate",
                         help="the server (default target/release/tollgate)")
+    parser.add_argument("--no-default-binary", type=Path, metavar="PATH",
+                        help="a server without default features, to know its size")
+    parser.add_argument("--docs", action="store_true", help="write docs/performance.md and its pictures as well")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the figures go (default bench/results/)")
     return parser.parse_args()
 
@@ -46,7 +53,7 @@ def chosen(given: str | None, known: list[str], what: str) -> list[str]:
 def main() -> int:
     """Runs what was asked for; 1 where something failed."""
     args = arguments()
-    rows = chosen(args.rows, [row.name for row in ROWS], "row")
+    works = chosen(args.rows, WORKS, "row")
     servers = chosen(args.servers, ["tollgate", *ALL], "server")
     missing = [tool for tool in ("wrk", *(PACKAGED[name] for name in servers if name in PACKAGED))
                if program(tool) is None]
@@ -58,16 +65,19 @@ def main() -> int:
         tollgate=args.tollgate.resolve(),
         servers=tuple(servers),
         rounds=args.rounds or (3 if args.quick else 5),
-        seconds=args.seconds or (0.6 if args.quick else 3.0),
+        seconds=args.seconds or (0.4 if args.quick else 3.0),
         quick=args.quick,
+        no_default_binary=args.no_default_binary,
     )
     prepare()
     begin = time.monotonic()
     site = Site()
     try:
         site.build()
-        results = measure.run_rows([row for row in ROWS if row.name in rows], site, options)
-        data = report.collect(results, options)
+        results = measure.run_rows([row for row in ROWS if row.name in works], site, options)
+        figures = run_figures([figure for figure in FIGURES if figure.name in works], site, options)
+        growth = run_curves(site, options) if "growth" in works else []
+        data = report.collect(results, figures, growth, options)
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return 130
@@ -77,8 +87,10 @@ def main() -> int:
     path = args.json or HERE / "results" / time.strftime("%Y%m%d-%H%M%S.json", time.gmtime())
     report.write_json(data, path)
     report.print_table(data)
+    if args.docs:
+        document.write(data)
     print(f"\n{time.monotonic() - begin:.0f} s; all figures are in {path}")
-    return 1 if any(row["failures"] for row in data["rows"]) else 0
+    return 1 if any(about["failures"] for about in data["rows"] + data["figures"] + data["growth"]) else 0
 
 
 if __name__ == "__main__":

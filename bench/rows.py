@@ -92,7 +92,7 @@ def _rows() -> tuple[Row, ...]:
         Row("file-100k", "file of 100 KB", "file", "/100k.bin", 32, 100_000, _sha(pattern(100_000)), (rate(1.05),)),
         Row("file-10m", "file of 10 MiB", "file", "/10m.bin", 8, len(big_file), _sha(big_file), (rate(1.1),)),
         # busybox answers one request and closes.
-        Row("pipeline-16", "12 bytes, 16 requests at a time", "file", "/hello.txt", 32, 12, hello,
+        Row("pipeline-16", "12 bytes, 16 requests at a time", "file", "/pipelined.txt", 32, 12, hello,
             (rate(1.2),), load=("pipeline", "16"), peers=NO_BUSYBOX, floor="echo"),
     )
 

@@ -38,7 +38,7 @@ def program(name: str) -> str | None:
 class Server:
     """One server while it runs, with the processes that it needs."""
 
-    def __init__(self, name: str, site: Site, tollgate: Path, kind: str, answer: int = 0,
+    def __init__(self, name: str, site: Site, tollgate: Path, kind: str, answer: int = 0, clients: int = 0,
                  options: tuple[str, ...] = ()) -> None:
         self.name = name
         self.site = site
@@ -51,6 +51,7 @@ class Server:
         """The FastCGI application, the same for all and counted for none."""
         self.sockets: list[socket.socket] = []
         self._tollgate = tollgate
+        self._clients = clients
         self._options = options
         try:
             if kind == "fcgi":
@@ -62,8 +63,9 @@ class Server:
                 "apache": self._apache_command,
                 "busybox": self._busybox_command,
             }
+            command = starters[name]()
             self.begun = time.perf_counter()
-            self._run(starters[name]())
+            self.sessions.append(Session(command, self.folder / "output.log"))
         except BaseException:
             self.stop()
             raise
@@ -127,9 +129,6 @@ class Server:
             listener.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _run(self, command: list[str]) -> None:
-        self.sessions.append(Session(command, self.folder / "output.log"))
-
     def _listen(self, name: str) -> socket.socket:
         """A unix socket that whoever may connect to, for processes that accept on descriptor 0."""
         listener = socket.socket(socket.AF_UNIX)
@@ -184,9 +183,10 @@ class Server:
 
     def _nginx_command(self) -> list[str]:
         if self.kind == "cgi":
-            # It runs no programs itself. fcgiwrap has one request at a time for each of its processes.
+            # It runs no programs itself. fcgiwrap has one request at a time for each of its processes, and one
+            # that a kept connection leads to waits for that one: so there are as many as clients, at least.
             listener = self._listen("wrap.sock")
-            command = [_found("fcgiwrap"), "-c", str(FCGI_PROCESSES)]
+            command = [_found("fcgiwrap"), "-c", str(max(FCGI_PROCESSES, self._clients))]
             self.sessions.append(Session(command, self.folder / "wrap.log", stdin=listener))
         return [_found("nginx"), "-c", self._filled("nginx.conf"), "-e", str(self.folder / "error.log")]
 

@@ -1,6 +1,6 @@
 """The folder that all servers serve: files, programs, and sockets; made once, in a temporary folder.
 
-    DIR/www/         hello.txt, 100k.bin, 10m.bin, and folders with 1, 100 and 10,000 files
+    DIR/www/         hello.txt, pipelined.txt, 100k.bin, 10m.bin, and folders with 1, 100 and 10,000 files
     DIR/www/cgi-bin  a link to DIR/cgi-bin, for busybox, which finds programs below the files
     DIR/cgi-bin/     the programs
     DIR/tools/       what the bench itself runs: the floors and the FastCGI application
@@ -55,7 +55,8 @@ class Site:
         for folder in (self.www, self.cgi, self.tools):
             folder.mkdir()
         (self.www / "cgi-bin").symlink_to(self.cgi)
-        (self.www / "hello.txt").write_bytes(HELLO)
+        for name in ("hello.txt", "pipelined.txt"):
+            (self.www / name).write_bytes(HELLO)
         (self.www / "100k.bin").write_bytes(pattern(100_000))
         (self.www / "10m.bin").write_bytes(pattern(10 * MEBIBYTE))
         self.body.write_bytes(pattern(10 * MEBIBYTE))
@@ -71,6 +72,15 @@ class Site:
             compile_c(PROGRAMS / source, self.cgi / name, flags)
         for name, source, flags in TOOLS:
             compile_c(PROGRAMS / source, self.tools / name, flags)
+
+    def many_megabytes(self, count: int) -> list[str]:
+        """Paths of so many files of 1 MiB. They are holes, which fill the page cache like any other and no disk."""
+        folder = self.www / "megabytes"
+        folder.mkdir(exist_ok=True)
+        for number in range(count):
+            with open(folder / f"{number}.bin", "ab") as file:
+                file.truncate(MEBIBYTE)
+        return [f"/megabytes/{number}.bin" for number in range(count)]
 
     def server_folder(self, server: str) -> Path:
         """A fresh folder for a server's own files. A server that changes its user has to be able to write there."""
