@@ -7,7 +7,7 @@ TARGET ?= $(shell uname -m)-unknown-linux-musl
 # The program of www/toll.html, kept running; left out where there is no Python to run it.
 TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-bin/toll.py | processes=2'")
 
-.PHONY: help run build hello toll bench bench-quick test check fuzz static clean
+.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test check fuzz static clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
@@ -38,6 +38,12 @@ bench: build ## compare with lighttpd, nginx, Apache and busybox: rates, times, 
 bench-quick: build ## the same in less than two minutes
 	@bench/install
 	python3 -m bench --quick $(ARGS)
+
+bench-report: ## write docs/performance.md and its pictures from the last figures (FILES="..." for others)
+	python3 -m bench.document $(FILES)
+
+bench-parsers: ## measure the parsers alone
+	$(CARGO) bench --locked --bench parsers $(ARGS)
 
 test: hello ## run all tests; on Debian, install first what they need and is missing
 	@.ci/install

@@ -18,7 +18,6 @@ from bench.rows import ALL, ROWS
 from bench.servers import PACKAGED, program
 from bench.site import HERE, Site
 
-
 WORKS = [*(row.name for row in ROWS), *(figure.name for figure in FIGURES), "growth"]
 
 
@@ -78,9 +77,6 @@ def main() -> int:
         figures = run_figures([figure for figure in FIGURES if figure.name in works], site, options)
         growth = run_curves(site, options) if "growth" in works else []
         data = report.collect(results, figures, growth, options)
-    except KeyboardInterrupt:
-        print("bench: interrupted", file=sys.stderr)
-        return 130
     finally:
         stop_all()
         site.remove()

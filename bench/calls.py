@@ -6,6 +6,7 @@ coming and going does. Calls are counted by thread, so that those of the program
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -41,10 +42,8 @@ def _ask(server: Server, path: str, requests: int) -> None:
 def _threads(pids: list[int]) -> set[str]:
     found: set[str] = set()
     for pid in pids:
-        try:
+        with contextlib.suppress(OSError):
             found.update(os.listdir(f"/proc/{pid}/task"))
-        except OSError:
-            pass
     return found
 
 

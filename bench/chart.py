@@ -15,6 +15,8 @@ WIDTH = 880
 LEFT = 232
 """Where bars begin; titles stand to the left of it."""
 BAR = 10
+MOST = 1.8
+"""Bars end here, so that one row far ahead does not make all others small."""
 STYLE = """<style>
 text { font: 12px system-ui, sans-serif; fill: #24292f }
 .small { font-size: 11px } .faint { fill: #656d76 } .strong { font-weight: 600 }
@@ -36,8 +38,9 @@ def _text(x: float, y: float, content: str, classes: str = "", anchor: str = "st
 
 
 def _picture(height: float, title: str, parts: list[str]) -> str:
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" '
-            f'height="{height:.0f}" role="img" aria-label="{escape(title)}">\n{STYLE}\n' + "\n".join(parts) + "\n</svg>\n")
+    head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" '
+            f'height="{height:.0f}" role="img" aria-label="{escape(title)}">')
+    return "\n".join([head, STYLE, *parts, "</svg>"]) + "\n"
 
 
 def _legend(names: list[str], x: float, y: float) -> list[str]:
@@ -55,7 +58,8 @@ def bars(data: dict[str, Any]) -> str:
     names = _names(row["servers"] for row in rows)
     longest = max((about["rate"] / _best_peer(row) for row in rows for about in row["servers"].values()
                    if about["rate"]), default=1.0)
-    unit = (WIDTH - LEFT - 76) / max(longest, 1.0)
+    longest = min(max(longest, 1.2), MOST)
+    unit = (WIDTH - LEFT - 120) / longest
     parts = [*_legend(names, LEFT, 16), _text(LEFT + unit, 38, "best peer", "small faint", "middle")]
     y = 48.0
     for row in rows:
@@ -63,11 +67,14 @@ def bars(data: dict[str, Any]) -> str:
         shown_names = [name for name in names if (row["servers"].get(name) or {}).get("rate")]
         for name in shown_names:
             rate = row["servers"][name]["rate"]
-            length = rate / best * unit
+            length = min(rate / best, MOST) * unit
             parts.append(f'<rect x="{LEFT}" y="{y:.1f}" width="{length:.1f}" height="{BAR - 1}" class="bar {name}"/>')
-            label = f"{shown(rate)}/s" + (f"  × {rate / best:.2f}" if name == "tollgate" else "")
-            parts.append(_text(LEFT + length + 5, y + BAR - 1.5, label,
-                               "small strong" if name == "tollgate" else "small faint"))
+            if name == "tollgate":
+                more = " »" if rate / best > MOST else ""
+                parts.append(_text(LEFT + length + 5, y + BAR - 1.5, f"{more} {shown(rate)}/s, × {rate / best:.2f}",
+                                   "small strong"))
+            elif rate == best:
+                parts.append(_text(LEFT + length + 5, y + BAR - 1, f"{shown(rate)}/s", "small faint"))
             y += BAR + 1
         middle = (top + y) / 2
         parts.append(_text(LEFT - 10, middle - 2, row["title"], "small strong", "end"))
@@ -75,7 +82,7 @@ def bars(data: dict[str, Any]) -> str:
         y += 14
     x = LEFT + unit
     parts.append(f'<line x1="{x:.1f}" y1="42" x2="{x:.1f}" y2="{y - 10:.1f}" class="rule"/>')
-    return _picture(y, "Answers a second, against the best peer of each row", parts)
+    return _picture(y - 6, "Answers a second, against the best peer of each row", parts)
 
 
 def _best_peer(row: dict[str, Any]) -> float:
@@ -95,7 +102,7 @@ def lines(data: dict[str, Any]) -> str:
     parts = _legend(names, 50, 16)
     wide = WIDTH / max(len(curves), 1)
     for number, curve in enumerate(curves):
-        parts += _curve(curve, number * wide + 50, 56, wide - 66, 200)
+        parts += _curve(curve, number * wide + 50, 56, wide - 84, 200)
     return _picture(310, "Answers a second as clients or files grow in number", parts)
 
 
@@ -120,7 +127,7 @@ def _curve(curve: dict[str, Any], left: float, top: float, width: float, height:
         parts.append(_text(at_x(x), top + height + 16, f"{x:,}", "small faint", "middle"))
     # tollgate last, so that it lies on top.
     for name, values in sorted(curve["servers"].items(), key=lambda item: item[0] == "tollgate"):
-        points = [f"{at_x(x):.1f} {at_y(value):.1f}" for x, value in zip(curve["x"], values) if value]
+        points = [f"{at_x(x):.1f} {at_y(value):.1f}" for x, value in zip(curve["x"], values, strict=True) if value]
         if points:
             parts.append(f'<path d="M{" L".join(points)}" class="{name} line"/>')
     return parts

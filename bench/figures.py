@@ -164,24 +164,24 @@ class Figure:
     """Whether peers are asked in a quick run too."""
 
 
-def _limit(**bound: float) -> tuple[Target, ...]:
-    return (Target("value", "itself", **bound),)
+def _limit(unit: str, **bound: float) -> tuple[Target, ...]:
+    return (Target(unit, "itself", **bound),)
 
 
 FIGURES = (
-    Figure("idle-10000", "memory of each of 10,000 idle connections", "KiB", idle_connection, _limit(at_most=0.7),
+    Figure("idle-10000", "each of 10,000 idle connections: memory", "KiB", idle_connection, _limit("KiB", at_most=0.7),
            rounds=3),
-    Figure("isolation", "p99 of 12 bytes while 2 s programs take all places, against without", "×", isolation,
-           _limit(at_most=2.0), rounds=5, quick_peers=False),
+    Figure("isolation", "p99 of 12 bytes while programs of 2 s take all places, against without", "×", isolation,
+           _limit("×", at_most=2.0), rounds=5, quick_peers=False),
     Figure("cgi-crowded", "CGI rate with 5,000 idle connections and 500 MiB of files, against without", "×", crowded,
-           _limit(at_least=0.95), rounds=5, quick_peers=False),
-    Figure("start", "start to first answer", "ms", start, _limit(at_most=5), peers=(*NO_BUSYBOX, "busybox")),
-    Figure("memory", "memory at start (Pss)", "KiB", memory_at_start, _limit(at_most=2048),
+           _limit("×", at_least=0.95), rounds=5, quick_peers=False),
+    Figure("start", "start to first answer", "ms", start, _limit("ms", at_most=5), peers=(*NO_BUSYBOX, "busybox")),
+    Figure("memory", "memory at start (Pss)", "KiB", memory_at_start, _limit("KiB", at_most=2048),
            peers=(*NO_BUSYBOX, "busybox")),
-    Figure("size", "the program", "KiB", size, _limit(at_most=1228.8), peers=()),
-    Figure("size-without", "the program without default features", "KiB", size_without, _limit(at_most=800), peers=()),
-    Figure("calls-file", "system calls, GET of 12 bytes", "calls", calls_for_file, _limit(at_most=4)),
-    Figure("calls-cgi", "system calls, CGI hello", "calls", calls_for_cgi, _limit(at_most=30)),
+    Figure("size", "size of the program", "KiB", size, _limit("KiB", at_most=1228.8), peers=()),
+    Figure("size-without", "size without default features", "KiB", size_without, _limit("KiB", at_most=800), peers=()),
+    Figure("calls-file", "system calls, GET of 12 bytes", "calls", calls_for_file, _limit("calls", at_most=4)),
+    Figure("calls-cgi", "system calls, CGI hello", "calls", calls_for_cgi, _limit("calls", at_most=30)),
 )
 
 

@@ -72,8 +72,9 @@ def run_curves(site: Site, options: Options) -> list[dict[str, Any]]:
                         say(f"bench: {curve.name}: {failures[-1]}")
             for name in servers:
                 rates[name].append(median(measured[name]))
-        say(f"growth {curve.name:15} tollgate " + "  ".join(
-            f"{point.x}: {rate or 0:,.0f}" for point, rate in zip(curve.points, rates.get("tollgate", []))))
+        for name in servers:
+            told = "  ".join(f"{value or 0:,.0f}" for value in rates[name])
+            say(f"growth {curve.name:16} {name:9} {told}")
         records.append({"name": curve.name, "title": curve.title, "what": curve.what,
                         "x": [point.x for point in curve.points], "servers": rates, "failures": failures})
     return records

@@ -14,7 +14,7 @@ from bench.rows import Row
 from bench.servers import CORES, Server, program
 from bench.site import HERE
 
-SCRIPT = HERE / "load" / "report.lua"
+SCRIPT = HERE / "wrk" / "report.lua"
 LONGEST = 30
 """Seconds after which wrk counts a request as timed out. It is longer than a whole turn."""
 

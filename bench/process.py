@@ -7,6 +7,7 @@ daemon's children may outlive their parent. Whatever happens, `stop_all` leaves 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import resource
 import signal
@@ -18,6 +19,8 @@ from typing import Any
 
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 SIGCHLD_BIT = 1 << (signal.SIGCHLD - 1)
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _running: list[Session] = []
 
@@ -113,25 +116,21 @@ class Session:
         return sum(pss_kib(pid) for pid in self.members())
 
     def stop(self) -> None:
-        """Ends it: asked first, then made to."""
-        if self in _running:
-            _running.remove(self)
+        """Ends it: asked first, then made to. Where this is interrupted, `stop_all` does it once more."""
         if not self.ended():
             self.process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(1.5)
-            except subprocess.TimeoutExpired:
-                pass
         deadline = time.monotonic() + 5
         while (members := self.members()) and time.monotonic() < deadline:
             for pid in members:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             self.process.poll()
             time.sleep(0.005)
         self.process.wait()
+        if self in _running:
+            _running.remove(self)
 
     def last_words(self) -> str:
         """The end of what it has written, for a message."""
@@ -142,7 +141,9 @@ class Session:
 
 
 def stop_all() -> None:
-    """Ends whatever still runs."""
+    """Ends whatever still runs, and is not to be interrupted in it."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     for session in list(_running):
         session.stop()
 
@@ -154,7 +155,7 @@ def prepare() -> None:
         raise SystemExit(128 + number)
 
     atexit.register(stop_all)
-    signal.signal(signal.SIGTERM, interrupted)
-    signal.signal(signal.SIGHUP, interrupted)
+    for signal_number in SIGNALS:
+        signal.signal(signal_number, interrupted)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -50,7 +50,7 @@ class Row:
     """SHA-256 of the answer's content."""
     targets: tuple[Target, ...]
     load: tuple[str, ...] = ("get",)
-    """What load/report.lua is told."""
+    """What wrk/report.lua is told."""
     peers: tuple[str, ...] = ALL
     floor: str = ""
     """spawn or echo: the bare loop that is measured beside it."""
@@ -79,7 +79,7 @@ def _rows() -> tuple[Row, ...]:
         Row("cgi-sh", "CGI, sh hello", "cgi", "/cgi-bin/hello-sh", 8, 12, hello, (rate(1.25),)),
         Row("cgi-python", "CGI, python3 hello", "cgi", "/cgi-bin/hello-py", 8, 12, hello, (rate(1.02),)),
         Row("cgi-10mb-out", "CGI, 10 MiB of output", "cgi", "/cgi-bin/big", 4, len(ones), _sha(ones), (rate(1.5),)),
-        Row("cgi-post-10mb", "CGI, POST of 10 MiB, its sha256 returned", "cgi", "/cgi-bin/sha256", 4,
+        Row("cgi-post-10mb", "CGI, POST of 10 MiB, hashed", "cgi", "/cgi-bin/sha256", 4,
             len(posted), _sha(posted), (rate(1.3),), load=("post",)),
         # With more clients than processes nginx would wait for ever: its workers keep connections, and so hold
         # processes, while the requests of other workers wait for one.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -157,6 +158,7 @@ class Server:
             "WRAP": self.folder / "wrap.sock",
             "PEERS": HERE / "peers",
             "CORES": CORES,
+            "DESCRIPTORS": min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 20_000),
             "THREADS": 256 * CORES,
             "MODULES": "/usr/lib/apache2/modules",
             # nginx would change to nobody, and Apache does not serve as root at all.
