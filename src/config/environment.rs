@@ -6,22 +6,22 @@
 //! the order in which a gateway fills the environment: such names are refused, in any case of letters
 //! since no two variables may differ in case alone (section 4.1). `http_proxy` is the exception: the
 //! customary name is lower-case, and the server makes no `HTTP_PROXY` from a request.
+//! `HTTPS=on` is no variable but a fact that the server cannot know: a proxy in front of it has TLS.
 //! A name that steers the dynamic loader is passed, with a warning: old programs need it.
 //! Not here: the variables themselves (`proto::cgi::meta`).
 
 use std::os::unix::ffi::OsStringExt;
 
 use super::Surroundings;
-use super::settings::{Authorization, Settings};
+use super::settings::{Authorization, Scheme, Settings};
 
 /// The names that the server computes: the meta-variables, and those that programs have come to expect.
-const COMPUTED: [&str; 25] = [
+const COMPUTED: [&str; 24] = [
     "AUTH_TYPE",
     "CONTENT_LENGTH",
     "CONTENT_TYPE",
     "DOCUMENT_ROOT",
     "GATEWAY_INTERFACE",
-    "HTTPS",
     "PATH_INFO",
     "PATH_TRANSLATED",
     "QUERY_STRING",
@@ -58,6 +58,13 @@ pub(super) fn add(
     };
     if (name, value) == ("HTTP_AUTHORIZATION", None) {
         settings.authorization = Authorization::Passed;
+        return Ok(());
+    }
+    if name.eq_ignore_ascii_case("HTTPS") {
+        if (name, value) != ("HTTPS", Some("on")) {
+            return Err("can be HTTPS=on alone, for a server that is reached by https".to_owned());
+        }
+        settings.scheme = Scheme::Https;
         return Ok(());
     }
     check_name(name)?;

@@ -234,7 +234,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Texts("NAME[=VALUE]", environment::add),
         default: Fallback::None,
         help: "Set a variable for programs, or pass the server's own; HTTP_AUTHORIZATION passes \
-               that field of requests",
+               that field of requests, HTTPS=on says that they came to a proxy with TLS",
     },
     Flag {
         short: None,

@@ -24,7 +24,8 @@ pub use backend::{
     Application, BackendAddress, Duty, ExecProgram, ExecSocket, FastcgiRoute, FastcgiSettings,
 };
 pub use settings::{
-    AccessLog, Authorization, CgiRoute, ListenAddress, Listing, Settings, StaticRoute, Symlinks,
+    AccessLog, Authorization, CgiRoute, ListenAddress, Listing, Scheme, Settings, StaticRoute,
+    Symlinks,
 };
 
 /// What the arguments ask for.

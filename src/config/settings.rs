@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use crate::proto::cgi::meta::Authorization;
+pub use crate::proto::cgi::meta::{Authorization, Scheme};
 use crate::proto::uri::route::RouteKey;
 
 use super::args::{Line, Written};
@@ -40,6 +40,8 @@ pub struct Settings {
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     /// Whether programs are told the Authorization field.
     pub authorization: Authorization,
+    /// How clients reach the server, as programs are told.
+    pub scheme: Scheme,
     /// Worker threads, at least 1.
     pub threads: usize,
     /// Programs that run at once, at least 1.
@@ -195,6 +197,7 @@ impl Settings {
             fallback: None,
             environment: Vec::new(),
             authorization: Authorization::Withheld,
+            scheme: Scheme::Http,
             threads: 0,
             max_processes: 0,
             max_connections: 0,

@@ -35,7 +35,7 @@ use crate::proto::http::head::RequestHead;
 use crate::proto::http::negotiate::{Coding, acceptable_codings};
 use crate::proto::http::response::ResponseHead;
 use crate::proto::http::status::StatusCode;
-use crate::proto::uri::path::UrlPath;
+use crate::proto::uri::path::{UrlPath, plain_name};
 use crate::sys::beneath::{Failure, Kind, Root, Stat, path_of};
 
 const ALLOW: &str = "GET, HEAD, OPTIONS";
@@ -284,15 +284,6 @@ fn open(site: &StaticRoot, path: &[u8]) -> Result<Opened, Reason> {
 /// Whether `path` could be another spelling of the name of a program.
 fn is_source(site: &StaticRoot, path: &[u8]) -> bool {
     (site.is_script)(plain_name(path))
-}
-
-/// The shortest spelling of a name: FAT and SMB drop dots and spaces at its end.
-pub fn plain_name(path: &[u8]) -> &[u8] {
-    let end = path
-        .iter()
-        .rposition(|byte| !matches!(byte, b'.' | b' '))
-        .map_or(0, |last| last + 1);
-    &path[..end]
 }
 
 fn open_file(site: &StaticRoot, path: &[u8]) -> Result<Opened, Reason> {

@@ -1,10 +1,10 @@
 //! One connection, as the states in which it can be parked.
 //!
 //! ```text
-//!            head whole            body whole            turn given
-//!   Head ───────────────▶ Body ──────────────▶ (answer) ◀────────── Waiting
+//!            head whole            body whole        turn given, or an event
+//!   Head ───────────────▶ Body ──────────────▶ (answer) ◀────────── Waiting, Forwarded
 //!    ▲  ╲____________________________________▶    │  ╲_______________▶
-//!    │          no body                           ▼     all programs busy
+//!    │          no body                           ▼   all are busy; at an application
 //!    ╰───────────────────────────────────────── Sending ────▶ Lingering ────▶ closed
 //!                 kept                                 refused
 //! ```

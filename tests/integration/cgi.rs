@@ -62,6 +62,18 @@ fn every_meta_variable() {
 }
 
 #[test]
+fn programs_know_of_a_proxy_with_tls_where_the_operator_says_so() {
+    let server = Server::start(&[]);
+    let fields = ["Https: on", "X-Forwarded-Proto: https"];
+    let variables = server.variables("/cgi-bin/probe", &fields);
+    assert_eq!(variables.value("HTTPS"), None);
+    let server = Server::start(&["--env", "HTTPS=on"]);
+    let variables = server.variables("/cgi-bin/probe", &[]);
+    assert_eq!(variables.value("HTTPS"), Some("on"));
+    assert_eq!(variables.value("REQUEST_SCHEME"), Some("https"));
+}
+
+#[test]
 fn nothing_is_there_that_was_not_asked_for() {
     let site = Site::new()
         .environment("TOLLGATE_SECRET", "secret")

@@ -527,4 +527,10 @@ fn unknown_paths_go_to_the_fallback_with_what_was_asked_for() {
     let script = seen.param("SCRIPT_FILENAME").unwrap();
     assert!(script.ends_with("/www/index.php"), "{script}");
     assert_eq!(seen.param("PATH_INFO").unwrap_or_default(), "");
+    // Which methods there are only the application knows.
+    let response = server.fetch("OPTIONS", "/api/posts", &[], b"");
+    assert_eq!((response.status, response.text().as_str()), (200, "\n"));
+    assert_eq!(backend.last().param("REQUEST_METHOD"), Some("OPTIONS"));
+    let response = server.fetch("OPTIONS", "/page.txt", &[], b"");
+    assert_eq!(response.field("Allow"), Some("GET, HEAD, OPTIONS"));
 }

@@ -168,10 +168,13 @@ fn no_spelling_of_a_path_gets_past() {
         "/private/%70age.txt",
         "/private/../private/page.txt?x",
         "http://tollgate.test/private/page.txt",
+        // Where the folder lies on a file system that takes these for the same name.
+        "/Private/page.txt",
+        "/PRIVATE./page.txt",
+        "/private%20/page.txt",
     ] {
         let response = server.get(target);
-        assert_ne!(response.status, 200, "{target}: {response:?}");
-        assert!(!response.text().contains("secret"), "{target}");
+        assert_eq!(response.status, 401, "{target}: {response:?}");
     }
 }
 
@@ -209,6 +212,45 @@ fn a_request_cannot_bring_variables_of_the_authorizer() {
     ];
     let response = server.fetch("GET", "/app/", &fields, b"");
     assert_eq!(response.text(), "bar,joe,,");
+}
+
+#[test]
+fn an_authorizer_that_leads_elsewhere_lets_nobody_through() {
+    let application = application();
+    for header in [
+        "Location: /login.txt\n",
+        "X-Accel-Redirect: /login.txt\n",
+        "Status: 200\nVariable-FOO: bar\nX-Accel-Redirect: /login.txt\n",
+    ] {
+        let answer = format!("{header}\n");
+        let guard = Backend::start(move |exchange| exchange.reply(&answer));
+        let server = guarded(guard.address(), &application, &[]);
+        server.file("www/login.txt", "who are you?\n");
+        for target in ["/private/page.txt", "/cgi-bin/probe", "/app/"] {
+            for (method, sent) in [("GET", ""), ("POST", "body")] {
+                let response = server.fetch(method, target, &[], sent.as_bytes());
+                assert_eq!(
+                    response.text(),
+                    "who are you?\n",
+                    "{header}: {method} {target}"
+                );
+            }
+        }
+    }
+    assert_eq!(application.count(), 0);
+}
+
+#[test]
+fn an_authorizer_whose_status_is_not_zero_is_logged() {
+    let guard = Backend::start(|exchange| {
+        exchange.read_stdin()?;
+        exchange.out("Status: 200\n\n")?;
+        exchange.end_with(3, 0)
+    });
+    let server = guarded(guard.address(), &application(), &[]);
+    assert_eq!(server.get("/private/page.txt").text(), "a secret\n");
+    let log = server.wait_for_log("fastcgi.status");
+    assert!(log.contains("status 3"), "{log}");
 }
 
 #[test]

@@ -392,6 +392,28 @@ fn a_client_that_leaves_a_flood_has_its_backend_told() {
 }
 
 #[test]
+fn a_flood_of_management_records_takes_no_memory() {
+    let backend = Backend::start(|exchange| {
+        exchange.read_stdin()?;
+        let records = record(99, 0, b"", 0).repeat(1 << 13);
+        for _ in 0..1 << 9 {
+            exchange.raw(&records)?; // Of 64 MiB of answers it reads none.
+        }
+        exchange.document("a page\n")?;
+        exchange.wait_until_closed()
+    });
+    let server = serve(backend.address(), &[]);
+    assert_eq!(server.get("/app/").text(), "a page\n");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let peak = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
+    let kib: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(kib < 32 << 10, "{peak}");
+}
+
+#[test]
 fn an_address_that_refuses_is_told_with_its_cause() {
     let nowhere = Nowhere::refusing();
     let site = Site::new();

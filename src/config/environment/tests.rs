@@ -46,6 +46,17 @@ fn authorization_is_passed_only_when_named() {
 }
 
 #[test]
+fn https_is_what_the_operator_says() {
+    assert_eq!(settings_of(&[]).scheme, Scheme::Http);
+    let settings = settings_of(&["-e", "HTTPS=on"]);
+    assert_eq!(settings.scheme, Scheme::Https);
+    assert_eq!(settings.environment, []);
+    let problem = "can be HTTPS=on alone, for a server that is reached by https";
+    let values = ["HTTPS", "HTTPS=", "HTTPS=1", "HTTPS=off", "https=on"];
+    check_refusals("--env", &values.map(|value| (value, problem)));
+}
+
+#[test]
 fn loader_variables_are_passed_with_a_warning() {
     let settings = settings_of(&["-e", "LD_LIBRARY_PATH=/opt/lib", "-e", "LD_PRELOAD"]);
     assert_eq!(settings.environment, [pair("LD_LIBRARY_PATH", "/opt/lib")]);

@@ -29,6 +29,7 @@ fn defaults() -> Settings {
         fallback: None,
         environment: Vec::new(),
         authorization: Authorization::Withheld,
+        scheme: Scheme::Http,
         threads: 4,
         max_processes: 16,
         max_connections: 10_000,

@@ -266,17 +266,22 @@ impl Pool {
     }
 
     /// Gives a connection to a backend for the client's connection with this number: the one that was
-    /// kept last, unless a new one is wanted.
+    /// kept last, unless a new one is wanted. One that the application has closed meanwhile, or sent
+    /// something over that nobody asked for, is not given: what came would be taken for the answer.
     pub fn connect(&self, place: usize, client: u32, wants_new: bool, now: Moment) -> Given {
         let mut backends = self.backends();
         let backend = &mut backends[place];
         backend.used = now;
         backend.served += 1;
-        if !wants_new && let Some(kept) = backend.idle.pop() {
+        while !wants_new && let Some(kept) = backends[place].idle.pop() {
+            drop(backends);
             kept.channel.work_for(client);
-            return Given::Kept(kept.channel);
+            if kept.channel.stream().is_quiet() {
+                return Given::Kept(kept.channel);
+            }
+            backends = self.backends();
         }
-        backend.unanswered.push((client, now));
+        backends[place].unanswered.push((client, now));
         drop(backends);
         Given::New(Connecting::new(&self.addresses[place]))
     }
@@ -515,3 +520,6 @@ fn has_withdrawn(backends: &[Backend], tried: Tried) -> bool {
     !is_broken
         && places.any(|(place, backend)| backend.health == Health::Withdrawn && !tried.has(place))
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,11 +27,12 @@ use crate::handler::pace::Pace;
 use crate::handler::reply::{Ending, Reply};
 use crate::handler::report::report;
 use crate::handler::stderr::StderrLog;
-use crate::proto::cgi::response::{self, CgiHead};
+use crate::proto::cgi::response::{self, CgiHead, CgiResponse};
 use crate::proto::fastcgi::record::{EndRequest, KeepConn, ProtocolStatus, Role};
 use crate::proto::fastcgi::request;
 use crate::proto::fastcgi::response::{Event, ResponseDecoder};
 use crate::proto::http::response::ResponseHead;
+use crate::proto::http::status::StatusCode;
 use crate::proto::{Parsed, Reason};
 use crate::sys::buffer::Buffer;
 use crate::sys::clock::Moment;
@@ -46,6 +47,10 @@ const RECEIVED_PER_TURN: usize = 4 << 20;
 
 /// How many STDIN records are queued at once.
 const STDIN_AHEAD: usize = 16;
+
+/// How much may be unsent for a management record to be answered: an application that sends them without
+/// end and reads nothing is owed no memory.
+const ANSWERS_MAX: usize = 2 * request::STDIN_STEP;
 
 /// What a run is bounded by.
 #[derive(Debug, Clone, Copy)]
@@ -452,6 +457,7 @@ impl Run {
                 Event::Stdout(bytes) => self.take_output(bytes, reply, means.terms.max_header)?,
                 Event::Stderr(bytes) => self.stderr.take(bytes, means.now),
                 Event::End(request) => end = Some(request),
+                Event::UnknownManagement(_) if self.outgoing.in_memory() > ANSWERS_MAX => {}
                 Event::UnknownManagement(record_type) => {
                     request::encode_unknown_type(self.outgoing.bytes(), record_type);
                 }
@@ -490,7 +496,8 @@ impl Run {
     fn begin(&mut self, mut head: CgiHead, body: &[u8], reply: &mut Reply<'_>) {
         if self.role == Role::Authorizer {
             let variables = authorizer::take_variables(&mut head.block);
-            if head.status.as_u16() == 200 {
+            // A header that leads elsewhere (to a login page) has no Status, and is an answer.
+            if head.kind == CgiResponse::Document && head.status == StatusCode::OK {
                 self.stage = Stage::Passed(Some(Ended::Allowed(variables)));
                 return;
             }
@@ -612,11 +619,6 @@ impl Run {
         }
         self.leave(now);
         self.stderr.finish(now);
-        if let Stage::Passed(ended) = &mut self.stage
-            && let Some(ended) = ended.take()
-        {
-            return ended;
-        }
         let remark = match end.app_status {
             _ if reply.has_excess() => Some(Reason::CgiLong),
             0 => None,
@@ -624,6 +626,11 @@ impl Run {
         };
         if let Some(reason) = remark {
             log::warn!("{}: {}: {status}", self.name, reason.code());
+        }
+        if let Stage::Passed(ended) = &mut self.stage
+            && let Some(ended) = ended.take()
+        {
+            return ended;
         }
         Ended::Over(Outcome::Answered(remark))
     }

@@ -3,7 +3,8 @@
 //! Shape: a [`FastcgiRoute`] is added to a [`Plan`]; [`Site::guards`] names the routes whose
 //! authorizers have to let a request through. Rules:
 //! - An authorizer is asked about whatever lies below its prefix, also where nothing is there, so that
-//!   nobody learns from it what is.
+//!   nobody learns from it what is; and about every spelling of the prefix that some file system takes
+//!   for it (`/Private.`), since it does no harm to ask once too often.
 //! - One for an extension is asked about every spelling under which the content can be had: a
 //!   precompressed neighbour, dots and spaces at the end of a name, a folder for its index file.
 //! - The extension of a program is that of its file: whatever the path goes on with leads to it.
@@ -15,9 +16,8 @@ use std::path::PathBuf;
 
 use super::{Mount, Plan, Resource, Runner, Site, executable};
 use crate::config::{Application, Duty, ExecProgram, FastcgiRoute, Settings, StartError};
-use crate::handler::static_file::plain_name;
 use crate::proto::http::negotiate::Coding;
-use crate::proto::uri::path::UrlPath;
+use crate::proto::uri::path::{UrlPath, plain_name};
 use crate::proto::uri::route::{RouteKey, Routes};
 
 /// The routes of authorizers, by their indexes.

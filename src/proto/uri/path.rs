@@ -113,6 +113,16 @@ impl UrlPath<'_> {
     }
 }
 
+/// The shortest spelling of a name, or of a path that ends in it: FAT and SMB drop dots and spaces at its
+/// end.
+pub fn plain_name(path: &[u8]) -> &[u8] {
+    let end = path
+        .iter()
+        .rposition(|byte| !matches!(byte, b'.' | b' '))
+        .map_or(0, |last| last + 1);
+    &path[..end]
+}
+
 /// All but the slash and `pchar` (RFC 3986 section 3.3). `&` and `'` are encoded too, for HTML.
 ///
 /// Security: the backslash must be among them. Browsers read it as a slash, so that `/\host` in a

@@ -7,12 +7,13 @@
 //! - Prefixes are compared byte by byte, as files are named; extensions without regard to ASCII case,
 //!   so that `X.PHP` is never sent as source. ASCII only: folding other letters changes lengths, and
 //!   with them the place of the split (GHSA-3g8v-8r37-cgjm).
+//!   What guards a prefix is found by a wider rule ([`Routes::all_above`]).
 //! - A split lies before a slash and nowhere else; which of the splits is the script, only the file
 //!   system knows.
 //!
 //! Not here: looking for the file, deciding between a prefix's and an extension's target (`handler`).
 
-use crate::proto::uri::path::UrlPath;
+use crate::proto::uri::path::{UrlPath, plain_name};
 
 /// What a route is found by, as the operator writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,8 +155,15 @@ impl<T> Routes<T> {
     }
 
     /// The targets of all prefixes that `path` begins with, on a segment border: the shortest first.
+    ///
+    /// Names count as the same here if any file system takes them for the same: without regard to ASCII
+    /// case, and to dots and spaces at their end. What has to hold for a file holds under each name of it.
     pub fn all_above<'a>(&'a self, path: &'a UrlPath<'_>) -> impl Iterator<Item = &'a T> {
-        let is_above = |prefix: &str| rest_below(path.as_bytes(), prefix.as_bytes()).is_some();
+        let is_above = |prefix: &str| {
+            let mut names = path.segments();
+            let mut own = prefix.split('/').filter(|name| !name.is_empty());
+            own.all(|own| names.next().is_some_and(|name| may_be_same(name, own)))
+        };
         let shortest_first = self.prefixes.iter().rev();
         shortest_first.filter_map(move |(prefix, target)| is_above(prefix).then_some(target))
     }
@@ -186,6 +194,10 @@ impl<T> Default for Routes<T> {
     fn default() -> Routes<T> {
         Routes::new()
     }
+}
+
+fn may_be_same(name: &[u8], own: &str) -> bool {
+    plain_name(name).eq_ignore_ascii_case(plain_name(own.as_bytes()))
 }
 
 fn rest_below<'p>(path: &'p [u8], prefix: &[u8]) -> Option<&'p [u8]> {

@@ -116,6 +116,12 @@ impl Exchange<'_> {
             }
         };
         match resource {
+            // Of what is no file, only the fallback knows the methods.
+            Resource::File(..)
+                if subject.method == "OPTIONS" && self.falls_back(Reason::FileMethod, &path) =>
+            {
+                Step::Again
+            }
             Resource::File(root, rest) => {
                 let file = FileRequest {
                     head: self.request.head,

@@ -50,11 +50,14 @@ impl Exchange<'_> {
             server_port: local
                 .map(|local| local.port())
                 .or(authority.and_then(|authority| authority.port))
-                .unwrap_or(80),
+                .unwrap_or(match server.settings.scheme {
+                    Scheme::Http => 80,
+                    Scheme::Https => 443,
+                }),
             server_addr: server_addr.as_deref().unwrap_or(""),
             remote_addr: remote_addr.as_deref().unwrap_or(""),
             remote_port: self.peer.map(|peer| peer.port()),
-            scheme: Scheme::Http,
+            scheme: server.settings.scheme,
             content_length: subject.body.map(|body| body.len()),
             document_root: server
                 .site

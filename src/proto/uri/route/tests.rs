@@ -192,3 +192,31 @@ fn splits() {
         assert_eq!(splits, expected, "{rest}");
     }
 }
+
+#[test]
+fn all_prefixes_above_a_path() {
+    let mut routes = Routes::new();
+    routes.insert_prefix("/a/b/", 2);
+    routes.insert_prefix("/", 0);
+    routes.insert_prefix("/a/", 1);
+    let cases: &[(&str, &[i32])] = &[
+        ("/", &[0]),
+        ("/x", &[0]),
+        ("/ab", &[0]),
+        ("/a", &[0, 1]),
+        ("/a/", &[0, 1]),
+        ("/a/x/b", &[0, 1]),
+        ("/a/b", &[0, 1, 2]),
+        ("/a/b/c", &[0, 1, 2]),
+        // One file may have all of these names.
+        ("/A/B/c", &[0, 1, 2]),
+        ("/a./b%20/c", &[0, 1, 2]),
+        ("/a/.b", &[0, 1]),
+        ("/.../a", &[0]),
+    ];
+    for (path, expected) in cases {
+        let decoded = UrlPath::decode(path.as_bytes()).unwrap();
+        let found: Vec<i32> = routes.all_above(&decoded).copied().collect();
+        assert_eq!(found, *expected, "{path}");
+    }
+}
