@@ -10,7 +10,7 @@ TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-
 .PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test check fuzz static clean
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 22
 
 run: build hello ## build, and serve www and cgi-bin at http://127.0.0.1:8080 (ARGS="..." for options)
 	target/release/tollgate $(TOLL) $(ARGS) .
@@ -33,7 +33,8 @@ toll: build ## measure one program as CGI and as FastCGI, and print a table
 
 bench: build ## compare with lighttpd, nginx, Apache and busybox: rates, times, memory (ARGS="..." for options)
 	@bench/install
-	python3 -m bench $(ARGS)
+	$(CARGO) build --release --locked --no-default-features --target-dir target/no-default
+	python3 -m bench --no-default-binary target/no-default/release/tollgate $(ARGS)
 
 bench-quick: build ## the same in less than two minutes
 	@bench/install

@@ -9,6 +9,7 @@ import math
 from typing import Any
 from xml.sax.saxutils import escape
 
+from bench.measure import median
 from bench.report import shown
 
 WIDTH = 880
@@ -28,7 +29,7 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 } .faint { fill: #9198a1 } .rule { stroke: #9198a1 } .axis { stroke: #6e7681 }
 .tollgate { fill: #58a6ff; stroke: #58a6ff } .lighttpd { fill: #d4b25a; stroke: #d4b25a }
-.line { fill: none }
+.bar { stroke: none } .line { fill: none }
 }
 </style>"""
 
@@ -53,40 +54,42 @@ def _legend(names: list[str], x: float, y: float) -> list[str]:
 
 
 def bars(data: dict[str, Any]) -> str:
-    """Rates of all rows, each as a multiple of the best peer's."""
-    rows = [row for row in data["rows"] if _best_peer(row)]
-    names = _names(row["servers"] for row in rows)
-    longest = max((about["rate"] / _best_peer(row) for row in rows for about in row["servers"].values()
-                   if about["rate"]), default=1.0)
-    longest = min(max(longest, 1.2), MOST)
-    unit = (WIDTH - LEFT - 120) / longest
-    parts = [*_legend(names, LEFT, 16), _text(LEFT + unit, 38, "best peer", "small faint", "middle")]
+    """Rates of all rows, as multiples of the best peer's: formed in each round, and their median."""
+    rows = [(row, ratios) for row in data["rows"] if (ratios := _ratios(row))]
+    names = _names(ratios for _, ratios in rows)
+    longest = max((ratio for _, ratios in rows for ratio in ratios.values()), default=1.0)
+    unit = (WIDTH - LEFT - 150) / min(max(longest, 1.2), MOST)
+    parts = [*_legend(names, LEFT, 16), _text(LEFT + unit, 38, "best peer of each round", "small faint", "middle")]
     y = 48.0
-    for row in rows:
-        best, top = _best_peer(row), y
-        shown_names = [name for name in names if (row["servers"].get(name) or {}).get("rate")]
-        for name in shown_names:
-            rate = row["servers"][name]["rate"]
-            length = min(rate / best, MOST) * unit
-            parts.append(f'<rect x="{LEFT}" y="{y:.1f}" width="{length:.1f}" height="{BAR - 1}" class="bar {name}"/>')
-            if name == "tollgate":
-                more = " »" if rate / best > MOST else ""
-                parts.append(_text(LEFT + length + 5, y + BAR - 1.5, f"{more} {shown(rate)}/s, × {rate / best:.2f}",
-                                   "small strong"))
-            elif rate == best:
-                parts.append(_text(LEFT + length + 5, y + BAR - 1, f"{shown(rate)}/s", "small faint"))
-            y += BAR + 1
+    for row, ratios in rows:
+        top = y
+        for name in names:
+            if name in ratios:
+                length = min(ratios[name], MOST) * unit
+                parts.append(f'<rect x="{LEFT}" y="{y:.1f}" width="{length:.1f}" height="{BAR - 1}" '
+                             f'class="bar {name}"/>')
+                if name == "tollgate":
+                    more = "» " if ratios[name] > MOST else ""
+                    label = f"{more}{shown(row['servers'][name]['rate'])}/s, × {ratios[name]:.2f}"
+                    parts.append(_text(LEFT + length + 5, y + BAR - 1.5, label, "small strong"))
+                y += BAR + 1
         middle = (top + y) / 2
         parts.append(_text(LEFT - 10, middle - 2, row["title"], "small strong", "end"))
         parts.append(_text(LEFT - 10, middle + 12, f"{row['clients']} clients", "small faint", "end"))
         y += 14
     x = LEFT + unit
-    parts.append(f'<line x1="{x:.1f}" y1="42" x2="{x:.1f}" y2="{y - 10:.1f}" class="rule"/>')
+    parts.insert(0, f'<line x1="{x:.1f}" y1="42" x2="{x:.1f}" y2="{y - 10:.1f}" class="rule"/>')
     return _picture(y - 6, "Answers a second, against the best peer of each row", parts)
 
 
-def _best_peer(row: dict[str, Any]) -> float:
-    return max((about["rate"] or 0 for name, about in row["servers"].items() if name != "tollgate"), default=0)
+def _ratios(row: dict[str, Any]) -> dict[str, float]:
+    """For each server its rate by that of the best peer of the round, the median of the rounds."""
+    rates = {name: metrics["rate"] for name, metrics in row["rounds"].items()}
+    peers = [values for name, values in rates.items() if name != "tollgate"]
+    best = [max((value for value in values if value), default=None) for values in zip(*peers, strict=True)]
+    found = {name: median(own / top if own and top else None for own, top in zip(values, best, strict=False))
+             for name, values in rates.items()}
+    return {name: ratio for name, ratio in found.items() if ratio is not None}
 
 
 def _names(groups: Any) -> list[str]:

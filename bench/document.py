@@ -41,7 +41,7 @@ def page(data: dict[str, Any]) -> str:
         f"- **Where**: {machine['cores']} cores ({machine['processor']}), {machine['memory_gib']:g} GiB, "
         f"{machine['system']}, Linux {machine['kernel']}; clients and servers share the cores",
         "- **What**: " + "; ".join(text for name, text in versions.items() if name != "wrk"),
-        f"- **How**: {data['rounds']} rounds; in each, every server is started, asked whether it answers right, put "
+        f"- **How**: rounds, {data['rounds']} in number; in each, every server is started, asked whether it answers right, put "
         f"under load for {data['seconds']:g} s with {versions['wrk'].replace('debian/', '')}, and stopped. Ratios are "
         "formed within a round; the median of the rounds counts. No failed request is tolerated.",
         "",

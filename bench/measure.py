@@ -24,7 +24,7 @@ from bench.site import Site
 QUICK_LIMIT = 85.0
 """Seconds that the rounds of a quick run would take at most, if all were as long as those before."""
 METRICS = ("rate", "p50", "p99", "cpu", "pss")
-BEHIND = 0.8
+BEHIND = 0.7
 """In a quick run, a peer whose rate in the first round is below so much of the best one's is not asked again."""
 
 

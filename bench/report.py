@@ -87,8 +87,11 @@ def _check(result: Result, target: Any) -> dict[str, Any]:
 
 
 def merge(several: list[dict[str, Any]]) -> dict[str, Any]:
-    """One value of several runs: of rows and figures that are in more than one, the later one's."""
-    merged = dict(several[-1])
+    """One value of several runs: of works that are in more than one, the later one's.
+
+    When, where and how is told of the last run that has rows.
+    """
+    merged = dict(next((data for data in reversed(several) if data["rows"]), several[-1]))
     for part in ("rows", "figures", "growth"):
         found: dict[str, Any] = {}
         for data in several:
