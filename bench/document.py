@@ -16,6 +16,8 @@ from bench.site import HERE
 
 DOCS = HERE.parent / "docs"
 MARK = {"met": "met", "NOT MET": "**not met**", "FAILED": "**failed**", "not measured": "not measured"}
+QUICK = (", a quick run: short turns, and a peer that is far behind in the first round is not asked again; good "
+         "for a first look")
 
 
 def write(data: dict[str, Any], docs: Path = DOCS) -> None:
@@ -37,13 +39,13 @@ def page(data: dict[str, Any]) -> str:
         "tollgate beside lighttpd, nginx, Apache and busybox httpd: the same files and programs, in turns, on one "
         "machine. This page is written by the bench (`bench/`); only ratios mean anything elsewhere.",
         "",
-        f"- **When**: {data['date']}" + (", a quick run: short turns, good for a first look" if data["quick"] else ""),
+        f"- **When**: {data['date']}{QUICK if data['quick'] else ''}",
         f"- **Where**: {machine['cores']} cores ({machine['processor']}), {machine['memory_gib']:g} GiB, "
         f"{machine['system']}, Linux {machine['kernel']}; clients and servers share the cores",
         "- **What**: " + "; ".join(text for name, text in versions.items() if name != "wrk"),
-        f"- **How**: rounds, {data['rounds']} in number; in each, every server is started, asked whether it answers right, put "
-        f"under load for {data['seconds']:g} s with {versions['wrk'].replace('debian/', '')}, and stopped. Ratios are "
-        "formed within a round; the median of the rounds counts. No failed request is tolerated.",
+        f"- **How**: rounds, {data['rounds']} in number; in each, every server is started, asked whether it answers "
+        f"right, put under load for {data['seconds']:g} s with {versions['wrk'].replace('debian/', '')}, and stopped. Ratios are "
+        "formed within a round; the median of the rounds counts. A failed request fails its row.",
         "",
     ]
     if data["rows"]:
@@ -54,7 +56,8 @@ def page(data: dict[str, Any]) -> str:
     if data["figures"]:
         parts += _figures(data)
     if data["growth"]:
-        parts += ["## Growth", "", "![Answers a second as clients or files grow in number](growth.svg)", ""]
+        parts += ["## Growth", "", "![Answers a second as clients or files grow in number](growth.svg)", "",
+                  *_elsewhere(data["growth"])]
     parts += [
         "## To repeat it",
         "",
@@ -65,6 +68,15 @@ def page(data: dict[str, Any]) -> str:
         "[bench/README.md](../bench/README.md) says what is measured, how, and why so.",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _elsewhere(works: list[dict[str, Any]]) -> list[str]:
+    """Which of some works were measured in another run than the page's own, and in which."""
+    runs: dict[str, list[str]] = {}
+    for about in works:
+        if about.get("other"):
+            runs.setdefault(about["run"], []).append(about["name"])
+    return [line for run, names in runs.items() for line in (f"From another run ({run}): {', '.join(names)}.", "")]
 
 
 def _table(head: list[str], rows: list[list[str]], text_columns: int) -> list[str]:
@@ -92,6 +104,7 @@ def _rows(data: dict[str, Any]) -> list[str]:
         rates = {name: about["rate"] for name, about in row["servers"].items()} | {"floor": row["floor"]}
         rows.append([row["title"], *(shown(rates.get(name)) for name in columns)])
     parts += _table(["", *columns], rows, 1)
+    parts += _elsewhere(data["rows"])
     for metric, title, note in (
         ("p99", "Milliseconds within which 99 of 100 answers came", ""),
         ("cpu", "Processor time of an answer, µs",
@@ -109,7 +122,8 @@ def _figures(data: dict[str, Any]) -> list[str]:
     columns = [name for name in report.COLUMNS[:-1] if name in data["versions"]]
     rows = [[about["title"], about["unit"], *(shown(about["servers"].get(name)) for name in columns)]
             for about in data["figures"]]
-    return ["## Memory, isolation, starting, size, system calls", "", *_table(["", "unit", *columns], rows, 2)]
+    return ["## Memory, isolation, starting, size, system calls", "", *_table(["", "unit", *columns], rows, 2),
+            *_elsewhere(data["figures"])]
 
 
 def main(names: list[str]) -> int:

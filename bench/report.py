@@ -89,14 +89,16 @@ def _check(result: Result, target: Any) -> dict[str, Any]:
 def merge(several: list[dict[str, Any]]) -> dict[str, Any]:
     """One value of several runs: of works that are in more than one, the later one's.
 
-    When, where and how is told of the last run that has rows.
+    When, where and how is told of the last run that has rows; what another one measured says so itself (`run`).
     """
-    merged = dict(next((data for data in reversed(several) if data["rows"]), several[-1]))
+    main = next((data for data in reversed(several) if data["rows"]), several[-1])
+    merged = dict(main)
     for part in ("rows", "figures", "growth"):
         found: dict[str, Any] = {}
         for data in several:
+            run = f"{data['date']}, rounds: {data['rounds']}, {data['seconds']:g} s each"
             for about in data[part]:
-                found[about["name"]] = about
+                found[about["name"]] = {"run": run} | about | ({} if data is main else {"other": True})
         merged[part] = list(found.values())
     return merged
 
