@@ -44,8 +44,8 @@ def page(data: dict[str, Any]) -> str:
         f"{machine['system']}, Linux {machine['kernel']}; clients and servers share the cores",
         "- **What**: " + "; ".join(text for name, text in versions.items() if name != "wrk"),
         f"- **How**: rounds, {data['rounds']} in number; in each, every server is started, asked whether it answers "
-        f"right, put under load for {data['seconds']:g} s with {versions['wrk'].replace('debian/', '')}, and stopped. Ratios are "
-        "formed within a round; the median of the rounds counts. A failed request fails its row.",
+        f"right, put under load for {data['seconds']:g} s with {versions['wrk'].replace('debian/', '')}, and stopped. "
+        "Ratios are formed within a round; the median of the rounds counts. A failed request fails its row.",
         "",
     ]
     if data["rows"]:
