@@ -7,10 +7,10 @@ TARGET ?= $(shell uname -m)-unknown-linux-musl
 # The program of www/toll.html, kept running; left out where there is no Python to run it.
 TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-bin/toll.py | processes=2'")
 
-.PHONY: help run build hello toll test check fuzz static clean
+.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test check fuzz static clean
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 22
 
 run: build hello ## build, and serve www and cgi-bin at http://127.0.0.1:8080 (ARGS="..." for options)
 	target/release/tollgate $(TOLL) $(ARGS) .
@@ -30,6 +30,21 @@ hello:
 
 toll: build ## measure one program as CGI and as FastCGI, and print a table
 	@examples/toll-bench
+
+bench: build ## compare with lighttpd, nginx, Apache and busybox: rates, times, memory (ARGS="..." for options)
+	@bench/install
+	$(CARGO) build --release --locked --no-default-features --target-dir target/no-default
+	python3 -m bench --no-default-binary target/no-default/release/tollgate $(ARGS)
+
+bench-quick: build ## the same in less than two minutes
+	@bench/install
+	python3 -m bench --quick $(ARGS)
+
+bench-report: ## write docs/performance.md and its pictures from the last figures (FILES="..." for others)
+	python3 -m bench.document $(FILES)
+
+bench-parsers: ## measure the parsers alone
+	$(CARGO) bench --locked --bench parsers $(ARGS)
 
 test: hello ## run all tests; on Debian, install first what they need and is missing
 	@.ci/install

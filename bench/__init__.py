@@ -1,0 +1,1 @@
+"""Compares tollgate with its peers; README.md says how."""
