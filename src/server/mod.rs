@@ -92,7 +92,7 @@ struct Server {
     room: Arc<Room>,
     clock: Clock,
     /// Who starts programs.
-    spawners: Arc<Spawners>,
+    spawners: Spawners,
     /// Programs are to be ended.
     halt: Halt,
     stopping: AtomicBool,
@@ -174,13 +174,13 @@ impl Server {
             access_log,
             room: Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool)),
             clock,
-            spawners: Arc::new(Spawners::new(
+            spawners: Spawners::new(
                 thread::available_parallelism()
                     .map_or(2, |cores| 2 * cores.get())
                     .min(settings.max_processes)
                     .min(SPAWNERS_MAX),
                 Launch::own(),
-            )),
+            ),
             halt: Halt::new().map_err(system)?,
             stopping: AtomicBool::new(false),
             accepting_paused: AtomicBool::new(false),

@@ -202,7 +202,7 @@ impl Bench {
 
     fn pid(&self, which: usize) -> Option<String> {
         let process = self.crew.stations[which].process.as_ref();
-        process.map(|process| process.child.id().to_string())
+        process.map(|process| process.child.id().unwrap().to_string())
     }
 
     /// Sends a byte over the warm connection.
