@@ -289,11 +289,13 @@ impl Crew {
     }
 
     fn start(&mut self, at: usize, now: Moment) {
+        // Before there is a process: it may have served them by the time that its start returns.
+        let found = self.roster.in_use(at) as u64;
+        let known = self.roster.served(at);
         let station = &mut self.stations[at];
         let Err(error) = station.start(&self.launch, now, now + LOOKS[0]) else {
             if let Some(process) = &mut station.process {
-                process.found = self.roster.in_use(at) as u64;
-                process.known = self.roster.served(at);
+                (process.found, process.known) = (found, known);
                 log::info!("{}: started", process.name);
             }
             return;
