@@ -8,6 +8,9 @@
 
 mod support;
 
+#[cfg(feature = "auth")]
+#[path = "integration/auth.rs"]
+mod auth;
 #[path = "integration/cgi.rs"]
 mod cgi;
 #[path = "integration/cgi_life.rs"]

@@ -218,6 +218,16 @@ pub static FLAGS: &[Flag] = &[
         help: "What is answered where no file or route matches, such as /index.php for programs \
                that have URLs of their own",
     },
+    #[cfg(feature = "auth")]
+    Flag {
+        short: None,
+        long: "auth",
+        group: Group::Serving,
+        takes: Takes::Texts("ROUTE=FILE", |settings, text, _| settings.add_auth(text)),
+        default: Fallback::None,
+        help: "Ask for a user and a password for URLs that begin with ROUTE; FILE has USER:HASH on \
+               each line, made with: tollgate passwd FILE USER",
+    },
     Flag {
         short: Some('c'),
         long: "cgi",

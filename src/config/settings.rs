@@ -33,6 +33,9 @@ pub struct Settings {
     /// FastCGI applications, and how they are asked.
     #[cfg(feature = "fastcgi")]
     pub fastcgi: FastcgiSettings,
+    /// Routes that ask for a user and a password.
+    #[cfg(feature = "auth")]
+    pub auths: Vec<AuthRoute>,
     /// What is answered where no file or route matches: a path that can be decoded, and perhaps a
     /// query.
     pub fallback: Option<String>,
@@ -118,6 +121,16 @@ pub struct CgiRoute {
     pub path: PathBuf,
 }
 
+/// A route that asks for a user and a password.
+#[cfg(feature = "auth")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthRoute {
+    /// The URL prefix, with a slash at both ends.
+    pub prefix: String,
+    /// The file of users.
+    pub file: PathBuf,
+}
+
 /// What a folder without an index file answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
@@ -194,6 +207,8 @@ impl Settings {
             cgis: Vec::new(),
             #[cfg(feature = "fastcgi")]
             fastcgi: FastcgiSettings::unset(),
+            #[cfg(feature = "auth")]
+            auths: Vec::new(),
             fallback: None,
             environment: Vec::new(),
             authorization: Authorization::Withheld,
@@ -255,6 +270,25 @@ impl Settings {
         self.cgis.push(CgiRoute {
             key,
             path: PathBuf::from(path),
+        });
+        Ok(())
+    }
+
+    #[cfg(feature = "auth")]
+    pub(super) fn add_auth(&mut self, text: &str) -> Result<(), String> {
+        let form = "write it as ROUTE=FILE, for example /private/=./users";
+        let (key, file) = value::route(text, form)?;
+        let RouteKey::Prefix(prefix) = key else {
+            return Err(format!("has a file extension for ROUTE; {form}"));
+        };
+        if self.auths.iter().any(|route| route.prefix == prefix) {
+            return Err(format!(
+                "gives {prefix} a second file; give each ROUTE once"
+            ));
+        }
+        self.auths.push(AuthRoute {
+            prefix,
+            file: PathBuf::from(file),
         });
         Ok(())
     }

@@ -71,6 +71,11 @@ reasons! {
     TargetEncoding "target.encoding" 400 "The path holds a percent sign that is not followed by two hexadecimal digits.";
     TargetByte "target.byte" 400 "The path holds an encoded NUL or another control character.";
     TargetSlash "target.slash" 400 "The path holds an encoded slash.";
+    AuthMissing "auth.missing" 401 "The path asks for a user and a password, and the request has none.";
+    AuthMalformed "auth.malformed" 401 "The Authorization field is given twice, or is not Basic credentials as RFC 7617 has them.";
+    AuthWrong "auth.wrong" 401 "There is no such user, or the password is wrong.";
+    AuthBusy "auth.busy" 503 "Too many passwords wait to be checked, or the wait was too long.";
+    AuthFile "auth.file" 500 "The file of users cannot be read, so nobody gets in.";
     RouteNone "route.none" 404 "No route matches the path.";
     FileNotFound "file.not-found" 404 "There is no such file.";
     FileHidden "file.hidden" 404 "A name that begins with a dot, or the folder of a CGI route, is not shown.";

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!            head whole            body whole        turn given, or an event
-//!   Head ───────────────▶ Body ──────────────▶ (answer) ◀────────── Waiting, Forwarded
+//!   Head ───────────────▶ Body ──────────────▶ (answer) ◀────────── Waiting, Paused, Forwarded
 //!    ▲  ╲____________________________________▶    │  ╲_______________▶
-//!    │          no body                           ▼   all are busy; at an application
+//!    │          no body                           ▼   all are busy; wrong password; at an application
 //!    ╰───────────────────────────────────────── Sending ────▶ Lingering ────▶ closed
 //!                 kept                                 refused
 //! ```
@@ -32,6 +32,8 @@ use super::body::BodyState;
 use super::exchange::Course;
 #[cfg(feature = "fastcgi")]
 use super::exchange::Forward;
+#[cfg(feature = "auth")]
+use super::exchange::Turn;
 use super::worker::Worker;
 use crate::handler::admission::Ticket;
 use crate::handler::pace::Pace;
@@ -92,6 +94,9 @@ enum Stage {
     Body(Box<(Pending, BodyState)>),
     /// A request waits for its turn to be served by a program or an application.
     Waiting(Box<(Pending, Course, Ticket)>),
+    /// The answer to a request is held back until the deadline.
+    #[cfg(feature = "auth")]
+    Paused(Box<(Pending, Course)>),
     /// A request is at an application.
     #[cfg(feature = "fastcgi")]
     Forwarded(Box<(Pending, Box<Forward>)>),
@@ -206,6 +211,8 @@ impl Connection {
                 }
                 Stage::Body(_) => self.receive_body(worker),
                 Stage::Waiting(_) => self.await_turn(worker),
+                #[cfg(feature = "auth")]
+                Stage::Paused(_) => self.pause(worker),
                 #[cfg(feature = "fastcgi")]
                 Stage::Forwarded(_) => self.forward(worker),
                 Stage::Sending(then) => {
@@ -255,6 +262,11 @@ impl Connection {
                 }
                 self.refuse(pending.head, course.busy(), worker)
             }
+            #[cfg(feature = "auth")]
+            Stage::Paused(stage) => {
+                let (pending, course) = *stage;
+                self.answer(pending, Turn::Come(Box::new(course), None), worker)
+            }
             // It has deadlines of its own, and looks at them itself.
             #[cfg(feature = "fastcgi")]
             stage @ Stage::Forwarded(_) => {
@@ -282,6 +294,7 @@ impl Connection {
         self.end_entry(worker);
         self.entry = worker.entry(
             self.peer,
+            None,
             pending.head.request_line(),
             &pending.head,
             pending.started,

@@ -11,6 +11,8 @@ mod course;
 mod errors;
 #[cfg(feature = "fastcgi")]
 mod forward;
+#[cfg(feature = "auth")]
+mod login;
 mod resource;
 mod variables;
 
@@ -20,6 +22,8 @@ pub use course::{Course, Turn};
 use errors::{ALLOWED, error_response};
 #[cfg(feature = "fastcgi")]
 pub use forward::{Client, Forward, go_on};
+#[cfg(feature = "auth")]
+pub use login::WRONG_PAUSE;
 use resource::Step;
 
 use super::Server;
@@ -37,6 +41,8 @@ use crate::proto::http::head::{RequestHead, Version};
 use crate::proto::http::persist::{self, Persistence};
 use crate::proto::http::response::{Connection as ConnectionField, ResponseHead};
 use crate::proto::http::status::StatusCode;
+#[cfg(feature = "auth")]
+use crate::sys::clock::Moment;
 use crate::sys::spool::Spool;
 
 /// How many local redirects may follow one another.
@@ -56,6 +62,9 @@ pub enum Answer {
     Refused(Reason),
     /// Whoever is to answer is busy: this is its place in the line.
     Wait(Box<Course>, Ticket),
+    /// The client is to be kept waiting until then.
+    #[cfg(feature = "auth")]
+    Pause(Box<Course>, Moment),
     /// An application was asked.
     #[cfg(feature = "fastcgi")]
     Forwarded(Box<Forward>),
@@ -119,7 +128,7 @@ pub fn refuse(
         line => line,
     };
     let started = worker.server.clock.micros();
-    let mut entry = worker.entry(connection.peer, line, head, started);
+    let mut entry = worker.entry(connection.peer, None, line, head, started);
     if let Some(entry) = &mut entry {
         entry.status = reason.status();
         entry.body_len = body_len;
@@ -132,6 +141,8 @@ pub fn refuse(
 enum Given {
     Answered(Option<Reason>),
     Wait(Ticket),
+    #[cfg(feature = "auth")]
+    Pause(Moment),
     #[cfg(feature = "fastcgi")]
     Forwarded(forward::Parked),
 }
@@ -192,13 +203,16 @@ impl<'e> Exchange<'e> {
         let reason = match given {
             Given::Answered(reason) => reason,
             Given::Wait(ticket) => return Answer::Wait(Box::new(self.course), ticket),
+            #[cfg(feature = "auth")]
+            Given::Pause(until) => return Answer::Pause(Box::new(self.course), until),
             #[cfg(feature = "fastcgi")]
             Given::Forwarded(parked) => {
                 return Answer::Forwarded(Box::new(Forward::new(parked, reply, self.course)));
             }
         };
         let head = self.request.head;
-        let mut entry = worker.entry(self.peer, head.request_line(), head, pending.started);
+        let (line, user) = (head.request_line(), self.course.user());
+        let mut entry = worker.entry(self.peer, user, line, head, pending.started);
         if let Some(entry) = &mut entry {
             let untold = reason.map_or(StatusCode::OK, Reason::status);
             entry.status = reply.status().unwrap_or(untold);
@@ -241,6 +255,8 @@ impl<'e> Exchange<'e> {
             let outcome = match step {
                 Step::Over(outcome) => outcome,
                 Step::Wait(ticket) => return Given::Wait(ticket),
+                #[cfg(feature = "auth")]
+                Step::Pause(until) => return Given::Pause(until),
                 #[cfg(feature = "fastcgi")]
                 Step::Forwarded(parked) => return Given::Forwarded(parked),
                 Step::Again => {
@@ -291,13 +307,14 @@ impl<'e> Exchange<'e> {
         if self.server.is_stopping() {
             reply.close();
         }
-        reply.respond(error_response(
-            self.server,
-            self.request.head,
-            reason,
-            &id,
-            self.now,
-        ));
+        let head = self.request.head;
+        let mut response = error_response(self.server, head, reason, &id, self.now);
+        if response.head.status == StatusCode::UNAUTHORIZED
+            && let Some(challenge) = self.course.challenge()
+        {
+            response.head.field("WWW-Authenticate", challenge);
+        }
+        reply.respond(response);
         Some(reason)
     }
 

@@ -8,6 +8,8 @@ use super::Server;
 use super::body::{Fate, Wanted};
 use crate::handler::site::Resource;
 use crate::proto::Reason;
+#[cfg(feature = "auth")]
+use crate::proto::http::basic::Credentials;
 use crate::proto::http::framing::{self, Expectation, Framing};
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::host::{Authority, request_authority};
@@ -61,6 +63,22 @@ impl<'h> Request<'h> {
     }
 }
 
+impl Request<'_> {
+    /// Whether a door asks for a user, and the request names none: nobody will want its body.
+    #[cfg(feature = "auth")]
+    fn is_turned_away(&self, server: &Server) -> bool {
+        !server.site.doors.is_empty()
+            && UrlPath::decode(self.target.path)
+                .is_ok_and(|path| !server.site.doors.at(&path).is_empty())
+            && Credentials::of(self.head).is_err()
+    }
+
+    #[cfg(not(feature = "auth"))]
+    fn is_turned_away(&self, _: &Server) -> bool {
+        false
+    }
+}
+
 /// Says what is to be done with the body that a head announces; `None` when it announces none, and
 /// the rest of the head is not looked at yet.
 pub fn body_wanted(head: &RequestHead, server: &Server) -> Result<Option<Wanted>, Reason> {
@@ -68,7 +86,7 @@ pub fn body_wanted(head: &RequestHead, server: &Server) -> Result<Option<Wanted>
         return Ok(None);
     }
     let request = Request::read(head)?;
-    let fate = match request.is_for_script(server) {
+    let fate = match request.is_for_script(server) && !request.is_turned_away(server) {
         true => Fate::Kept,
         false => Fate::Dropped,
     };

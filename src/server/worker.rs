@@ -168,6 +168,7 @@ impl<'s> Worker<'s> {
     pub fn entry(
         &mut self,
         peer: Option<SocketAddr>,
+        user: Option<&str>,
         request_line: &[u8],
         head: &RequestHead,
         started: u64,
@@ -178,6 +179,7 @@ impl<'s> Worker<'s> {
         let date = self.date();
         Some(Box::new(Entry::new(
             peer,
+            user,
             request_line,
             head,
             &date,

@@ -14,6 +14,8 @@ pub mod service;
 pub mod signal;
 pub mod spool;
 pub mod stream;
+#[cfg(feature = "auth")]
+pub mod terminal;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod watch;

@@ -26,6 +26,8 @@ fn defaults() -> Settings {
             keep: 16,
             idle: Duration::from_secs(2),
         },
+        #[cfg(feature = "auth")]
+        auths: Vec::new(),
         fallback: None,
         environment: Vec::new(),
         authorization: Authorization::Withheld,

@@ -1,5 +1,7 @@
 //! HTTP/1.1 (RFC 9110, RFC 9112): one file a section.
 
+#[cfg(feature = "auth")]
+pub mod basic;
 pub mod chunked;
 pub mod conditional;
 pub mod framing;

@@ -8,7 +8,9 @@ use super::resource::Subject;
 use crate::handler::reply::Reply;
 use crate::handler::script::Script;
 use crate::proto::Reason;
-use crate::proto::cgi::meta::{Authorization, Interpreter, MetaVariables, Scheme, ScriptRequest};
+use crate::proto::cgi::meta::{
+    Authenticated, Authorization, Interpreter, MetaVariables, Scheme, ScriptRequest,
+};
 use crate::sys::listener::Bound;
 
 impl Exchange<'_> {
@@ -33,6 +35,7 @@ impl Exchange<'_> {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         });
+        let user = self.course.user();
         let authority = self.request.authority;
         let head = self.request.head;
         let version = head.version().to_string();
@@ -68,8 +71,15 @@ impl Exchange<'_> {
                 true => Interpreter::Configured,
                 false => Interpreter::None,
             },
-            auth: None,
-            pass_authorization: authorization,
+            auth: user.map(|user| Authenticated {
+                scheme: "Basic",
+                user,
+            }),
+            pass_authorization: match user {
+                // They were for the server, and the program is told whose they are.
+                Some(_) => Authorization::Withheld,
+                None => authorization,
+            },
             granted: self.course.granted(),
             extra: &server.settings.environment,
         };
