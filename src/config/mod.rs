@@ -28,8 +28,8 @@ pub use backend::{
 #[cfg(feature = "auth")]
 pub use settings::AuthRoute;
 pub use settings::{
-    AccessLog, Authorization, CgiRoute, ListenAddress, Listing, Scheme, Settings, StaticRoute,
-    Symlinks,
+    AccessLog, Authorization, CgiRoute, ListenAddress, Listing, Proxies, Scheme, Settings,
+    StaticRoute, Symlinks,
 };
 
 /// What the arguments ask for.

@@ -51,6 +51,10 @@ reasons! {
     HostMissing "host.missing" 400 "An HTTP/1.1 request has no Host field.";
     HostRepeated "host.repeated" 400 "The request has more than one Host field.";
     HostInvalid "host.invalid" 400 "The Host field or the authority of the target is not HOST or HOST:PORT.";
+    ProxyMissing "proxy.missing" 400 "A trusted proxy's connection does not begin with a PROXY header, and --proxy-protocol wants one.";
+    ProxyMalformed "proxy.malformed" 400 "The PROXY header at the beginning of the connection is malformed or too long.";
+    ProxyForwarded "proxy.forwarded" 400 "The Forwarded or X-Forwarded field of a trusted proxy is malformed where it counts.";
+    ProxyConflict "proxy.conflict" 400 "Forwarded and the X-Forwarded fields of a trusted proxy do not tell the same.";
     ExpectUnknown "expect.unknown" 417 "The Expect field asks for something else than 100-continue.";
     MethodRefused "method.refused" 405 "TRACE and CONNECT are not offered.";
     FramingLengthAndCoding "framing.length-and-coding" 400 "The request has both Content-Length and Transfer-Encoding.";

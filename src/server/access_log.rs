@@ -7,11 +7,11 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+use super::origin::Whom;
 use crate::config::{self, StartError};
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
@@ -147,7 +147,7 @@ impl Entry {
     /// The entry of an exchange of a verified user, if of any, that began with `request_line`; its head may be empty, where it could
     /// not be parsed. `date` is an HTTP date.
     pub fn new(
-        peer: Option<SocketAddr>,
+        whom: &Whom,
         user: Option<&str>,
         request_line: &[u8],
         head: &RequestHead,
@@ -155,11 +155,8 @@ impl Entry {
         started: u64,
     ) -> Entry {
         let mut before = Vec::with_capacity(128);
-        match peer {
-            // Writing to memory cannot fail.
-            Some(peer) => drop(write!(before, "{}", peer.ip())),
-            None => before.extend_from_slice(b"unix:"),
-        }
+        // Writing to memory cannot fail.
+        let _ = write!(before, "{whom}");
         before.extend_from_slice(b" - ");
         match user {
             Some(user) => escape_word(&mut before, user, USER_MAX),

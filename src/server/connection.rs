@@ -23,7 +23,6 @@
 mod receive;
 mod respond;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +33,7 @@ use super::exchange::Course;
 use super::exchange::Forward;
 #[cfg(feature = "auth")]
 use super::exchange::Turn;
+use super::origin::Peer;
 use super::worker::Worker;
 use crate::handler::admission::Ticket;
 use crate::handler::pace::Pace;
@@ -119,13 +119,25 @@ pub struct Pending {
     pub started: u64,
 }
 
+/// Whether a PROXY header stands before the next request of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PreambleState {
+    /// None does.
+    None,
+    /// One has to, and is not whole yet.
+    Owed,
+    /// One did, and was taken.
+    Taken,
+}
+
 /// A client's connection.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) stream: Stream,
     pub(super) number: u32,
     pub(super) listener: usize,
-    pub(super) peer: Option<SocketAddr>,
+    pub(super) peer: Peer,
+    preamble: PreambleState,
     /// What was read; up to `consumed` it has been made use of.
     pub(super) input: Vec<u8>,
     pub(super) consumed: usize,
@@ -150,7 +162,7 @@ impl Connection {
         stream: Stream,
         number: u32,
         listener: usize,
-        peer: Option<SocketAddr>,
+        peer: Peer,
         now: Moment,
         deadline: Moment,
     ) -> Connection {
@@ -159,6 +171,7 @@ impl Connection {
             number,
             listener,
             peer,
+            preamble: PreambleState::None,
             input: Vec::new(),
             consumed: 0,
             outgoing: Outgoing::default(),
@@ -171,6 +184,11 @@ impl Connection {
             drained: false,
             entry: None,
         }
+    }
+
+    /// Has a PROXY header stand before the first request.
+    pub fn expect_preamble(&mut self) {
+        self.preamble = PreambleState::Owed;
     }
 
     /// The socket.
@@ -292,8 +310,10 @@ impl Connection {
     /// The client is gone before its request could be answered.
     fn lose_pending(&mut self, pending: &Pending, worker: &mut Worker<'_>) -> Step {
         self.end_entry(worker);
+        let proxies = &worker.server.settings.proxies;
+        let origin = self.peer.origin(&pending.head, proxies);
         self.entry = worker.entry(
-            self.peer,
+            &origin.unwrap_or(self.peer.itself()),
             None,
             pending.head.request_line(),
             &pending.head,

@@ -16,8 +16,6 @@ mod login;
 mod resource;
 mod variables;
 
-use std::net::SocketAddr;
-
 pub use course::{Course, Turn};
 use errors::{ALLOWED, error_response};
 #[cfg(feature = "fastcgi")]
@@ -29,6 +27,7 @@ use resource::Step;
 use super::Server;
 use super::access_log::Entry;
 use super::connection::{Connection, Pending, Then};
+use super::origin::Origin;
 use super::request::Request;
 use super::worker::Worker;
 use crate::handler::admission::{Permit, Ticket};
@@ -128,7 +127,11 @@ pub fn refuse(
         line => line,
     };
     let started = worker.server.clock.micros();
-    let mut entry = worker.entry(connection.peer, None, line, head, started);
+    // Where it cannot be told whom it is from, the connection is known.
+    let proxies = &worker.server.settings.proxies;
+    let origin = connection.peer.origin(head, proxies);
+    let origin = origin.unwrap_or(connection.peer.itself());
+    let mut entry = worker.entry(&origin, None, line, head, started);
     if let Some(entry) = &mut entry {
         entry.status = reason.status();
         entry.body_len = body_len;
@@ -152,7 +155,7 @@ struct Exchange<'e> {
     server: &'e Server,
     number: u32,
     listener: usize,
-    peer: Option<SocketAddr>,
+    origin: Origin,
     request: Request<'e>,
     body: Option<&'e Spool>,
     now: u64,
@@ -171,7 +174,9 @@ impl<'e> Exchange<'e> {
             server: worker.server,
             number: connection.number,
             listener: connection.listener,
-            peer: connection.peer,
+            origin: connection
+                .peer
+                .origin(&pending.head, &worker.server.settings.proxies)?,
             request: Request::read(&pending.head)?,
             body: pending.body.as_ref(),
             now: worker.seconds(),
@@ -212,7 +217,7 @@ impl<'e> Exchange<'e> {
         };
         let head = self.request.head;
         let (line, user) = (head.request_line(), self.course.user());
-        let mut entry = worker.entry(self.peer, user, line, head, pending.started);
+        let mut entry = worker.entry(&self.origin, user, line, head, pending.started);
         if let Some(entry) = &mut entry {
             let untold = reason.map_or(StatusCode::OK, Reason::status);
             entry.status = reply.status().unwrap_or(untold);

@@ -12,6 +12,7 @@ mod applications;
 mod body;
 mod connection;
 mod exchange;
+mod origin;
 mod request;
 mod seats;
 mod table;

@@ -5,13 +5,13 @@
 //! costs that connection alone.
 
 use std::io;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "fastcgi")]
 use super::APPLICATION_TOKEN;
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
+use super::origin::{Origin, Peer};
 use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
@@ -167,7 +167,7 @@ impl<'s> Worker<'s> {
     /// A line for the access log, if there is one.
     pub fn entry(
         &mut self,
-        peer: Option<SocketAddr>,
+        origin: &Origin,
         user: Option<&str>,
         request_line: &[u8],
         head: &RequestHead,
@@ -178,7 +178,7 @@ impl<'s> Worker<'s> {
         }
         let date = self.date();
         Some(Box::new(Entry::new(
-            peer,
+            &origin.whom,
             user,
             request_line,
             head,
@@ -287,7 +287,13 @@ impl<'s> Worker<'s> {
                     }
                     let now = self.now();
                     let deadline = now + server.settings.header_timeout;
-                    let connection = Connection::new(stream, number, listener, peer, now, deadline);
+                    let proxies = &server.settings.proxies;
+                    let peer = Peer::new(peer, proxies);
+                    let mut connection =
+                        Connection::new(stream, number, listener, peer, now, deadline);
+                    if peer.owes_preamble(proxies) {
+                        connection.expect_preamble();
+                    }
                     let parking = &server.parking;
                     let filled = parking.table.fill(number, connection, |connection| {
                         parking.poller.register(connection.stream(), number.into())

@@ -28,6 +28,7 @@ fn defaults() -> Settings {
         },
         #[cfg(feature = "auth")]
         auths: Vec::new(),
+        proxies: Proxies::default(),
         fallback: None,
         environment: Vec::new(),
         authorization: Authorization::Withheld,

@@ -4,6 +4,7 @@
 pub mod basic;
 pub mod chunked;
 pub mod conditional;
+pub mod forwarded;
 pub mod framing;
 pub mod head;
 pub mod host;

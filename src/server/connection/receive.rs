@@ -2,8 +2,9 @@
 
 use std::io;
 
-use super::{Connection, Next, Pending, Stage, Step, Then};
+use super::{Connection, Next, Pending, PreambleState, Stage, Step, Then};
 use crate::proto::http::head::RequestHead;
+use crate::proto::proxy;
 use crate::proto::{Parsed, Reason};
 use crate::server::body::{BodyState, Received};
 use crate::server::exchange::Turn;
@@ -22,7 +23,12 @@ impl Connection {
     /// Receives and parses a head; then answers, or goes on to receive the body.
     pub(super) fn receive_head(&mut self, worker: &mut Worker<'_>) -> Step {
         loop {
-            if self.consumed < self.input.len() {
+            if self.preamble == PreambleState::Owed
+                && let Err(reason) = self.receive_preamble(worker)
+            {
+                return self.refuse(RequestHead::default(), reason, worker);
+            }
+            if self.consumed < self.input.len() && self.preamble != PreambleState::Owed {
                 let mut head = std::mem::take(&mut worker.head);
                 match head.parse(&self.input[self.consumed..], &worker.server.head_limits) {
                     Ok(Parsed::Complete { used, .. }) => {
@@ -45,7 +51,8 @@ impl Connection {
             }
             match self.read(READ_LEAST) {
                 Ok(Some(0)) => {}
-                Ok(Some(_)) if is_idle => {
+                // A PROXY header and the head behind it have one deadline.
+                Ok(Some(_)) if is_idle && self.preamble != PreambleState::Taken => {
                     self.idle_since = Moment::NEVER;
                     self.deadline = worker.now() + worker.server.settings.header_timeout;
                 }
@@ -59,8 +66,19 @@ impl Connection {
         }
     }
 
+    /// Takes the header of the PROXY protocol once it is whole.
+    fn receive_preamble(&mut self, worker: &Worker<'_>) -> Result<(), Reason> {
+        if let Parsed::Complete { value, used } = proxy::parse(&self.input[self.consumed..])? {
+            self.consumed += used;
+            self.preamble = PreambleState::Taken;
+            self.peer = self.peer.after(value, &worker.server.settings.proxies);
+        }
+        Ok(())
+    }
+
     /// Decides what a whole head asks for.
     fn begin(&mut self, head: RequestHead, worker: &mut Worker<'_>) -> Step {
+        self.preamble = PreambleState::None;
         self.idle_since = Moment::NEVER;
         self.deadline = Moment::NEVER;
         let started = worker.server.clock.micros();
