@@ -362,6 +362,7 @@ fn no_log_and_no_listener_ever_sees_a_password_or_the_file() {
         server.fetch("GET", "/private/page.txt", &[line], b"");
         server.fetch("GET", "/private/page.txt", &[line, line], b"");
     }
+    server.wait_for_log("auth.wrong: a wrong user or password from 127.0.0.1");
     server.wait_for_access("auth.malformed");
     server.wait_for_access("auth.wrong");
     let logs = server.log() + &server.access_log();

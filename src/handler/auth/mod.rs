@@ -67,7 +67,7 @@ pub struct Door {
 pub enum Look {
     /// They are known to be right.
     Known,
-    /// The password is to be checked: [`is_right`] says.
+    /// The password is to be checked: [`Door::is_right`] says.
     Unsure(Check),
 }
 
@@ -135,7 +135,7 @@ impl Doors {
 
 impl Door {
     /// What a client that is turned away is told: the value of WWW-Authenticate.
-    pub fn challenge(&self) -> &str {
+    pub fn challenge(&self) -> &Arc<str> {
         &self.challenge
     }
 

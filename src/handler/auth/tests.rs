@@ -143,9 +143,9 @@ fn one_file_is_one_realm() {
     ];
     let doors = Doors::open(&routes).unwrap();
     let challenge = |at: usize| doors.doors[at].challenge();
-    assert_eq!(challenge(0), "Basic realm=\"/a/\", charset=\"UTF-8\"");
+    assert_eq!(&**challenge(0), "Basic realm=\"/a/\", charset=\"UTF-8\"");
     assert_eq!(challenge(1), challenge(0));
-    assert_eq!(challenge(2), "Basic realm=\"/c/\", charset=\"UTF-8\"");
+    assert_eq!(&**challenge(2), "Basic realm=\"/c/\", charset=\"UTF-8\"");
 }
 
 #[test]

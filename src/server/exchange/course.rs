@@ -35,7 +35,7 @@ pub struct Course {
     #[cfg(feature = "auth")]
     pub(super) login: Login,
     #[cfg(feature = "auth")]
-    pub(super) challenge: Option<String>,
+    pub(super) challenge: Option<std::sync::Arc<str>>,
     /// The user that one of them found right.
     #[cfg(feature = "auth")]
     pub(super) user: Option<String>,

@@ -9,6 +9,7 @@
 //!   sooner, and others are not held up.
 //! - Security: credentials that were found right go no further. A program is told the user.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Exchange;
@@ -49,7 +50,7 @@ impl Exchange<'_> {
         let server = self.server;
         let doors = server.site.doors.at(path);
         let first = doors.first()?;
-        self.course.challenge = Some(first.challenge().to_owned());
+        self.course.challenge = Some(Arc::clone(first.challenge()));
         if self.course.login == Login::Wrong {
             return Some(Step::failed(Reason::AuthWrong));
         }
@@ -97,6 +98,9 @@ impl Exchange<'_> {
             return None;
         }
         self.course.login = Login::Wrong;
+        // For whoever watches the log for guesses. What was typed for a user may be a password.
+        let (id, whom, code) = (self.id(), self.origin.whom, Reason::AuthWrong.code());
+        log::info!("{id}: {code}: a wrong user or password from {whom}");
         Some(Step::Pause(worker.now() + WRONG_PAUSE))
     }
 }
