@@ -11,7 +11,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::str::FromStr;
 
 use bcrypt::HashParts;
@@ -28,8 +27,6 @@ const NOBODY: &str = "$2y$10$abcdefghijklmnopqrstuuQkKz1eXyFhGQqTzS1rN6hGm4pWmT1
 pub struct Users {
     hashes: Vec<String>,
     by_name: HashMap<String, usize>,
-    /// Chooses for each unknown name whose hash it is checked against.
-    choice: RandomState,
 }
 
 /// A line that lets nobody in. Displays as the rest of a sentence that begins with the file.
@@ -99,13 +96,13 @@ impl Users {
         self.by_name.get(name).map(|&at| self.hashes[at].as_str())
     }
 
-    /// The hash that an unknown user is checked against, so that this takes as long as for a known one
-    /// and always the same one for the same name: costs may differ.
-    pub fn decoy_for(&self, name: &[u8]) -> &str {
+    /// The hash that an unknown user is checked against, so that this takes as long as for a known one.
+    /// Costs may differ: `number` is the same whenever it is the same name, and tells nothing of it.
+    pub fn decoy(&self, number: u64) -> &str {
         match self.hashes.len() {
             0 => NOBODY,
             // The remainder is less than the number of hashes.
-            count => &self.hashes[(self.choice.hash_one(name) % count as u64) as usize],
+            count => &self.hashes[(number % count as u64) as usize],
         }
     }
 }

@@ -146,7 +146,7 @@ impl Door {
         let users = self.file.users()?;
         let hash = users.hash_of(&credentials.user);
         let is_decoy = hash.is_none();
-        let hash = hash.unwrap_or_else(|| users.decoy_for(&credentials.user));
+        let hash = hash.unwrap_or_else(|| users.decoy(self.memory.number_of(&credentials.user)));
         let trace = self.memory.trace(credentials, hash);
         if !is_decoy && self.memory.has(trace) {
             return Ok(Look::Known);
@@ -315,6 +315,11 @@ impl Memory {
     fn trace(&self, credentials: &Credentials, hash: &str) -> Trace {
         let text = (&credentials.user, &credentials.password, hash);
         [0, 1].map(|key: usize| self.keys[key].hash_one(text))
+    }
+
+    /// A number that stands for a name, and that nobody can foretell.
+    fn number_of(&self, name: &[u8]) -> u64 {
+        self.keys[0].hash_one(name)
     }
 
     fn has(&self, trace: Trace) -> bool {
