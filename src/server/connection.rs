@@ -14,6 +14,7 @@
 //! - No state waits for the peer with a worker. What is not sent or received yet is a state.
 //! - Deadlines are set when a state is entered and by progress at the least rate, not by every byte.
 //! - Responses leave in the order of their requests. Several small ones leave in one call.
+//! - A door is asked before a body is received: nobody uploads anything with a wrong password.
 //! - After a refusal what the client still sends is read for a while and dropped, so that the answer
 //!   is not lost to a reset.
 //!
@@ -28,11 +29,11 @@ use std::time::Duration;
 
 use super::access_log::Entry;
 use super::body::BodyState;
-use super::exchange::Course;
+#[cfg(feature = "auth")]
+use super::body::Wanted;
 #[cfg(feature = "fastcgi")]
 use super::exchange::Forward;
-#[cfg(feature = "auth")]
-use super::exchange::Turn;
+use super::exchange::{Course, Turn};
 use super::origin::Peer;
 use super::worker::Worker;
 use crate::handler::admission::Ticket;
@@ -117,6 +118,46 @@ pub struct Pending {
     pub is_unread: bool,
     /// When its head was whole, in microseconds.
     pub started: u64,
+    /// What is to become of its body once a door has let the request through, which is waited for first.
+    #[cfg(feature = "auth")]
+    pub behind_door: Option<Wanted>,
+    /// How far it has come, where that was before its body was received.
+    #[cfg(feature = "auth")]
+    pub course: Option<Box<Course>>,
+}
+
+impl Pending {
+    /// A request with this head, which became whole at `started`.
+    fn new(head: RequestHead, started: u64) -> Pending {
+        Pending {
+            head,
+            body: None,
+            is_unread: false,
+            started,
+            #[cfg(feature = "auth")]
+            behind_door: None,
+            #[cfg(feature = "auth")]
+            course: None,
+        }
+    }
+
+    /// Whether the client may still be sending a body when this is answered now.
+    pub fn leaves_body(&self) -> bool {
+        #[cfg(feature = "auth")]
+        if self.behind_door.is_some() {
+            return true;
+        }
+        self.is_unread
+    }
+
+    /// Why it is answered, now that its body is here.
+    fn turn(&mut self) -> Turn {
+        #[cfg(feature = "auth")]
+        if let Some(course) = self.course.take() {
+            return Turn::Come(course, None);
+        }
+        Turn::First
+    }
 }
 
 /// Whether a PROXY header stands before the next request of a connection.

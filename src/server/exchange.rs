@@ -61,6 +61,9 @@ pub enum Answer {
     Refused(Reason),
     /// Whoever is to answer is busy: this is its place in the line.
     Wait(Box<Course>, Ticket),
+    /// A door has let the request through: its body can be received.
+    #[cfg(feature = "auth")]
+    LetIn(Box<Course>),
     /// The client is to be kept waiting until then.
     #[cfg(feature = "auth")]
     Pause(Box<Course>, Moment),
@@ -83,6 +86,8 @@ pub fn answer(
     let draft = Draft::new(exchange.envelope(pending, worker));
     let mut reply = connection.reply(&worker.server.room, draft);
     let given = match turn {
+        #[cfg(feature = "auth")]
+        turn if pending.behind_door.is_some() => exchange.knock(&mut reply, turn, worker),
         Turn::First if exchange.request.is_pathless() => exchange.give_pathless(&mut reply),
         Turn::First => exchange.give(&mut reply, None, worker),
         Turn::Come(course, permit) => {
@@ -145,6 +150,8 @@ enum Given {
     Answered(Option<Reason>),
     Wait(Ticket),
     #[cfg(feature = "auth")]
+    LetIn,
+    #[cfg(feature = "auth")]
     Pause(Moment),
     #[cfg(feature = "fastcgi")]
     Forwarded(forward::Parked),
@@ -188,7 +195,7 @@ impl<'e> Exchange<'e> {
     fn envelope(&self, pending: &Pending, worker: &mut Worker<'_>) -> Envelope {
         let head = self.request.head;
         let goes_on = persist::of_request(head) == Persistence::Keep;
-        let keeps = goes_on && !pending.is_unread && !worker.server.is_stopping();
+        let keeps = goes_on && !pending.leaves_body() && !worker.server.is_stopping();
         Envelope {
             version: head.version(),
             is_head: head.method() == "HEAD",
@@ -209,6 +216,8 @@ impl<'e> Exchange<'e> {
             Given::Answered(reason) => reason,
             Given::Wait(ticket) => return Answer::Wait(Box::new(self.course), ticket),
             #[cfg(feature = "auth")]
+            Given::LetIn => return Answer::LetIn(Box::new(self.course)),
+            #[cfg(feature = "auth")]
             Given::Pause(until) => return Answer::Pause(Box::new(self.course), until),
             #[cfg(feature = "fastcgi")]
             Given::Forwarded(parked) => {
@@ -226,7 +235,7 @@ impl<'e> Exchange<'e> {
         }
         let goes_on = persist::of_request(head) == Persistence::Keep;
         let then = match reply.closes() {
-            _ if pending.is_unread => Then::Linger,
+            _ if pending.leaves_body() => Then::Linger,
             // Its next request, unread, would turn the close into a reset.
             true if goes_on => Then::Linger,
             true => Then::Close,

@@ -8,8 +8,6 @@ use super::Server;
 use super::body::{Fate, Wanted};
 use crate::handler::site::Resource;
 use crate::proto::Reason;
-#[cfg(feature = "auth")]
-use crate::proto::http::basic::Credentials;
 use crate::proto::http::framing::{self, Expectation, Framing};
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::host::{Authority, request_authority};
@@ -63,20 +61,15 @@ impl<'h> Request<'h> {
     }
 }
 
-impl Request<'_> {
-    /// Whether a door asks for a user, and the request names none: nobody will want its body.
-    #[cfg(feature = "auth")]
-    fn is_turned_away(&self, server: &Server) -> bool {
-        !server.site.doors.is_empty()
-            && UrlPath::decode(self.target.path)
-                .is_ok_and(|path| !server.site.doors.at(&path).is_empty())
-            && Credentials::of(self.head).is_err()
-    }
-
-    #[cfg(not(feature = "auth"))]
-    fn is_turned_away(&self, _: &Server) -> bool {
-        false
-    }
+/// Whether a door has to let the request through before its body is received, which somebody wants.
+#[cfg(feature = "auth")]
+pub fn is_behind_door(head: &RequestHead, wanted: &Wanted, server: &Server) -> bool {
+    let doors = &server.site.doors;
+    wanted.fate == Fate::Kept
+        && !doors.is_empty()
+        && Target::parse(head.method(), head.target())
+            .and_then(|target| UrlPath::decode(target.path))
+            .is_ok_and(|path| !doors.at(&path).is_empty())
 }
 
 /// Says what is to be done with the body that a head announces; `None` when it announces none, and
@@ -86,7 +79,7 @@ pub fn body_wanted(head: &RequestHead, server: &Server) -> Result<Option<Wanted>
         return Ok(None);
     }
     let request = Request::read(head)?;
-    let fate = match request.is_for_script(server) && !request.is_turned_away(server) {
+    let fate = match request.is_for_script(server) {
         true => Fate::Kept,
         false => Fate::Dropped,
     };
@@ -95,14 +88,9 @@ pub fn body_wanted(head: &RequestHead, server: &Server) -> Result<Option<Wanted>
         expectation,
         ..
     } = request;
-    match (fate, framing) {
-        (Fate::Kept, Framing::Length(len)) if len > server.settings.max_body => {
-            Err(Reason::BodyTooLong)
-        }
-        _ => Ok(Some(Wanted {
-            framing,
-            expectation,
-            fate,
-        })),
-    }
+    Ok(Some(Wanted {
+        framing,
+        expectation,
+        fate,
+    }))
 }

@@ -238,22 +238,53 @@ fn applications_and_authorizers_are_told_the_user_and_never_the_password() {
 }
 
 #[test]
-fn a_body_is_not_asked_for_from_who_names_no_user() {
-    let server = guarded(site(), &["/cgi-bin/"], &[]);
-    let head = |fields: &str| {
+fn nobody_uploads_anything_without_the_password() {
+    let arguments = ["--max-body", "1K", "--max-connections", "50"];
+    let server = guarded(site(), &["/cgi-bin/"], &arguments);
+    let head = |len: usize, fields: &str| {
         format!(
-            "POST /cgi-bin/probe/copy HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\
+            "POST /cgi-bin/probe/copy HTTP/1.1\r\nHost: h\r\nContent-Length: {len}\r\n\
              Expect: 100-continue\r\n{fields}\r\n"
         )
     };
-    let turned_away = server.exchange("POST", head("").as_bytes());
-    assert_eq!(turned_away.status, 401);
+    let right = format!("{}\r\n", joe());
+    let wrong = format!("{}\r\n", basic("joe", "a guess"));
+    for fields in ["", "Authorization: Basic x\r\n", &wrong] {
+        let mut client = server.connect();
+        client.send(head(4, fields));
+        let turned_away = client.read_response("POST");
+        assert_eq!(turned_away.status, 401, "{fields}");
+        assert_eq!(turned_away.field("Connection"), Some("close"));
+        client.expect_closed();
+    }
+    // Asked for once the password was found right, by hashing it and by remembering it.
+    for _ in 0..2 {
+        let mut client = server.connect();
+        client.send(head(4, &right));
+        client.wait_for("HTTP/1.1 100 Continue\r\n\r\n");
+        client.send("body");
+        assert_eq!(client.read_response("POST").status, 100);
+        assert_eq!(client.read_response("POST").text(), "body");
+        // The connection goes on.
+        client.send(head(0, &right).replace("Expect: 100-continue\r\n", ""));
+        assert_eq!(client.read_response("POST").text(), "");
+    }
+    // What is too long is told to who may know.
+    let long = |fields: &str| {
+        server
+            .exchange("POST", head(2000, fields).as_bytes())
+            .status
+    };
+    assert_eq!((long(""), long(&right)), (401, 413));
+    // A client that does not wait to be asked, and one that is slow, behind a check that takes a while.
+    let slow = basic("slow", "slow");
+    let sent = server.fetch("POST", "/cgi-bin/probe/copy", &[&slow], b"all at once");
+    assert_eq!((sent.status, sent.text().as_str()), (200, "all at once"));
     let mut client = server.connect();
-    client.send(head(&format!("{}\r\n", joe())));
-    client.wait_for("HTTP/1.1 100 Continue\r\n\r\n");
-    client.send("body");
-    assert_eq!(client.read_response("POST").status, 100);
-    assert_eq!(client.read_response("POST").text(), "body");
+    let chunked = "POST /cgi-bin/probe/copy HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n";
+    let message = format!("{chunked}{}\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", joe());
+    client.send_in_pieces(message, 3);
+    assert_eq!(client.read_response("POST").text(), "abcde");
 }
 
 #[test]

@@ -91,6 +91,15 @@ impl Connection {
                 Step::Again
             }
             #[cfg(feature = "auth")]
+            Answer::LetIn(course) => {
+                let mut pending = pending;
+                let Some(wanted) = pending.behind_door.take() else {
+                    return self.refuse(pending.head, Reason::ServerFailed, worker);
+                };
+                pending.course = Some(course);
+                self.begin_body(pending, wanted, worker)
+            }
+            #[cfg(feature = "auth")]
             Answer::Pause(course, until) => {
                 self.deadline = until;
                 self.stage = Stage::Paused(Box::new((pending, *course)));

@@ -5,6 +5,7 @@
 //! - It comes before everything else about a path: who is turned away learns nothing of what is there.
 //! - Hashing a password takes tens of milliseconds of computing: so many are hashed at once as there are
 //!   permits, by workers that are spare for that, and who waits for a permit is parked.
+//! - A body is received after that: who is turned away uploads nothing.
 //! - Who was wrong is told after a pause, for which the connection is parked. Its next attempt comes no
 //!   sooner, and others are not held up.
 //! - Security: credentials that were found right go no further. A program is told the user.
@@ -12,10 +13,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Exchange;
 use super::resource::Step;
+use super::{Exchange, Given, Turn};
 use crate::handler::admission::{Admitted, Permit};
 use crate::handler::auth::{Door, Look};
+use crate::handler::reply::Reply;
 use crate::proto::Reason;
 use crate::proto::http::basic::Credentials;
 use crate::proto::uri::path::UrlPath;
@@ -37,6 +39,28 @@ pub(super) enum Login {
 }
 
 impl Exchange<'_> {
+    /// Has the doors of the request's own path let it through, before its body is received.
+    pub(super) fn knock(
+        &mut self,
+        reply: &mut Reply<'_>,
+        turn: Turn,
+        worker: &mut Worker<'_>,
+    ) -> Given {
+        let mut permit = None;
+        if let Turn::Come(course, held) = turn {
+            self.course = *course;
+            permit = held;
+        }
+        let step = match UrlPath::decode(self.request.target.path) {
+            Ok(path) => self.ask_password(&path, &mut permit, worker),
+            Err(reason) => Some(Step::failed(reason)),
+        };
+        match step {
+            None => Given::LetIn,
+            Some(step) => self.follow(step, reply, permit, worker),
+        }
+    }
+
     /// Has the doors of a path let the request through; `None` when they do.
     pub(super) fn ask_password(
         &mut self,
