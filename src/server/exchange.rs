@@ -118,7 +118,7 @@ pub fn refuse(
         [] => connection.input_line(),
         line => line,
     };
-    let started = worker.server.clock.micros();
+    let started = worker.started();
     let mut entry = worker.entry(connection.peer, line, head, started);
     if let Some(entry) = &mut entry {
         entry.status = reason.status();

@@ -66,3 +66,19 @@ impl Buffer {
         &mut self.bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_takes_memory_from_the_first_read_on() {
+        let mut buffer = Buffer::new(4);
+        assert_eq!((buffer.bytes.capacity(), buffer.is_full()), (0, false));
+        let mut source = &b"12345"[..];
+        assert_eq!(buffer.fill(&mut source).unwrap(), 4);
+        assert_eq!((buffer.filled(), buffer.is_full()), (&b"1234"[..], true));
+        assert_eq!(buffer.fill(&mut source).unwrap(), 1);
+        assert_eq!((buffer.filled(), buffer.is_full()), (&b"5"[..], false));
+    }
+}

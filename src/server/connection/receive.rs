@@ -63,7 +63,7 @@ impl Connection {
     fn begin(&mut self, head: RequestHead, worker: &mut Worker<'_>) -> Step {
         self.idle_since = Moment::NEVER;
         self.deadline = Moment::NEVER;
-        let started = worker.server.clock.micros();
+        let started = worker.started();
         let mut pending = Pending {
             head,
             body: None,
