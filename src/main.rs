@@ -28,6 +28,13 @@ fn main() -> ExitCode {
     };
     let settings = match config::parse(env::args_os().skip(1), &surroundings) {
         Ok(Command::Serve(settings)) => settings,
+        #[cfg(feature = "auth")]
+        Ok(Command::Passwd { file, user }) => {
+            return match tollgate::handler::auth::passwd::run(&file, &user) {
+                Ok(text) => print(&format!("{}\n", OneLine(text.trim_end()))),
+                Err(error) => fail(&error, error.exit),
+            };
+        }
         Ok(Command::Help(text) | Command::Version(text)) => return print(&text),
         Err(error) => return fail(&error, error.exit()),
     };

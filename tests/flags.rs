@@ -97,7 +97,10 @@ fn help_fits_a_terminal() {
 }
 
 #[test]
-#[cfg_attr(not(feature = "fastcgi"), ignore = "documents tell of all options")]
+#[cfg_attr(
+    not(all(feature = "auth", feature = "fastcgi")),
+    ignore = "documents tell of all options"
+)]
 fn options_named_elsewhere_exist() {
     let mut texts: Vec<String> = Reason::ALL
         .iter()
@@ -187,7 +190,10 @@ fn a_full_disk_is_an_error() {
 }
 
 #[test]
-#[cfg_attr(not(feature = "fastcgi"), ignore = "documents tell of all options")]
+#[cfg_attr(
+    not(all(feature = "auth", feature = "fastcgi")),
+    ignore = "documents tell of all options"
+)]
 fn the_readme_shows_the_help_as_it_is() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"))
         .expect("README.md");

@@ -8,6 +8,9 @@
 
 mod support;
 
+#[cfg(feature = "auth")]
+#[path = "integration/auth.rs"]
+mod auth;
 #[path = "integration/cgi.rs"]
 mod cgi;
 #[path = "integration/cgi_life.rs"]
@@ -44,6 +47,8 @@ mod fastcgi_real;
 mod fastcgi_wiki;
 #[path = "integration/framing.rs"]
 mod framing;
+#[path = "integration/proxy.rs"]
+mod proxy;
 #[path = "integration/real.rs"]
 mod real;
 #[path = "integration/send_file.rs"]

@@ -103,6 +103,12 @@ const RULES: &[Rule] = &[
         "one file knows media types",
     ),
     rule("httparse", &["proto/"], "one layer parses"),
+    rule("base64", &["proto/http/basic.rs"], "one layer parses"),
+    rule(
+        "bcrypt",
+        &["handler/auth/"],
+        "passwords are hashed in one place",
+    ),
     rule(
         "percent_encoding",
         &["proto/", "handler/"],

@@ -14,9 +14,11 @@ mod cgi_response;
 mod chunked;
 mod fastcgi_params;
 mod fastcgi_response;
+mod forwarded;
 mod framing;
 mod head;
 mod path;
+mod proxy;
 mod range;
 
 use std::fmt::Debug;
@@ -27,23 +29,27 @@ pub use cgi_response::cgi_response;
 pub use chunked::chunked;
 pub use fastcgi_params::fastcgi_params;
 pub use fastcgi_response::fastcgi_response;
+pub use forwarded::forwarded;
 pub use framing::framing;
 pub use head::head;
 pub use path::path;
+pub use proxy::proxy;
 pub use range::range;
 
 /// An oracle: panics where the parser breaks a promise.
 pub type Oracle = fn(&[u8]);
 
 /// Every oracle, with the name of its fuzz target and of the folders of its seeds and crashes.
-pub const TARGETS: [(&str, Oracle); 8] = [
+pub const TARGETS: [(&str, Oracle); 10] = [
     ("cgi_response", cgi_response),
     ("chunked", chunked),
     ("fastcgi_params", fastcgi_params),
     ("fastcgi_response", fastcgi_response),
+    ("forwarded", forwarded),
     ("framing", framing),
     ("head", head),
     ("path", path),
+    ("proxy", proxy),
     ("range", range),
 ];
 

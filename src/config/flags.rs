@@ -219,6 +219,33 @@ pub static FLAGS: &[Flag] = &[
                that have URLs of their own",
     },
     Flag {
+        short: None,
+        long: "trusted-proxy",
+        group: Group::Serving,
+        takes: Takes::Texts("CIDR", |settings, text, _| settings.add_trusted_proxy(text)),
+        default: Fallback::None,
+        help: "Believe peers in CIDR (10.0.0.0/8, ::1), or at a unix socket ('unix'), for whom they \
+               pass a request on: Forwarded, X-Forwarded-For and -Proto",
+    },
+    Flag {
+        short: None,
+        long: "proxy-protocol",
+        group: Group::Serving,
+        takes: Takes::Switch(|settings| settings.proxies.protocol = true),
+        default: Fallback::None,
+        help: "Trusted proxies begin each connection with a PROXY header, version 1 or 2",
+    },
+    #[cfg(feature = "auth")]
+    Flag {
+        short: None,
+        long: "auth",
+        group: Group::Serving,
+        takes: Takes::Texts("ROUTE=FILE", |settings, text, _| settings.add_auth(text)),
+        default: Fallback::None,
+        help: "Ask for a user and a password for URLs that begin with ROUTE; FILE has USER:HASH on \
+               each line, made with: tollgate passwd FILE USER",
+    },
+    Flag {
         short: Some('c'),
         long: "cgi",
         group: Group::Programs,

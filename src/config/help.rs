@@ -14,7 +14,11 @@ const INTRODUCTION: &str = "\
 Sends files and runs programs (CGI) over HTTP.
 
 Usage: tollgate [OPTIONS] [ROOT]
+";
 
+const PASSWD_USAGE: &str = "       tollgate passwd FILE USER    sets a password for --auth\n";
+
+const ROOT: &str = "
 ROOT is the folder that holds www/ and cgi-bin/ (default .)
 ";
 
@@ -44,6 +48,10 @@ pub(super) fn version() -> String {
 /// Returns the description of all options.
 pub(super) fn text() -> String {
     let mut text = version() + INTRODUCTION;
+    if cfg!(feature = "auth") {
+        text.push_str(PASSWD_USAGE);
+    }
+    text.push_str(ROOT);
     let mut group = None;
     for flag in FLAGS {
         if group.replace(flag.group) != Some(flag.group) {

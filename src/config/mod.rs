@@ -9,6 +9,8 @@
 
 use std::ffi::OsString;
 use std::fmt::{self, Display};
+#[cfg(feature = "auth")]
+use std::path::PathBuf;
 
 mod args;
 #[cfg(feature = "fastcgi")]
@@ -23,9 +25,11 @@ mod value;
 pub use backend::{
     Application, BackendAddress, Duty, ExecProgram, ExecSocket, FastcgiRoute, FastcgiSettings,
 };
+#[cfg(feature = "auth")]
+pub use settings::AuthRoute;
 pub use settings::{
-    AccessLog, Authorization, CgiRoute, ListenAddress, Listing, Scheme, Settings, StaticRoute,
-    Symlinks,
+    AccessLog, Authorization, CgiRoute, ListenAddress, Listing, Proxies, Scheme, Settings,
+    StaticRoute, Symlinks,
 };
 
 /// What the arguments ask for.
@@ -37,6 +41,14 @@ pub use settings::{
 pub enum Command {
     /// Serve, so.
     Serve(Settings),
+    /// Set the password of a user in a file for `--auth`.
+    #[cfg(feature = "auth")]
+    Passwd {
+        /// The file.
+        file: PathBuf,
+        /// The user's name, as an entry can have it.
+        user: String,
+    },
     /// Print this description of all options.
     Help(String),
     /// Print this name and version.
@@ -63,11 +75,42 @@ pub fn parse(
     args: impl IntoIterator<Item = OsString>,
     surroundings: &Surroundings<'_>,
 ) -> Result<Command, UsageError> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    #[cfg(feature = "auth")]
+    if args.first().is_some_and(|first| first == "passwd") {
+        return passwd(&args[1..]);
+    }
     let line = args::read(args)?;
     match line.answer() {
         Some(answer) => Ok(answer()),
         None => settings::settle(line, surroundings).map(Command::Serve),
     }
+}
+
+/// Reads what follows `tollgate passwd`. A folder of that name is served as `./passwd`.
+#[cfg(feature = "auth")]
+fn passwd(args: &[OsString]) -> Result<Command, UsageError> {
+    let wrong = |problem: &str| Err(UsageError::new("passwd", problem));
+    let [file, user] = args else {
+        return wrong("write it as tollgate passwd FILE USER; the password is asked for");
+    };
+    let Some(user) = user.to_str() else {
+        return wrong("the user's name is not UTF-8");
+    };
+    let is_entry =
+        !user.starts_with(['#', '-']) && !user.contains(|c: char| c == ':' || c.is_control());
+    if user.is_empty() || !is_entry {
+        let problem =
+            "cannot be a user; leave out ':' and control characters, and begin with no '#' or '-'";
+        return Err(UsageError::of_value("passwd", user, problem));
+    }
+    if file.is_empty() || file.as_encoded_bytes().starts_with(b"-") {
+        return wrong("the FILE is empty or looks like an option; write ./-NAME for such a file");
+    }
+    Ok(Command::Passwd {
+        file: PathBuf::from(file),
+        user: user.to_owned(),
+    })
 }
 
 /// A wrong use of the command line. Displays as one line that names the option.

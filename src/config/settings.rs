@@ -6,10 +6,12 @@
 //! Not here: whether folders exist and ports are free (who opens them).
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::proto::cgi::meta::{Authorization, Scheme};
+use crate::proto::network::Network;
 use crate::proto::uri::route::RouteKey;
 
 use super::args::{Line, Written};
@@ -33,6 +35,11 @@ pub struct Settings {
     /// FastCGI applications, and how they are asked.
     #[cfg(feature = "fastcgi")]
     pub fastcgi: FastcgiSettings,
+    /// Routes that ask for a user and a password.
+    #[cfg(feature = "auth")]
+    pub auths: Vec<AuthRoute>,
+    /// Who is believed whom it passes requests on for.
+    pub proxies: Proxies,
     /// What is answered where no file or route matches: a path that can be decoded, and perhaps a
     /// query.
     pub fallback: Option<String>,
@@ -118,6 +125,36 @@ pub struct CgiRoute {
     pub path: PathBuf,
 }
 
+/// A route that asks for a user and a password.
+#[cfg(feature = "auth")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthRoute {
+    /// The URL prefix, with a slash at both ends.
+    pub prefix: String,
+    /// The file of users.
+    pub file: PathBuf,
+}
+
+/// The proxies that are believed whom they pass requests on for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// Their addresses.
+    pub networks: Vec<Network>,
+    /// Whether whoever connects to a unix socket is one.
+    pub unix: bool,
+    /// Whether their connections begin with a header of the PROXY protocol.
+    pub protocol: bool,
+}
+
+impl Proxies {
+    /// Whether the one with this address is believed.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        self.networks
+            .iter()
+            .any(|network| network.contains(address))
+    }
+}
+
 /// What a folder without an index file answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
@@ -167,6 +204,11 @@ pub(super) fn settle(line: Line, surroundings: &Surroundings<'_>) -> Result<Sett
                 .map_err(|problem| UsageError::of_value(followed.flag, value, problem))?;
         }
     }
+    let proxies = &settings.proxies;
+    if proxies.protocol && !proxies.unix && proxies.networks.is_empty() {
+        let problem = "is believed of trusted proxies alone; give --trusted-proxy too";
+        return Err(UsageError::new("--proxy-protocol", problem));
+    }
     settings.warn_of_body_beyond_spool();
     Ok(settings)
 }
@@ -194,6 +236,9 @@ impl Settings {
             cgis: Vec::new(),
             #[cfg(feature = "fastcgi")]
             fastcgi: FastcgiSettings::unset(),
+            #[cfg(feature = "auth")]
+            auths: Vec::new(),
+            proxies: Proxies::default(),
             fallback: None,
             environment: Vec::new(),
             authorization: Authorization::Withheld,
@@ -255,6 +300,40 @@ impl Settings {
         self.cgis.push(CgiRoute {
             key,
             path: PathBuf::from(path),
+        });
+        Ok(())
+    }
+
+    pub(super) fn add_trusted_proxy(&mut self, text: &str) -> Result<(), String> {
+        if text == "unix" {
+            if std::mem::replace(&mut self.proxies.unix, true) {
+                return Err("is given twice; give each once".to_owned());
+            }
+            return Ok(());
+        }
+        let network = Network::parse(text)?;
+        if self.proxies.networks.contains(&network) {
+            return Err("is given twice; give each once".to_owned());
+        }
+        self.proxies.networks.push(network);
+        Ok(())
+    }
+
+    #[cfg(feature = "auth")]
+    pub(super) fn add_auth(&mut self, text: &str) -> Result<(), String> {
+        let form = "write it as ROUTE=FILE, for example /private/=./users";
+        let (key, file) = value::route(text, form)?;
+        let RouteKey::Prefix(prefix) = key else {
+            return Err(format!("has a file extension for ROUTE; {form}"));
+        };
+        if self.auths.iter().any(|route| route.prefix == prefix) {
+            return Err(format!(
+                "gives {prefix} a second file; give each ROUTE once"
+            ));
+        }
+        self.auths.push(AuthRoute {
+            prefix,
+            file: PathBuf::from(file),
         });
         Ok(())
     }

@@ -14,8 +14,9 @@
 //!
 //! Not here: what the header may say (`proto::cgi::response`), what stderr may cost (`stderr.rs`).
 
+use std::io;
 use std::mem;
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
 use super::diagnose;
@@ -65,7 +66,7 @@ pub struct Terms<'a> {
     /// The order to stop.
     pub halt: &'a Halt,
     /// Who starts programs.
-    pub spawners: &'a Arc<Spawners>,
+    pub spawners: &'a Spawners,
 }
 
 /// What came of a run.
@@ -127,12 +128,7 @@ pub fn run(
     };
     let child = match program.start(variables.iter(), terms.spawners) {
         Ok(child) => child,
-        Err(error) => {
-            let failure = StartFailure::from(&error);
-            let (reason, sentence) = diagnose::start_failure(&script.program, failure);
-            log::error!("{name}: {}: {sentence} ({error})", reason.code());
-            return Outcome::Failed(reason);
-        }
+        Err(error) => return not_started(name, &script.program, &error),
     };
     let now = terms.clock.now();
     let stage = if script.is_nph {
@@ -146,6 +142,7 @@ pub fn run(
         buffer,
         terms,
         name,
+        program: &script.program,
         stage,
         stderr: StderrLog::new(name, now),
         silence_ends: now + terms.silence,
@@ -181,6 +178,7 @@ struct Relay<'r, 'c> {
     buffer: &'r mut Buffer,
     terms: &'r Terms<'r>,
     name: &'r str,
+    program: &'r Path,
     stage: Stage,
     stderr: StderrLog<&'r str>,
     silence_ends: Moment,
@@ -428,9 +426,15 @@ impl Relay<'_, '_> {
             Ok(()) => self.child.reap(),
             Err(_) => self.child.end(TERM_GRACE),
         };
+        if let Exit::Unstarted(error) = exit
+            && pumped.is_ok()
+        {
+            let error = io::Error::from_raw_os_error(error);
+            return not_started(self.name, self.program, &error);
+        }
         let ending = match pumped {
-            Ok(()) => describe(exit),
-            Err(_) => format!("the server ended it: {}", describe(exit)),
+            Ok(()) => exit.to_string(),
+            Err(_) => format!("the server ended it: {exit}"),
         };
         let tail = self.stderr.finish(self.terms.clock.now());
         let verdict = pumped.and_then(|()| verdict_of(&self.stage, exit, self.reply));
@@ -464,15 +468,21 @@ impl Relay<'_, '_> {
     }
 }
 
+fn not_started(name: &str, program: &Path, error: &io::Error) -> Outcome {
+    let (reason, sentence) = diagnose::start_failure(program, StartFailure::from(error));
+    log::error!("{name}: {}: {sentence} ({error})", reason.code());
+    Outcome::Failed(reason)
+}
+
 /// Whether the output of a program that ended by itself is a whole response; a reason beside `Ok` is
 /// worth a line in the log.
 fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option<Reason>, Reason> {
     match (stage, exit) {
         (Stage::Elsewhere(_) | Stage::Given, _) => {}
         (_, Exit::Signal(_)) => return Err(Reason::CgiKilled),
-        (Stage::Header(seen), Exit::Status(_)) => return Err(response::ended(seen)),
-        (Stage::Raw, Exit::Status(_)) if !reply.is_begun() => return Err(Reason::CgiNoOutput),
-        (Stage::Body | Stage::Raw, Exit::Status(_)) => {
+        (Stage::Header(seen), _) => return Err(response::ended(seen)),
+        (Stage::Raw, _) if !reply.is_begun() => return Err(Reason::CgiNoOutput),
+        (Stage::Body | Stage::Raw, _) => {
             if reply.finish() == Ending::Short {
                 return Err(Reason::CgiShort);
             }
@@ -483,13 +493,6 @@ fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option
         Exit::Status(0) => None,
         _ => Some(Reason::CgiExit),
     })
-}
-
-fn describe(exit: Exit) -> String {
-    match exit {
-        Exit::Status(status) => format!("exit status {status}"),
-        Exit::Signal(signal) => format!("signal {signal}"),
-    }
 }
 
 #[cfg(test)]

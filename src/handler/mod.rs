@@ -7,6 +7,8 @@ use crate::proto::Reason;
 use crate::proto::http::response::ResponseHead;
 
 pub mod admission;
+#[cfg(feature = "auth")]
+pub mod auth;
 pub mod cache;
 pub mod cgi;
 pub mod diagnose;

@@ -17,6 +17,8 @@ use std::sync::Arc;
 #[cfg(feature = "fastcgi")]
 use applications::has_applications;
 
+#[cfg(feature = "auth")]
+use super::auth::Doors;
 use super::cache::Cache;
 use super::script::{self, Script};
 use super::static_file::{self, StaticRoot};
@@ -34,6 +36,9 @@ pub struct Site {
     runners: Arc<Routes<Runner>>,
     #[cfg(feature = "fastcgi")]
     guards: applications::Guards,
+    /// Who asks for users and passwords.
+    #[cfg(feature = "auth")]
+    pub doors: Doors,
     statics: Vec<StaticRoot>,
     default_static: Option<usize>,
     fallback: Option<String>,
@@ -114,11 +119,17 @@ impl Site {
                 "holds neither www/ nor cgi-bin/; name another folder, or give --static or --cgi",
             ));
         }
+        #[cfg(feature = "auth")]
+        let doors = Doors::open(&settings.auths)?;
+        #[cfg(feature = "auth")]
+        plan.hidden.extend(doors.files().map(Path::to_owned));
         let mut site = Site {
             routes: plan.routes,
             runners: Arc::new(plan.runners),
             #[cfg(feature = "fastcgi")]
             guards: plan.guards,
+            #[cfg(feature = "auth")]
+            doors,
             statics: Vec::new(),
             default_static: None,
             fallback: settings.fallback.clone(),

@@ -9,6 +9,8 @@ pub mod cgi;
 pub mod fastcgi;
 pub mod grammar;
 pub mod http;
+pub mod network;
+pub mod proxy;
 pub mod reason;
 #[cfg(test)]
 pub mod testing;

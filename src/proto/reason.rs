@@ -51,6 +51,10 @@ reasons! {
     HostMissing "host.missing" 400 "An HTTP/1.1 request has no Host field.";
     HostRepeated "host.repeated" 400 "The request has more than one Host field.";
     HostInvalid "host.invalid" 400 "The Host field or the authority of the target is not HOST or HOST:PORT.";
+    ProxyMissing "proxy.missing" 400 "A trusted proxy's connection does not begin with a PROXY header, and --proxy-protocol wants one.";
+    ProxyMalformed "proxy.malformed" 400 "The PROXY header at the beginning of the connection is malformed or too long.";
+    ProxyForwarded "proxy.forwarded" 400 "The Forwarded or X-Forwarded field of a trusted proxy is malformed where it counts.";
+    ProxyConflict "proxy.conflict" 400 "Forwarded and the X-Forwarded fields of a trusted proxy do not tell the same.";
     ExpectUnknown "expect.unknown" 417 "The Expect field asks for something else than 100-continue.";
     MethodRefused "method.refused" 405 "TRACE and CONNECT are not offered.";
     FramingLengthAndCoding "framing.length-and-coding" 400 "The request has both Content-Length and Transfer-Encoding.";
@@ -71,6 +75,11 @@ reasons! {
     TargetEncoding "target.encoding" 400 "The path holds a percent sign that is not followed by two hexadecimal digits.";
     TargetByte "target.byte" 400 "The path holds an encoded NUL or another control character.";
     TargetSlash "target.slash" 400 "The path holds an encoded slash.";
+    AuthMissing "auth.missing" 401 "The path asks for a user and a password, and the request has none.";
+    AuthMalformed "auth.malformed" 401 "The Authorization field is given twice, or is not Basic credentials as RFC 7617 has them.";
+    AuthWrong "auth.wrong" 401 "There is no such user, or the password is wrong.";
+    AuthBusy "auth.busy" 503 "Too many passwords wait to be checked, or the wait was too long.";
+    AuthFile "auth.file" 500 "The file of users cannot be read, so nobody gets in.";
     RouteNone "route.none" 404 "No route matches the path.";
     FileNotFound "file.not-found" 404 "There is no such file.";
     FileHidden "file.hidden" 404 "A name that begins with a dot, or the folder of a CGI route, is not shown.";

@@ -1,17 +1,17 @@
 //! One line for each exchange: the combined format, then its duration and reason code.
 //!
-//! Shape: `client - - [date] "request line" status bytes "referer" "user agent" 0.000123s reason`.
+//! Shape: `client - user [date] "request line" status bytes "referer" "user agent" 0.000123s reason`.
 //! Rules: what a client wrote is escaped, so that it can neither forge a line nor end a quotation. A
 //! line is one write to a file opened for appending, and short enough for a pipe to take it whole, so
 //! lines never mix. A log that cannot be written harms no request: its lines are lost, and counted.
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+use super::origin::Whom;
 use crate::config::{self, StartError};
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
@@ -22,6 +22,9 @@ use crate::sys::log_file;
 /// the 4,096 bytes that a pipe takes as one.
 const REQUEST_LINE_MAX: usize = 2000;
 const QUOTED_MAX: usize = 800;
+
+/// How much of a user's name is written.
+const USER_MAX: usize = 128;
 
 /// The log, or none.
 #[derive(Debug)]
@@ -141,22 +144,25 @@ impl AccessLog {
 }
 
 impl Entry {
-    /// The entry of an exchange that began with `request_line`; its head may be empty, where it could
+    /// The entry of an exchange of a verified user, if of any, that began with `request_line`; its head may be empty, where it could
     /// not be parsed. `date` is an HTTP date.
     pub fn new(
-        peer: Option<SocketAddr>,
+        whom: &Whom,
+        user: Option<&str>,
         request_line: &[u8],
         head: &RequestHead,
         date: &[u8; 29],
         started: u64,
     ) -> Entry {
         let mut before = Vec::with_capacity(128);
-        match peer {
-            // Writing to memory cannot fail.
-            Some(peer) => drop(write!(before, "{}", peer.ip())),
-            None => before.extend_from_slice(b"unix:"),
+        // Writing to memory cannot fail.
+        let _ = write!(before, "{whom}");
+        before.extend_from_slice(b" - ");
+        match user {
+            Some(user) => escape_word(&mut before, user, USER_MAX),
+            None => before.push(b'-'),
         }
-        before.extend_from_slice(b" - - [");
+        before.extend_from_slice(b" [");
         push_log_date(&mut before, date);
         before.extend_from_slice(b"] \"");
         match request_line {
@@ -211,6 +217,17 @@ fn escape(line: &mut Vec<u8>, text: &[u8], max: usize) {
         match byte {
             b'"' | b'\\' | 0..=0x1F | 0x7F.. => drop(write!(line, "\\x{byte:02X}")),
             _ => line.push(byte),
+        }
+    }
+}
+
+/// The same for what is not in quotation marks: a space would begin the next word.
+fn escape_word(line: &mut Vec<u8>, text: &str, max: usize) {
+    for part in text.split_inclusive(' ') {
+        let word = part.strip_suffix(' ').unwrap_or(part);
+        escape(line, word.as_bytes(), max);
+        if word.len() < part.len() {
+            line.extend_from_slice(b"\\x20");
         }
     }
 }

@@ -81,6 +81,16 @@ pub enum Received {
     Enough,
 }
 
+impl Wanted {
+    /// Whether it is known to be longer than a body that is kept may be.
+    pub fn is_longer_than(&self, max_body: u64) -> bool {
+        match (self.fate, self.framing) {
+            (Fate::Kept, Framing::Length(len)) => len > max_body,
+            _ => false,
+        }
+    }
+}
+
 impl BodyState {
     /// The state before the first byte; `None` where there is no body to receive, or none worth it:
     /// then what the client sends is left unread. A body that is kept may be `max_body` bytes long, and

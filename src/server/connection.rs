@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!            head whole            body whole        turn given, or an event
-//!   Head ───────────────▶ Body ──────────────▶ (answer) ◀────────── Waiting, Forwarded
+//!   Head ───────────────▶ Body ──────────────▶ (answer) ◀────────── Waiting, Paused, Forwarded
 //!    ▲  ╲____________________________________▶    │  ╲_______________▶
-//!    │          no body                           ▼   all are busy; at an application
+//!    │          no body                           ▼   all are busy; wrong password; at an application
 //!    ╰───────────────────────────────────────── Sending ────▶ Lingering ────▶ closed
 //!                 kept                                 refused
 //! ```
@@ -14,6 +14,7 @@
 //! - No state waits for the peer with a worker. What is not sent or received yet is a state.
 //! - Deadlines are set when a state is entered and by progress at the least rate, not by every byte.
 //! - Responses leave in the order of their requests. Several small ones leave in one call.
+//! - A door is asked before a body is received: nobody uploads anything with a wrong password.
 //! - After a refusal what the client still sends is read for a while and dropped, so that the answer
 //!   is not lost to a reset.
 //!
@@ -23,15 +24,17 @@
 mod receive;
 mod respond;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::access_log::Entry;
 use super::body::BodyState;
-use super::exchange::Course;
+#[cfg(feature = "auth")]
+use super::body::Wanted;
 #[cfg(feature = "fastcgi")]
 use super::exchange::Forward;
+use super::exchange::{Course, Turn};
+use super::origin::Peer;
 use super::worker::Worker;
 use crate::handler::admission::Ticket;
 use crate::handler::pace::Pace;
@@ -92,6 +95,9 @@ enum Stage {
     Body(Box<(Pending, BodyState)>),
     /// A request waits for its turn to be served by a program or an application.
     Waiting(Box<(Pending, Course, Ticket)>),
+    /// The answer to a request is held back until the deadline.
+    #[cfg(feature = "auth")]
+    Paused(Box<(Pending, Course)>),
     /// A request is at an application.
     #[cfg(feature = "fastcgi")]
     Forwarded(Box<(Pending, Box<Forward>)>),
@@ -112,6 +118,57 @@ pub struct Pending {
     pub is_unread: bool,
     /// When its head was whole, in microseconds, where that is logged.
     pub started: u64,
+    /// What is to become of its body once a door has let the request through, which is waited for first.
+    #[cfg(feature = "auth")]
+    pub behind_door: Option<Wanted>,
+    /// How far it has come, where that was before its body was received.
+    #[cfg(feature = "auth")]
+    pub course: Option<Box<Course>>,
+}
+
+impl Pending {
+    /// A request with this head, which became whole at `started`.
+    fn new(head: RequestHead, started: u64) -> Pending {
+        Pending {
+            head,
+            body: None,
+            is_unread: false,
+            started,
+            #[cfg(feature = "auth")]
+            behind_door: None,
+            #[cfg(feature = "auth")]
+            course: None,
+        }
+    }
+
+    /// Whether the client may still be sending a body when this is answered now.
+    pub fn leaves_body(&self) -> bool {
+        #[cfg(feature = "auth")]
+        if self.behind_door.is_some() {
+            return true;
+        }
+        self.is_unread
+    }
+
+    /// Why it is answered, now that its body is here.
+    fn turn(&mut self) -> Turn {
+        #[cfg(feature = "auth")]
+        if let Some(course) = self.course.take() {
+            return Turn::Come(course, None);
+        }
+        Turn::First
+    }
+}
+
+/// Whether a PROXY header stands before the next request of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PreambleState {
+    /// None does.
+    None,
+    /// One has to, and is not whole yet.
+    Owed,
+    /// One did, and was taken.
+    Taken,
 }
 
 /// A client's connection.
@@ -120,7 +177,8 @@ pub struct Connection {
     pub(super) stream: Stream,
     pub(super) number: u32,
     pub(super) listener: usize,
-    pub(super) peer: Option<SocketAddr>,
+    pub(super) peer: Peer,
+    preamble: PreambleState,
     /// What was read; up to `consumed` it has been made use of.
     pub(super) input: Vec<u8>,
     pub(super) consumed: usize,
@@ -145,7 +203,7 @@ impl Connection {
         stream: Stream,
         number: u32,
         listener: usize,
-        peer: Option<SocketAddr>,
+        peer: Peer,
         now: Moment,
         deadline: Moment,
     ) -> Connection {
@@ -154,6 +212,7 @@ impl Connection {
             number,
             listener,
             peer,
+            preamble: PreambleState::None,
             input: Vec::new(),
             consumed: 0,
             outgoing: Outgoing::default(),
@@ -166,6 +225,11 @@ impl Connection {
             drained: false,
             entry: None,
         }
+    }
+
+    /// Has a PROXY header stand before the first request.
+    pub fn expect_preamble(&mut self) {
+        self.preamble = PreambleState::Owed;
     }
 
     /// The socket.
@@ -206,6 +270,8 @@ impl Connection {
                 }
                 Stage::Body(_) => self.receive_body(worker),
                 Stage::Waiting(_) => self.await_turn(worker),
+                #[cfg(feature = "auth")]
+                Stage::Paused(_) => self.pause(worker),
                 #[cfg(feature = "fastcgi")]
                 Stage::Forwarded(_) => self.forward(worker),
                 Stage::Sending(then) => {
@@ -255,6 +321,11 @@ impl Connection {
                 }
                 self.refuse(pending.head, course.busy(), worker)
             }
+            #[cfg(feature = "auth")]
+            Stage::Paused(stage) => {
+                let (pending, course) = *stage;
+                self.answer(pending, Turn::Come(Box::new(course), None), worker)
+            }
             // It has deadlines of its own, and looks at them itself.
             #[cfg(feature = "fastcgi")]
             stage @ Stage::Forwarded(_) => {
@@ -280,8 +351,11 @@ impl Connection {
     /// The client is gone before its request could be answered.
     fn lose_pending(&mut self, pending: &Pending, worker: &mut Worker<'_>) -> Step {
         self.end_entry(worker);
+        let proxies = &worker.server.settings.proxies;
+        let origin = self.peer.origin(&pending.head, proxies);
         self.entry = worker.entry(
-            self.peer,
+            &origin.unwrap_or(self.peer.itself()),
+            None,
             pending.head.request_line(),
             &pending.head,
             pending.started,

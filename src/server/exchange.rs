@@ -11,20 +11,23 @@ mod course;
 mod errors;
 #[cfg(feature = "fastcgi")]
 mod forward;
+#[cfg(feature = "auth")]
+mod login;
 mod resource;
 mod variables;
-
-use std::net::SocketAddr;
 
 pub use course::{Course, Turn};
 use errors::{ALLOWED, error_response};
 #[cfg(feature = "fastcgi")]
 pub use forward::{Client, Forward, go_on};
+#[cfg(feature = "auth")]
+pub use login::WRONG_PAUSE;
 use resource::Step;
 
 use super::Server;
 use super::access_log::Entry;
 use super::connection::{Connection, Pending, Then};
+use super::origin::Origin;
 use super::request::Request;
 use super::worker::Worker;
 use crate::handler::admission::{Permit, Ticket};
@@ -37,6 +40,8 @@ use crate::proto::http::head::{RequestHead, Version};
 use crate::proto::http::persist::{self, Persistence};
 use crate::proto::http::response::{Connection as ConnectionField, ResponseHead};
 use crate::proto::http::status::StatusCode;
+#[cfg(feature = "auth")]
+use crate::sys::clock::Moment;
 use crate::sys::spool::Spool;
 
 /// How many local redirects may follow one another.
@@ -56,6 +61,12 @@ pub enum Answer {
     Refused(Reason),
     /// Whoever is to answer is busy: this is its place in the line.
     Wait(Box<Course>, Ticket),
+    /// A door has let the request through: its body can be received.
+    #[cfg(feature = "auth")]
+    LetIn(Box<Course>),
+    /// The client is to be kept waiting until then.
+    #[cfg(feature = "auth")]
+    Pause(Box<Course>, Moment),
     /// An application was asked.
     #[cfg(feature = "fastcgi")]
     Forwarded(Box<Forward>),
@@ -75,6 +86,8 @@ pub fn answer(
     let draft = Draft::new(exchange.envelope(pending, worker));
     let mut reply = connection.reply(&worker.server.room, draft);
     let given = match turn {
+        #[cfg(feature = "auth")]
+        turn if pending.behind_door.is_some() => exchange.knock(&mut reply, turn, worker),
         Turn::First if exchange.request.is_pathless() => exchange.give_pathless(&mut reply),
         Turn::First => exchange.give(&mut reply, None, worker),
         Turn::Come(course, permit) => {
@@ -119,7 +132,11 @@ pub fn refuse(
         line => line,
     };
     let started = worker.started();
-    let mut entry = worker.entry(connection.peer, line, head, started);
+    // Where it cannot be told whom it is from, the connection is known.
+    let proxies = &worker.server.settings.proxies;
+    let origin = connection.peer.origin(head, proxies);
+    let origin = origin.unwrap_or(connection.peer.itself());
+    let mut entry = worker.entry(&origin, None, line, head, started);
     if let Some(entry) = &mut entry {
         entry.status = reason.status();
         entry.body_len = body_len;
@@ -132,6 +149,10 @@ pub fn refuse(
 enum Given {
     Answered(Option<Reason>),
     Wait(Ticket),
+    #[cfg(feature = "auth")]
+    LetIn,
+    #[cfg(feature = "auth")]
+    Pause(Moment),
     #[cfg(feature = "fastcgi")]
     Forwarded(forward::Parked),
 }
@@ -141,7 +162,7 @@ struct Exchange<'e> {
     server: &'e Server,
     number: u32,
     listener: usize,
-    peer: Option<SocketAddr>,
+    origin: Origin,
     request: Request<'e>,
     body: Option<&'e Spool>,
     now: u64,
@@ -160,7 +181,9 @@ impl<'e> Exchange<'e> {
             server: worker.server,
             number: connection.number,
             listener: connection.listener,
-            peer: connection.peer,
+            origin: connection
+                .peer
+                .origin(&pending.head, &worker.server.settings.proxies)?,
             request: Request::read(&pending.head)?,
             body: pending.body.as_ref(),
             now: worker.seconds(),
@@ -172,7 +195,7 @@ impl<'e> Exchange<'e> {
     fn envelope(&self, pending: &Pending, worker: &mut Worker<'_>) -> Envelope {
         let head = self.request.head;
         let goes_on = persist::of_request(head) == Persistence::Keep;
-        let keeps = goes_on && !pending.is_unread && !worker.server.is_stopping();
+        let keeps = goes_on && !pending.leaves_body() && !worker.server.is_stopping();
         Envelope {
             version: head.version(),
             is_head: head.method() == "HEAD",
@@ -192,13 +215,18 @@ impl<'e> Exchange<'e> {
         let reason = match given {
             Given::Answered(reason) => reason,
             Given::Wait(ticket) => return Answer::Wait(Box::new(self.course), ticket),
+            #[cfg(feature = "auth")]
+            Given::LetIn => return Answer::LetIn(Box::new(self.course)),
+            #[cfg(feature = "auth")]
+            Given::Pause(until) => return Answer::Pause(Box::new(self.course), until),
             #[cfg(feature = "fastcgi")]
             Given::Forwarded(parked) => {
                 return Answer::Forwarded(Box::new(Forward::new(parked, reply, self.course)));
             }
         };
         let head = self.request.head;
-        let mut entry = worker.entry(self.peer, head.request_line(), head, pending.started);
+        let (line, user) = (head.request_line(), self.course.user());
+        let mut entry = worker.entry(&self.origin, user, line, head, pending.started);
         if let Some(entry) = &mut entry {
             let untold = reason.map_or(StatusCode::OK, Reason::status);
             entry.status = reply.status().unwrap_or(untold);
@@ -207,7 +235,7 @@ impl<'e> Exchange<'e> {
         }
         let goes_on = persist::of_request(head) == Persistence::Keep;
         let then = match reply.closes() {
-            _ if pending.is_unread => Then::Linger,
+            _ if pending.leaves_body() => Then::Linger,
             // Its next request, unread, would turn the close into a reset.
             true if goes_on => Then::Linger,
             true => Then::Close,
@@ -241,6 +269,8 @@ impl<'e> Exchange<'e> {
             let outcome = match step {
                 Step::Over(outcome) => outcome,
                 Step::Wait(ticket) => return Given::Wait(ticket),
+                #[cfg(feature = "auth")]
+                Step::Pause(until) => return Given::Pause(until),
                 #[cfg(feature = "fastcgi")]
                 Step::Forwarded(parked) => return Given::Forwarded(parked),
                 Step::Again => {
@@ -291,13 +321,14 @@ impl<'e> Exchange<'e> {
         if self.server.is_stopping() {
             reply.close();
         }
-        reply.respond(error_response(
-            self.server,
-            self.request.head,
-            reason,
-            &id,
-            self.now,
-        ));
+        let head = self.request.head;
+        let mut response = error_response(self.server, head, reason, &id, self.now);
+        if response.head.status == StatusCode::UNAUTHORIZED
+            && let Some(challenge) = self.course.challenge()
+        {
+            response.head.field("WWW-Authenticate", challenge);
+        }
+        reply.respond(response);
         Some(reason)
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Shape: [`run`] turns settings into a running server and returns when that has ended. Threads: the
 //! workers are all alike: `--threads` of them have a seat at the shared poller, and as many more as
-//! there may be programs take the seats of those that run one, so files always answer. A janitor walks
+//! there may be programs take the seats of those that run one, so files always answer; and a few more
+//! those of workers that check a password. A janitor walks
 //! the deadlines. The main thread waits for signals.
 
 mod access_log;
@@ -11,6 +12,7 @@ mod applications;
 mod body;
 mod connection;
 mod exchange;
+mod origin;
 mod request;
 mod seats;
 mod table;
@@ -85,6 +87,9 @@ struct Server {
     parking: Arc<Parking>,
     listeners: Vec<Listener>,
     admission: Arc<Admission>,
+    /// Who may check passwords.
+    #[cfg(feature = "auth")]
+    checks: Arc<Admission>,
     #[cfg(feature = "fastcgi")]
     applications: Applications,
     seats: Seats,
@@ -92,7 +97,7 @@ struct Server {
     room: Arc<Room>,
     clock: Clock,
     /// Who starts programs.
-    spawners: Arc<Spawners>,
+    spawners: Spawners,
     /// Programs are to be ended.
     halt: Halt,
     stopping: AtomicBool,
@@ -167,6 +172,12 @@ impl Server {
             site,
             parking,
             listeners,
+            #[cfg(feature = "auth")]
+            checks: Arc::new(Admission::new(
+                &[checks_at_once(&settings)],
+                Ties::First,
+                wake.clone(),
+            )),
             admission: Arc::new(Admission::new(&[settings.max_processes], Ties::First, wake)),
             #[cfg(feature = "fastcgi")]
             applications,
@@ -174,13 +185,13 @@ impl Server {
             access_log,
             room: Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool)),
             clock,
-            spawners: Arc::new(Spawners::new(
+            spawners: Spawners::new(
                 thread::available_parallelism()
                     .map_or(2, |cores| 2 * cores.get())
                     .min(settings.max_processes)
                     .min(SPAWNERS_MAX),
                 Launch::own(),
-            )),
+            ),
             halt: Halt::new().map_err(system)?,
             stopping: AtomicBool::new(false),
             accepting_paused: AtomicBool::new(false),
@@ -211,7 +222,8 @@ impl Server {
     }
 
     fn serve_until_stop(self: &Arc<Server>, mut steering: Steering) -> io::Result<()> {
-        for number in 0..self.settings.threads + self.settings.max_processes {
+        let spare = self.settings.max_processes + checks_at_once(&self.settings);
+        for number in 0..self.settings.threads + spare {
             let name = format!("worker-{number}");
             self.spawn(name, |server| Worker::new(server).work())?;
         }
@@ -302,6 +314,11 @@ impl Server {
             .min(Duration::from_secs(4));
         #[cfg(feature = "fastcgi")]
         let shortest = shortest.min(self.applications.shortest_wait());
+        #[cfg(feature = "auth")]
+        let shortest = match self.site.doors.is_empty() {
+            true => shortest,
+            false => shortest.min(exchange::WRONG_PAUSE),
+        };
         let tick = (shortest / 4).max(Duration::from_millis(10));
         while !self.halt.wait(tick) {
             let now = self.clock.now();
@@ -384,6 +401,17 @@ impl Server {
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         format!("{:x}-{serial:x}", self.started)
     }
+}
+
+/// How many passwords are checked at once: half of the threads, so that guessing leaves the other
+/// half of the cores to those who have what they want.
+fn checks_at_once(settings: &Settings) -> usize {
+    #[cfg(feature = "auth")]
+    if !settings.auths.is_empty() {
+        return (settings.threads / 2).clamp(1, 8);
+    }
+    let _ = settings;
+    0
 }
 
 fn listen(addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {

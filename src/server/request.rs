@@ -61,6 +61,17 @@ impl<'h> Request<'h> {
     }
 }
 
+/// Whether a door has to let the request through before its body is received, which somebody wants.
+#[cfg(feature = "auth")]
+pub fn is_behind_door(head: &RequestHead, wanted: &Wanted, server: &Server) -> bool {
+    let doors = &server.site.doors;
+    wanted.fate == Fate::Kept
+        && !doors.is_empty()
+        && Target::parse(head.method(), head.target())
+            .and_then(|target| UrlPath::decode(target.path))
+            .is_ok_and(|path| !doors.at(&path).is_empty())
+}
+
 /// Says what is to be done with the body that a head announces; `None` when it announces none, and
 /// the rest of the head is not looked at yet.
 pub fn body_wanted(head: &RequestHead, server: &Server) -> Result<Option<Wanted>, Reason> {
@@ -77,14 +88,9 @@ pub fn body_wanted(head: &RequestHead, server: &Server) -> Result<Option<Wanted>
         expectation,
         ..
     } = request;
-    match (fate, framing) {
-        (Fate::Kept, Framing::Length(len)) if len > server.settings.max_body => {
-            Err(Reason::BodyTooLong)
-        }
-        _ => Ok(Some(Wanted {
-            framing,
-            expectation,
-            fate,
-        })),
-    }
+    Ok(Some(Wanted {
+        framing,
+        expectation,
+        fate,
+    }))
 }

@@ -5,13 +5,13 @@
 //! costs that connection alone.
 
 use std::io;
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 #[cfg(feature = "fastcgi")]
 use super::APPLICATION_TOKEN;
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
+use super::origin::{Origin, Peer};
 use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
 use crate::handler::cache::Round;
 use crate::proto::cgi::meta::MetaVariables;
@@ -164,7 +164,8 @@ impl<'s> Worker<'s> {
     /// A line for the access log, if there is one.
     pub fn entry(
         &mut self,
-        peer: Option<SocketAddr>,
+        origin: &Origin,
+        user: Option<&str>,
         request_line: &[u8],
         head: &RequestHead,
         started: u64,
@@ -174,7 +175,8 @@ impl<'s> Worker<'s> {
         }
         let date = self.date();
         Some(Box::new(Entry::new(
-            peer,
+            &origin.whom,
+            user,
             request_line,
             head,
             &date,
@@ -291,7 +293,13 @@ impl<'s> Worker<'s> {
                     }
                     let now = self.now();
                     let deadline = now + server.settings.header_timeout;
-                    let connection = Connection::new(stream, number, listener, peer, now, deadline);
+                    let proxies = &server.settings.proxies;
+                    let peer = Peer::new(peer, proxies);
+                    let mut connection =
+                        Connection::new(stream, number, listener, peer, now, deadline);
+                    if peer.owes_preamble(proxies) {
+                        connection.expect_preamble();
+                    }
                     let parking = &server.parking;
                     let filled = parking.table.fill(number, connection, |connection| {
                         parking.poller.register(connection.stream(), number.into())

@@ -2,7 +2,8 @@
 //! service with a listening socket for stdin and one pipe back.
 //!
 //! Shape: a [`Program`] is started, by a spawner where there is one (`spawner.rs`), and becomes a
-//! [`Child`], which is watched (`watch.rs`, `service.rs`), read from and reaped. Rules:
+//! [`Child`], which is watched (`watch.rs`, `service.rs`), read from and reaped. That a program could not
+//! be started is told by [`Program::start`], or by the end of the child where a spawner was to do it. Rules:
 //! - Started by `std::process::Command` without anything that would make it leave the posix_spawn
 //!   path (no pre_exec, uid or gid): forking costs more the more memory the server has.
 //! - stdin is whole before the program starts: a pipe that already holds everything, or a file. So
@@ -11,19 +12,19 @@
 //! - Its group is killed before it is reaped, while the number cannot belong to anyone else.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::process::{ChildStderr, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::buffer::Buffer;
-use super::spawner::{Spawners, Starter};
+use super::spawner::{Fate, Lease, Spawners, Urgency};
 use super::spool::{Content, memory_file};
 use super::watch;
 
@@ -50,14 +51,24 @@ pub enum Exit {
     Status(i32),
     /// By this signal.
     Signal(i32),
+    /// It was never started: the kernel's error number.
+    Unstarted(i32),
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exit::Status(status) => write!(f, "exit status {status}"),
+            Exit::Signal(signal) => write!(f, "signal {signal}"),
+            Exit::Unstarted(error) => write!(f, "not started, error {error}"),
+        }
+    }
 }
 
 /// A running program.
 #[derive(Debug)]
 pub struct Child {
     parent: Parent,
-    pid: Pid,
-    pidfd: Option<OwnedFd>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
     exit: Option<Exit>,
@@ -66,35 +77,46 @@ pub struct Child {
 /// Whose child the process is.
 #[derive(Debug)]
 enum Parent {
-    /// The server's.
-    Server(std::process::Child),
+    /// The server's, with its pidfd, which kernels before 5.3 have not.
+    Server(std::process::Child, Option<OwnedFd>),
     /// A spawner's.
-    Spawner(Arc<Spawners>, Starter),
+    Spawner(Lease),
+}
+
+/// What tells of the end of a program.
+#[derive(Debug, Clone, Copy)]
+pub enum Sign<'c> {
+    /// That this descriptor becomes readable.
+    Readable(BorrowedFd<'c>),
+    /// That this one is hung up.
+    HungUp(BorrowedFd<'c>),
+    /// Nothing: it has to be asked for.
+    Nothing,
 }
 
 impl Program<'_> {
     /// Starts the program with exactly these environment variables, through `spawners` if it can be.
     ///
-    /// Errors: what exec or fork said, as the kernel's error number.
+    /// Errors: what exec or fork said, as the kernel's error number; through a spawner the child tells
+    /// it as [`Exit::Unstarted`].
     pub fn start<'e>(
         &self,
         environment: impl Iterator<Item = (&'e [u8], &'e [u8])> + Clone,
-        spawners: &Arc<Spawners>,
+        spawners: &Spawners,
     ) -> io::Result<Child> {
         let stdin = self.stdin.map(stdin_of).transpose()?;
-        if let Some(started) = spawners.start(
+        let ordered = spawners.start(
             self.path.as_os_str().as_bytes(),
             self.folder.as_os_str().as_bytes(),
             self.arguments,
             environment.clone(),
             stdin.as_ref().map(AsFd::as_fd),
-        ) {
-            return started.map(|started| Child {
-                parent: Parent::Spawner(Arc::clone(spawners), started.starter),
-                pid: started.pid,
-                pidfd: Some(started.pidfd),
-                stdout: Some(started.stdout.into()),
-                stderr: Some(started.stderr.into()),
+        )?;
+        if let Some(ordered) = ordered {
+            return Ok(Child {
+                parent: Parent::Spawner(ordered.lease),
+                stdout: Some(OwnedFd::from(ordered.stdout).into()),
+                stderr: Some(OwnedFd::from(ordered.stderr).into()),
                 exit: None,
             });
         }
@@ -172,18 +194,19 @@ impl Child {
         let pid = Pid::from_child(&process);
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
         Ok(Child {
-            pid,
-            pidfd,
             stdout: process.stdout.take(),
             stderr: process.stderr.take(),
             exit: None,
-            parent: Parent::Server(process),
+            parent: Parent::Server(process, pidfd),
         })
     }
 
-    /// The process id, which is also that of its group.
-    pub fn id(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().cast_unsigned()
+    /// The process id, which is also that of its group; of a process of the server's own.
+    pub fn id(&self) -> Option<u32> {
+        match &self.parent {
+            Parent::Server(process, _) => Some(process.id()),
+            Parent::Spawner(_) => None,
+        }
     }
 
     /// The end of stdout that is read from, until it was closed.
@@ -196,9 +219,13 @@ impl Child {
         self.stderr.as_ref()
     }
 
-    /// A descriptor that is readable once the program has ended; `None` on kernels before 5.3.
-    pub fn pidfd(&self) -> Option<&OwnedFd> {
-        self.pidfd.as_ref()
+    /// By what it can be seen that the program has ended.
+    pub fn sign(&self) -> Sign<'_> {
+        match &self.parent {
+            Parent::Server(_, Some(pidfd)) => Sign::Readable(pidfd.as_fd()),
+            Parent::Server(_, None) => Sign::Nothing,
+            Parent::Spawner(lease) => Sign::HungUp(lease.reports().as_fd()),
+        }
     }
 
     /// Reads what lies in stdout into `buffer`, whose old content is replaced. At its end nothing is
@@ -243,9 +270,12 @@ impl Child {
         const LOOK: WaitIdOptions = WaitIdOptions::EXITED
             .union(WaitIdOptions::NOHANG)
             .union(WaitIdOptions::NOWAIT);
-        match &self.pidfd {
-            Some(pidfd) => watch::is_readable(pidfd),
-            None => !matches!(waitid(WaitId::Pid(self.pid), LOOK), Ok(None)),
+        match &self.parent {
+            Parent::Server(process, None) => {
+                let pid = Pid::from_child(process);
+                !matches!(waitid(WaitId::Pid(pid), LOOK), Ok(None))
+            }
+            _ => watch::await_sign(self.sign(), Duration::ZERO),
         }
     }
 
@@ -254,38 +284,30 @@ impl Child {
         if let Some(exit) = self.exit {
             return exit;
         }
-        let exit = match self.wait().map(|it| (it.code(), it.signal())) {
-            Some((Some(code), _)) => Exit::Status(code),
-            Some((None, signal)) => Exit::Signal(signal.unwrap_or(0)),
-            // Nobody else waits for our children: a kernel that says otherwise has lost this one, or
-            // its spawner was ended by somebody else.
-            None => Exit::Status(-1),
+        let fate = match &mut self.parent {
+            Parent::Server(process, _) => process.wait().map_or(Fate::Lost, Fate::Ended),
+            Parent::Spawner(lease) => lease.wait(),
+        };
+        let exit = match fate {
+            Fate::Ended(status) => match (status.code(), status.signal()) {
+                (Some(code), _) => Exit::Status(code),
+                (None, signal) => Exit::Signal(signal.unwrap_or(0)),
+            },
+            Fate::Unstarted(error) => Exit::Unstarted(error),
+            Fate::Lost => Exit::Status(-1),
         };
         self.exit = Some(exit);
         exit
     }
 
-    fn wait(&mut self) -> Option<ExitStatus> {
-        match &mut self.parent {
-            Parent::Server(process) => process.wait().ok(),
-            Parent::Spawner(spawners, starter) => {
-                // Others would wait behind a spawner that waits.
-                if let Some(pidfd) = &self.pidfd {
-                    while !watch::await_readable(pidfd, Duration::MAX) {}
-                }
-                spawners.reap(*starter, self.pid)
-            }
-        }
-    }
-
     /// Asks the program's whole group to end (SIGTERM), without waiting.
     pub fn ask_to_end(&self) {
-        self.signal_group(Signal::TERM);
+        self.signal_group(Urgency::Term);
     }
 
     /// Has the kernel end the program's whole group (SIGKILL), without waiting.
     pub fn kill(&self) {
-        self.signal_group(Signal::KILL);
+        self.signal_group(Urgency::Kill);
     }
 
     /// Ends the program and its whole group: SIGTERM, SIGKILL after `grace`, then reaps.
@@ -300,17 +322,27 @@ impl Child {
         self.reap()
     }
 
-    fn signal_group(&self, signal: Signal) {
+    fn signal_group(&self, urgency: Urgency) {
         // Once it is reaped, the number may belong to others.
-        if self.exit.is_none() {
-            // It may have ended by itself in between; then there is nobody left to signal.
-            let _ = rustix::process::kill_process_group(self.pid, signal);
+        if self.exit.is_some() {
+            return;
+        }
+        match &self.parent {
+            Parent::Server(process, _) => {
+                let signal = match urgency {
+                    Urgency::Term => Signal::TERM,
+                    Urgency::Kill => Signal::KILL,
+                };
+                // It may have ended by itself in between; then there is nobody left to signal.
+                let _ = rustix::process::kill_process_group(Pid::from_child(process), signal);
+            }
+            Parent::Spawner(lease) => lease.signal(urgency),
         }
     }
 
     fn await_end(&mut self, grace: Duration) {
-        if let Some(pidfd) = &self.pidfd {
-            watch::await_readable(pidfd, grace);
+        if !matches!(self.sign(), Sign::Nothing) {
+            watch::await_sign(self.sign(), grace);
             return;
         }
         let until = Instant::now() + grace;

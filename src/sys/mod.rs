@@ -15,6 +15,8 @@ pub mod signal;
 pub mod spawner;
 pub mod spool;
 pub mod stream;
+#[cfg(feature = "auth")]
+pub mod terminal;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod watch;

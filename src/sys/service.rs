@@ -26,10 +26,10 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::child::Child;
+use super::child::{Child, Sign};
 use super::listener::Bound;
 use super::stream::Stream;
-use super::watch::Pipe;
+use super::watch::{Pipe, polled_for};
 
 /// How many connections may wait to be accepted by one program: of a server that gives each one
 /// request at a time only those whose clients left meanwhile.
@@ -205,8 +205,8 @@ pub fn watch_services(
     let mut have_ended = vec![false; children.len()];
     for (child, has_ended) in children.iter().zip(&mut have_ended) {
         // Before the pipe: what is found in that is then the last of a program that was found ended.
-        match child.pidfd() {
-            Some(pidfd) => polled.push(PollFd::new(pidfd, PollFlags::IN)),
+        match polled_for(child.sign()) {
+            Some(sign) => polled.push(sign),
             None => {
                 *has_ended = child.has_ended();
                 let limit = if *has_ended {
@@ -231,9 +231,9 @@ pub fn watch_services(
         bell.silence();
     }
     let events = children.iter().zip(have_ended).map(|(child, has_ended)| {
-        let ended = match child.pidfd() {
-            Some(_) => flags.next().is_some_and(|flags| !flags.is_empty()),
-            None => has_ended,
+        let ended = match child.sign() {
+            Sign::Nothing => has_ended,
+            _ => flags.next().is_some_and(|flags| !flags.is_empty()),
         };
         let output = child.stderr().and_then(|_| flags.next());
         ServiceEvents {

@@ -6,37 +6,41 @@
 //! started by *spawners*: small processes of the same binary with a handful of descriptors and one
 //! thread each, made when they are first needed. Two for each core, since one waits for exec to begin.
 //!
-//! Shape: [`Spawners::start`] sends a spawner an order (`order.rs`), and gets back the program's pipes
-//! and a descriptor of its process (`process.rs`). Rules:
+//! Shape: [`Spawners::start`] makes a program's pipes and sends a spawner an order (`order.rs`,
+//! `process.rs`); nothing is waited for. The [`Lease`] tells by the end of a pipe that the program has
+//! ended, or could not be started. Rules:
 //! - Whatever is wrong with a spawner is no fault of the program: it is then started without one.
-//! - A process is reaped through the spawner that started it, after it has ended, and only once.
+//! - Signals go through the spawner, which alone knows whose number a process id is.
 //! - A spawner ends with the connection to it, and takes its programs along.
 
 mod order;
 mod process;
 
 use std::ffi::OsStr;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice, PipeReader, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
+    SocketType, recv, sendmsg, socketpair,
 };
-use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process_group, pidfd_open};
 
-use order::{ANSWER_LEN, Answer, ORDER_MAX, encode_reap, encode_start};
+pub use order::Urgency;
+use order::{ORDER_MAX, REPORT_LEN, Report, encode_signal, encode_start};
 pub use process::serve;
 
 /// What a spawner is called by `ps`, and knows itself by.
 const NAME: &str = "tollgate: spawner";
+
+/// After so many launches in a row that came to nothing none is tried any more.
+const FAILURES_MAX: u32 = 3;
 
 /// How a spawner is started.
 #[derive(Debug)]
@@ -69,53 +73,62 @@ pub fn is_meant(name: Option<&OsStr>) -> bool {
 #[derive(Debug)]
 pub struct Spawners {
     launch: Launch,
-    places: Box<[Mutex<Option<Spawner>>]>,
-    next: AtomicUsize,
-    launched: AtomicU64,
+    max: usize,
+    all: Mutex<Vec<Arc<Spawner>>>,
+    serial: AtomicU32,
+    /// How often in a row none could be launched.
+    failures: AtomicU32,
 }
 
 #[derive(Debug)]
 struct Spawner {
-    /// Which of all that were launched.
-    number: u64,
     socket: OwnedFd,
-    process: std::process::Child,
-    message: Vec<u8>,
+    process: Mutex<Child>,
+    /// How many of its programs run.
+    running: AtomicUsize,
 }
 
-/// Who started a program, and is to reap it.
-#[derive(Debug, Clone, Copy)]
-pub struct Starter {
-    place: usize,
-    number: u64,
-}
-
-/// A program that was started.
+/// A program that a spawner was ordered to start.
 #[derive(Debug)]
-pub struct Started {
-    /// Who is to reap it.
-    pub starter: Starter,
-    /// Its process.
-    pub pid: Pid,
-    /// Readable once it has ended.
-    pub pidfd: OwnedFd,
+pub struct Lease {
+    spawner: Arc<Spawner>,
+    serial: u32,
+    reports: PipeReader,
+}
+
+/// A program on its way.
+#[derive(Debug)]
+pub struct Ordered {
+    /// What became of it.
+    pub lease: Lease,
     /// What it prints.
-    pub stdout: OwnedFd,
+    pub stdout: PipeReader,
     /// What it complains of.
-    pub stderr: OwnedFd,
+    pub stderr: PipeReader,
+}
+
+/// What became of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It has ended.
+    Ended(ExitStatus),
+    /// It could not be started: the kernel's error number.
+    Unstarted(i32),
+    /// Nobody knows: its spawner was ended by somebody else. What ran of it was ended as well.
+    Lost,
 }
 
 impl Spawners {
-    /// At most so many spawners; none where the kernel has no pidfds (before 5.3), since nobody but a
-    /// parent could see the end of a program there.
-    pub fn new(count: usize, launch: Launch) -> Spawners {
+    /// At most so many spawners; none where the kernel has no pidfds (before 5.3), by which a spawner
+    /// sees the end of its programs.
+    pub fn new(max: usize, launch: Launch) -> Spawners {
         let has_pidfds = pidfd_open(getpid(), PidfdFlags::empty()).is_ok();
-        let count = if has_pidfds { count } else { 0 };
         Spawners {
             launch,
-            places: (0..count).map(|_| Mutex::new(None)).collect(),
-            next: AtomicUsize::new(0),
-            launched: AtomicU64::new(0),
+            max: if has_pidfds { max } else { 0 },
+            all: Mutex::default(),
+            serial: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
         }
     }
 
@@ -124,9 +137,9 @@ impl Spawners {
         Spawners::new(0, Launch::own())
     }
 
-    /// Has a program started; `None` where no spawner can do it.
+    /// Orders a program to be started; `None` where no spawner can do it.
     ///
-    /// Errors: what exec or fork said, as the kernel's error number.
+    /// Errors: there is no descriptor left for its pipes.
     pub fn start<'e>(
         &self,
         path: &[u8],
@@ -134,78 +147,80 @@ impl Spawners {
         arguments: &[Vec<u8>],
         environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
         stdin: Option<BorrowedFd<'_>>,
-    ) -> Option<io::Result<Started>> {
-        let (place, mut guard) = self.choose()?;
-        let spawner = self.at(&mut guard)?;
-        encode_start(&mut spawner.message, path, folder, arguments, environment);
-        if spawner.message.len() > ORDER_MAX {
-            return None;
+    ) -> io::Result<Option<Ordered>> {
+        if self.max == 0 {
+            return Ok(None);
         }
-        let starter = Starter {
-            place,
-            number: spawner.number,
-        };
-        match spawner.ask(None, stdin) {
-            Ok((Answer::Started(pid), [Some(stdout), Some(stderr), Some(pidfd)])) => {
-                Pid::from_raw(pid).map(|pid| {
-                    Ok(Started {
-                        starter,
-                        pid,
-                        pidfd,
-                        stdout,
-                        stderr,
-                    })
-                })
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let mut order = Vec::with_capacity(4096);
+        encode_start(&mut order, serial, path, folder, arguments, environment);
+        if order.len() > ORDER_MAX {
+            return Ok(None);
+        }
+        let ((stdout, its_stdout), (stderr, its_stderr)) = (io::pipe()?, io::pipe()?);
+        let (reports, its_reports) = io::pipe()?;
+        let mut descriptors = vec![its_reports.as_fd(), its_stdout.as_fd(), its_stderr.as_fd()];
+        descriptors.extend(stdin);
+        // One that was killed is found out by the order, which then goes to another.
+        for _ in 0..=self.max {
+            let Some(spawner) = self.choose() else {
+                break;
+            };
+            if spawner.send(&order, &descriptors).is_err() {
+                self.give_up(&spawner);
+                continue;
             }
-            Ok((Answer::Failed(error), _)) => Some(Err(io::Error::from_raw_os_error(error))),
-            Ok(_) | Err(_) => {
-                lose(&mut guard);
-                None
+            spawner.running.fetch_add(1, Ordering::Relaxed);
+            return Ok(Some(Ordered {
+                lease: Lease {
+                    spawner,
+                    serial,
+                    reports,
+                },
+                stdout,
+                stderr,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// The least busy spawner, or a new one where there may be one and all are busy.
+    fn choose(&self) -> Option<Arc<Spawner>> {
+        let mut all = self.all();
+        let running = |spawner: &&Arc<Spawner>| spawner.running.load(Ordering::Relaxed);
+        let least = all.iter().min_by_key(running).cloned();
+        let is_idle = least.as_ref().is_some_and(|least| running(&least) == 0);
+        let is_hopeless = self.failures.load(Ordering::Relaxed) >= FAILURES_MAX;
+        if is_idle || is_hopeless || all.len() == self.max {
+            return least;
+        }
+        match Spawner::launch(&self.launch) {
+            Ok(spawner) => {
+                let spawner = Arc::new(spawner);
+                all.push(Arc::clone(&spawner));
+                self.failures.store(0, Ordering::Relaxed);
+                Some(spawner)
+            }
+            Err(_) => {
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                least
             }
         }
     }
 
-    /// Reaps a program that has ended; `None` when its spawner is no more.
-    pub fn reap(&self, starter: Starter, pid: Pid) -> Option<ExitStatus> {
-        let mut guard = lock(&self.places[starter.place]);
-        let spawner = guard.as_mut()?;
-        if spawner.number != starter.number {
-            return None;
-        }
-        let order = encode_reap(pid.as_raw_nonzero().get());
-        match spawner.ask(Some(&order), None) {
-            Ok((Answer::Ended(status), _)) => Some(ExitStatus::from_raw(status)),
-            Ok((Answer::Failed(_), _)) => None,
-            Ok(_) | Err(_) => {
-                lose(&mut guard);
-                None
-            }
-        }
+    fn give_up(&self, spawner: &Arc<Spawner>) {
+        self.all().retain(|other| !Arc::ptr_eq(other, spawner));
+        spawner.end();
     }
 
-    /// The first place where nobody is at work, else the one whose turn it is.
-    fn choose(&self) -> Option<(usize, MutexGuard<'_, Option<Spawner>>)> {
-        let mut places = self.places.iter().enumerate();
-        let free = places.find_map(|(at, place)| Some((at, place.try_lock().ok()?)));
-        if free.is_some() || self.places.is_empty() {
-            return free;
-        }
-        let at = self.next.fetch_add(1, Ordering::Relaxed) % self.places.len();
-        Some((at, lock(&self.places[at])))
-    }
-
-    /// The spawner of a place, launched if there is none.
-    fn at<'g>(&self, place: &'g mut Option<Spawner>) -> Option<&'g mut Spawner> {
-        if place.is_none() {
-            let number = self.launched.fetch_add(1, Ordering::Relaxed);
-            *place = Spawner::launch(&self.launch, number).ok();
-        }
-        place.as_mut()
+    fn all(&self) -> MutexGuard<'_, Vec<Arc<Spawner>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Spawner {
-    fn launch(launch: &Launch, number: u64) -> io::Result<Spawner> {
+    /// Starts a spawner, and waits until it listens.
+    fn launch(launch: &Launch) -> io::Result<Spawner> {
         let (socket, theirs) = socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
@@ -221,70 +236,81 @@ impl Spawner {
             .stdout(Stdio::null())
             // Ctrl-C at a terminal is for the server.
             .process_group(0);
-        Ok(Spawner {
-            number,
+        let spawner = Spawner {
             socket,
-            process: command.spawn()?,
-            message: Vec::new(),
-        })
+            process: Mutex::new(command.spawn()?),
+            running: AtomicUsize::new(0),
+        };
+        // The command keeps our copy of the other end open.
+        drop(command);
+        let mut ready = [0; process::READY.len()];
+        let receive = || recv(&spawner.socket, &mut ready, RecvFlags::empty());
+        match rustix::io::retry_on_intr(receive) {
+            Ok(_) if ready == process::READY => Ok(spawner),
+            _ => {
+                spawner.end();
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+        }
     }
 
-    /// Sends an order, which may be the one in `message`, and waits for the answer.
-    fn ask(
-        &self,
-        order: Option<&[u8]>,
-        descriptor: Option<BorrowedFd<'_>>,
-    ) -> io::Result<(Answer, [Option<OwnedFd>; 3])> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    fn send(&self, order: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let mut space =
+            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(process::DESCRIPTORS_MAX))];
         let mut control = SendAncillaryBuffer::new(&mut space);
-        if let Some(descriptor) = &descriptor {
-            let descriptors = std::slice::from_ref(descriptor);
+        if !descriptors.is_empty() {
             control.push(SendAncillaryMessage::ScmRights(descriptors));
         }
-        let parts = [IoSlice::new(order.unwrap_or(&self.message))];
-        rustix::io::retry_on_intr(|| {
-            sendmsg(&self.socket, &parts, &mut control, SendFlags::NOSIGNAL)
-        })?;
-        self.hear()
+        let parts = [IoSlice::new(order)];
+        let send = || sendmsg(&self.socket, &parts, &mut control, SendFlags::NOSIGNAL);
+        Ok(rustix::io::retry_on_intr(send).map(drop)?)
     }
 
-    fn hear(&self) -> io::Result<(Answer, [Option<OwnedFd>; 3])> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let mut message = [0; ANSWER_LEN];
-        let received = loop {
-            let mut parts = [IoSliceMut::new(&mut message)];
-            let flags = RecvFlags::CMSG_CLOEXEC;
-            match recvmsg(self.socket.as_fd(), &mut parts, &mut control, flags) {
-                Err(Errno::INTR) => {}
-                received => break received?,
-            }
-        };
-        let mut descriptors = [None, None, None];
-        for message in control.drain() {
-            if let RecvAncillaryMessage::ScmRights(sent) = message {
-                for (place, descriptor) in descriptors.iter_mut().zip(sent) {
-                    *place = Some(descriptor);
+    /// Ends a spawner that does not listen.
+    fn end(&self) {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        // It may be gone already.
+        let _ = process.kill();
+        let _ = process.wait();
+    }
+}
+
+impl Lease {
+    /// What comes to its end when the program has.
+    pub fn reports(&self) -> &PipeReader {
+        &self.reports
+    }
+
+    /// Has the program and its whole group told to end. Nothing is waited for.
+    pub fn signal(&self, urgency: Urgency) {
+        // Without a spawner `wait` sees to it.
+        let _ = self.spawner.send(&encode_signal(self.serial, urgency), &[]);
+    }
+
+    /// Waits until the program has ended and was reaped.
+    pub fn wait(&mut self) -> Fate {
+        let mut told = Vec::with_capacity(2 * REPORT_LEN);
+        // What was read of it before an error counts.
+        let _ = self.reports.read_to_end(&mut told);
+        let mut reports = told.chunks(REPORT_LEN).filter_map(Report::decode);
+        match reports.next_back() {
+            Some(Report::Ended(status)) => Fate::Ended(ExitStatus::from_raw(status)),
+            Some(Report::Failed(error)) => Fate::Unstarted(error),
+            Some(Report::Started(pid)) => {
+                if let Some(pid) = Pid::from_raw(pid) {
+                    let _ = kill_process_group(pid, Signal::KILL);
                 }
+                Fate::Lost
             }
+            None => Fate::Lost,
         }
-        let answer = Answer::decode(&message[..received.bytes]);
-        Ok((answer.ok_or(io::ErrorKind::BrokenPipe)?, descriptors))
     }
 }
 
-/// Gives up a spawner that does not answer as it should.
-fn lose(place: &mut Option<Spawner>) {
-    if let Some(mut spawner) = place.take() {
-        drop(spawner.socket);
-        // It may hang in what made it fail.
-        let _ = spawner.process.kill();
-        let _ = spawner.process.wait();
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.spawner.running.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-fn lock(place: &Mutex<Option<Spawner>>) -> MutexGuard<'_, Option<Spawner>> {
-    place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
-use super::child::Child;
+use super::child::{Child, Sign};
 use super::stream::Stream;
 
 /// How often a program without a pidfd is asked whether it has ended.
@@ -125,7 +125,8 @@ pub fn watch(
     patience: Duration,
 ) -> io::Result<Events> {
     let mut patience = patience;
-    if child.pidfd().is_none() && wanted.end {
+    let sign = child.sign();
+    if matches!(sign, Sign::Nothing) && wanted.end {
         patience = patience.min(WITHOUT_PIDFD);
     }
     let mut client_flags = PollFlags::empty();
@@ -150,12 +151,12 @@ pub fn watch(
     ];
     let mut stdout_at = None;
     let mut stderr_at = None;
-    let mut pidfd_at = None;
+    let mut end_at = None;
     let mut count = 2;
     // Before the pipes: what poll finds in them is then the last of a program that it found ended.
-    if let (Some(pidfd), true) = (child.pidfd(), wanted.end) {
-        polled[count] = PollFd::new(pidfd, PollFlags::IN);
-        pidfd_at = Some(count);
+    if let (Some(end), true) = (polled_for(sign), wanted.end) {
+        polled[count] = end;
+        end_at = Some(count);
         count += 1;
     }
     if let Some(stderr) = child.stderr() {
@@ -177,27 +178,38 @@ pub fn watch(
     let mut events = Events {
         stdout: Pipe::from(flags(stdout_at)),
         stderr: Pipe::from(flags(stderr_at)),
-        ended: !flags(pidfd_at).is_empty(),
+        ended: !flags(end_at).is_empty(),
         client_room: client_flags.contains(PollFlags::OUT),
         client_half: client_flags.contains(PollFlags::RDHUP),
         client_gone: client_flags.intersects(PollFlags::HUP | PollFlags::ERR),
         halted: !polled[1].revents().is_empty(),
     };
-    if pidfd_at.is_none() && wanted.end {
+    if end_at.is_none() && wanted.end {
         events.ended = child.has_ended();
     }
     Ok(events)
 }
 
-/// Whether a descriptor is readable now.
-pub(super) fn is_readable(descriptor: &OwnedFd) -> bool {
-    await_readable(descriptor, Duration::ZERO)
+/// Waits for the sign of a program's end; false when `patience` ended before it, or there is none.
+pub(super) fn await_sign(sign: Sign<'_>, patience: Duration) -> bool {
+    let Some(polled) = polled_for(sign) else {
+        return false;
+    };
+    matches!(poll(&mut [polled], Some(&timespec(patience))), Ok(1..))
+}
+
+/// What to poll for a sign: when anything is reported of it, it was given.
+pub(super) fn polled_for(sign: Sign<'_>) -> Option<PollFd<'_>> {
+    match sign {
+        Sign::Readable(pidfd) => Some(PollFd::from_borrowed_fd(pidfd, PollFlags::IN)),
+        Sign::HungUp(pipe) => Some(PollFd::from_borrowed_fd(pipe, PollFlags::empty())),
+        Sign::Nothing => None,
+    }
 }
 
 /// Waits until a descriptor is readable; false when `patience` ended before.
 pub(super) fn await_readable(descriptor: &OwnedFd, patience: Duration) -> bool {
-    let mut polled = [PollFd::new(descriptor, PollFlags::IN)];
-    matches!(poll(&mut polled, Some(&timespec(patience))), Ok(1..))
+    await_sign(Sign::Readable(descriptor.as_fd()), patience)
 }
 
 fn timespec(span: Duration) -> Timespec {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::fastcgi_php::php_fpm;
-use crate::support::{Fpm, Response, Server, Site, not_installed};
+use crate::support::{Fpm, PATIENCE, Response, Server, Site, eventually, not_installed};
 
 /// A visitor, who keeps cookies and does not follow redirects.
 struct Visitor<'s> {
@@ -212,14 +212,16 @@ fn a_wiki_is_read_written_and_searched() {
         shown.contains("The zebra pays &lt;nothing&gt;, \u{20ac}0."),
         "{shown}"
     );
-    // The page asks for this picture, and by that has itself put into the index.
+    // The page asks for this picture, and by that has itself put into the index, which goes on when the
+    // picture has come.
     let indexed = visitor.get("/wiki/lib/exe/taskrunner.php?id=gate");
     assert_eq!(indexed.field("Content-Type"), Some("image/gif"));
-    let found = visitor.get("/wiki/doku.php?do=search&q=zebra").text();
-    assert!(
-        found.contains("<strong class=\"search_hit\">zebra</strong> pays"),
-        "{found}"
-    );
+    let mut found = String::new();
+    let is_found = eventually(PATIENCE, || {
+        found = visitor.get("/wiki/doku.php?do=search&q=zebra").text();
+        found.contains("<strong class=\"search_hit\">zebra</strong> pays")
+    });
+    assert!(is_found, "{found}");
     let nothing = visitor.get("/wiki/doku.php?do=search&q=giraffe").text();
     assert!(nothing.contains("Nothing was found."), "{nothing}");
 }

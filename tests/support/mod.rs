@@ -24,7 +24,7 @@ pub(crate) use client::{Client, Ended, Framing, Response, request};
 pub(crate) use folder::Folder;
 #[cfg(feature = "fastcgi")]
 pub(crate) use server::example;
-pub(crate) use server::{Server, Site, tollgate};
+pub(crate) use server::{Server, Site, Variables, tollgate};
 
 /// Longer than anything that works takes on a busy machine; a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

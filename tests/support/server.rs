@@ -365,6 +365,11 @@ impl Drop for Server {
 pub(crate) struct Variables(String);
 
 impl Variables {
+    /// What the probe printed.
+    pub(crate) fn of(response: &Response) -> Variables {
+        Variables(response.text())
+    }
+
     /// The value of a variable that is set exactly once.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         let mut values = self.0.lines().filter_map(|line| line.split_once('='));

@@ -26,6 +26,9 @@ fn defaults() -> Settings {
             keep: 16,
             idle: Duration::from_secs(2),
         },
+        #[cfg(feature = "auth")]
+        auths: Vec::new(),
+        proxies: Proxies::default(),
         fallback: None,
         environment: Vec::new(),
         authorization: Authorization::Withheld,

@@ -80,7 +80,7 @@ impl Bench {
                 date: *b"Sun, 06 Nov 1994 08:49:37 GMT",
             };
             let mut reply = Reply::new(&stream, &mut outgoing, &room, Draft::new(envelope));
-            let spawners = Arc::new(Spawners::none());
+            let spawners = Spawners::none();
             let terms = Terms {
                 spawners: &spawners,
                 silence: self.silence,

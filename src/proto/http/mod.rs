@@ -1,7 +1,10 @@
 //! HTTP/1.1 (RFC 9110, RFC 9112): one file a section.
 
+#[cfg(feature = "auth")]
+pub mod basic;
 pub mod chunked;
 pub mod conditional;
+pub mod forwarded;
 pub mod framing;
 pub mod head;
 pub mod host;

@@ -28,6 +28,9 @@ impl StatusCode {
     /// 304 Not Modified.
     pub const NOT_MODIFIED: StatusCode = StatusCode(304);
 
+    /// 401 Unauthorized.
+    pub const UNAUTHORIZED: StatusCode = StatusCode(401);
+
     /// The code of this number; `None` outside 100 to 599.
     pub const fn new(code: u16) -> Option<StatusCode> {
         if code >= 100 && code <= 599 {

@@ -23,11 +23,11 @@ fn log_file(folder: &TempDir) -> (AccessLog, PathBuf) {
 fn an_exchange_is_one_line() {
     let request = "GET /a?b HTTP/1.1\r\nHost: h\r\nReferer: http://r/\"x\r\nUser-Agent: u\r\n\r\n";
     let plain = "GET / HTTP/1.0\r\n\r\n";
-    let tcp = |text: &str| Some(text.parse().unwrap());
+    let tcp = |text: &str| Whom::At(text.parse().unwrap(), Some(9));
     // (peer, head, status, bytes, micros, reason, line)
     let cases = [
         (
-            tcp("127.0.0.1:9"),
+            tcp("127.0.0.1"),
             head(request),
             200,
             12,
@@ -37,7 +37,7 @@ fn an_exchange_is_one_line() {
              \"http://r/\\x22x\" \"u\" 1.000123s -\n",
         ),
         (
-            tcp("[::1]:9"),
+            tcp("::1"),
             head(plain),
             404,
             0,
@@ -47,7 +47,7 @@ fn an_exchange_is_one_line() {
              file.not-found\n",
         ),
         (
-            None,
+            Whom::Local,
             RequestHead::default(),
             400,
             7,
@@ -62,7 +62,7 @@ fn an_exchange_is_one_line() {
     assert!(log.is_on());
     let mut expected = String::new();
     for (peer, head, status, body_len, micros, reason, line) in cases {
-        let mut entry = Entry::new(peer, head.request_line(), &head, DATE, 500);
+        let mut entry = Entry::new(&peer, None, head.request_line(), &head, DATE, 500);
         entry.status = StatusCode::new(status).unwrap();
         entry.body_len = body_len;
         entry.reason = reason;
@@ -77,7 +77,7 @@ fn a_log_is_appended_to_and_not_for_everyone_to_read() {
     let folder = TempDir::new();
     let (log, path) = log_file(&folder);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);
-    let entry = Entry::new(None, b"", &RequestHead::default(), DATE, 0);
+    let entry = Entry::new(&Whom::Local, None, b"", &RequestHead::default(), DATE, 0);
     log.write(&entry, 0);
     let (again, _) = log_file(&folder);
     again.write(&entry, 0);
@@ -89,7 +89,7 @@ fn a_renamed_log_is_left_for_a_fresh_one() {
     let folder = TempDir::new();
     let (log, path) = log_file(&folder);
     let old = folder.path().join("access.log.1");
-    let entry = Entry::new(None, b"", &RequestHead::default(), DATE, 0);
+    let entry = Entry::new(&Whom::Local, None, b"", &RequestHead::default(), DATE, 0);
     log.write(&entry, 0);
     fs::rename(&path, &old).unwrap();
     log.write(&entry, 0);
@@ -112,7 +112,7 @@ fn lines_of_many_threads_never_mix() {
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let entry = Entry::new(None, b"", &RequestHead::default(), DATE, 0);
+                let entry = Entry::new(&Whom::Local, None, b"", &RequestHead::default(), DATE, 0);
                 for round in 0..500 {
                     log.write(&entry, 0);
                     if round % 100 == 0 {
@@ -131,7 +131,7 @@ fn lines_of_many_threads_never_mix() {
 #[test]
 fn a_full_disk_harms_no_request() {
     let log = AccessLog::open(&config::AccessLog::File("/dev/full".into())).unwrap();
-    let entry = Entry::new(None, b"", &RequestHead::default(), DATE, 0);
+    let entry = Entry::new(&Whom::Local, None, b"", &RequestHead::default(), DATE, 0);
     log.write(&entry, 0);
     log.write(&entry, 0);
     assert_eq!(log.lost.load(Ordering::Relaxed), 2);

@@ -2,12 +2,15 @@
 
 use std::io;
 
-use super::{Connection, Next, Pending, Stage, Step, Then};
+use super::{Connection, Next, Pending, PreambleState, Stage, Step, Then};
 use crate::proto::http::head::RequestHead;
+use crate::proto::proxy;
 use crate::proto::{Parsed, Reason};
-use crate::server::body::{BodyState, Received};
+use crate::server::body::{BodyState, Received, Wanted};
 use crate::server::exchange::Turn;
 use crate::server::request::body_wanted;
+#[cfg(feature = "auth")]
+use crate::server::request::is_behind_door;
 use crate::server::worker::Worker;
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::Flushed;
@@ -22,7 +25,12 @@ impl Connection {
     /// Receives and parses a head; then answers, or goes on to receive the body.
     pub(super) fn receive_head(&mut self, worker: &mut Worker<'_>) -> Step {
         loop {
-            if self.consumed < self.input.len() {
+            if self.preamble == PreambleState::Owed
+                && let Err(reason) = self.receive_preamble(worker)
+            {
+                return self.refuse(RequestHead::default(), reason, worker);
+            }
+            if self.consumed < self.input.len() && self.preamble != PreambleState::Owed {
                 let mut head = std::mem::take(&mut worker.head);
                 match head.parse(&self.input[self.consumed..], &worker.server.head_limits) {
                     Ok(Parsed::Complete { used, .. }) => {
@@ -45,7 +53,8 @@ impl Connection {
             }
             match self.read(READ_LEAST) {
                 Ok(Some(0)) => {}
-                Ok(Some(_)) if is_idle => {
+                // A PROXY header and the head behind it have one deadline.
+                Ok(Some(_)) if is_idle && self.preamble != PreambleState::Taken => {
                     self.idle_since = Moment::NEVER;
                     self.deadline = worker.now() + worker.server.settings.header_timeout;
                 }
@@ -59,27 +68,55 @@ impl Connection {
         }
     }
 
+    /// Takes the header of the PROXY protocol once it is whole.
+    fn receive_preamble(&mut self, worker: &Worker<'_>) -> Result<(), Reason> {
+        if let Parsed::Complete { value, used } = proxy::parse(&self.input[self.consumed..])? {
+            self.consumed += used;
+            self.preamble = PreambleState::Taken;
+            self.peer = self.peer.after(value, &worker.server.settings.proxies);
+        }
+        Ok(())
+    }
+
     /// Decides what a whole head asks for.
     fn begin(&mut self, head: RequestHead, worker: &mut Worker<'_>) -> Step {
+        self.preamble = PreambleState::None;
         self.idle_since = Moment::NEVER;
         self.deadline = Moment::NEVER;
         let started = worker.started();
-        let mut pending = Pending {
-            head,
-            body: None,
-            is_unread: false,
-            started,
-        };
+        let pending = Pending::new(head, started);
         let wanted = match body_wanted(&pending.head, worker.server) {
             Ok(Some(wanted)) => wanted,
             Ok(None) => return self.answer(pending, Turn::First, worker),
             Err(reason) => return self.refuse(pending.head, reason, worker),
         };
+        #[cfg(feature = "auth")]
+        if is_behind_door(&pending.head, &wanted, worker.server) {
+            let pending = Pending {
+                behind_door: Some(wanted),
+                ..pending
+            };
+            return self.answer(pending, Turn::First, worker);
+        }
+        self.begin_body(pending, wanted, worker)
+    }
+
+    /// Receives a body, or leaves it unread, and answers.
+    pub(super) fn begin_body(
+        &mut self,
+        mut pending: Pending,
+        wanted: Wanted,
+        worker: &mut Worker<'_>,
+    ) -> Step {
         let (max_body, room) = (worker.server.settings.max_body, &worker.server.room);
+        if wanted.is_longer_than(max_body) {
+            return self.refuse(pending.head, Reason::BodyTooLong, worker);
+        }
         match BodyState::new(wanted, max_body, room, worker.now()) {
             None => {
                 pending.is_unread = true;
-                self.answer(pending, Turn::First, worker)
+                let turn = pending.turn();
+                self.answer(pending, turn, worker)
             }
             Some(body) => {
                 if body.is_asked_for() && self.consumed == self.input.len() {
@@ -113,7 +150,8 @@ impl Connection {
                 Ok(Received::All { used, spool }) => {
                     self.consumed += used;
                     pending.body = spool;
-                    return self.answer(pending, Turn::First, worker);
+                    let turn = pending.turn();
+                    return self.answer(pending, turn, worker);
                 }
                 Ok(Received::Enough) => {
                     pending.is_unread = true;

@@ -56,6 +56,18 @@ impl Connection {
         Step::Done(Next::Park)
     }
 
+    /// Keeps a client waiting, until its deadline.
+    #[cfg(feature = "auth")]
+    pub(super) fn pause(&mut self, worker: &mut Worker<'_>) -> Step {
+        // Earlier responses need not wait for this one.
+        if (self.outgoing.flush(&self.stream).is_err() || self.look_for_end().is_err())
+            && let Stage::Paused(stage) = std::mem::replace(&mut self.stage, Stage::Head)
+        {
+            return self.lose_pending(&stage.0, worker);
+        }
+        Step::Done(Next::Park)
+    }
+
     /// Has a whole request answered.
     pub(super) fn answer(&mut self, pending: Pending, turn: Turn, worker: &mut Worker<'_>) -> Step {
         self.deadline = Moment::NEVER;
@@ -76,6 +88,21 @@ impl Connection {
             Answer::Wait(course, ticket) => {
                 self.deadline = worker.now() + WAIT_MAX;
                 self.stage = Stage::Waiting(Box::new((pending, *course, ticket)));
+                Step::Again
+            }
+            #[cfg(feature = "auth")]
+            Answer::LetIn(course) => {
+                let mut pending = pending;
+                let Some(wanted) = pending.behind_door.take() else {
+                    return self.refuse(pending.head, Reason::ServerFailed, worker);
+                };
+                pending.course = Some(course);
+                self.begin_body(pending, wanted, worker)
+            }
+            #[cfg(feature = "auth")]
+            Answer::Pause(course, until) => {
+                self.deadline = until;
+                self.stage = Stage::Paused(Box::new((pending, *course)));
                 Step::Again
             }
             #[cfg(feature = "fastcgi")]

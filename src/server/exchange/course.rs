@@ -1,5 +1,7 @@
 //! How far an exchange has come: what is kept of it while it waits for something.
 
+#[cfg(feature = "auth")]
+use super::login::Login;
 use crate::handler::admission::Permit;
 #[cfg(feature = "fastcgi")]
 use crate::handler::admission::Places;
@@ -10,7 +12,7 @@ use crate::proto::Reason;
 pub enum Turn {
     /// The request has just become whole.
     First,
-    /// Its turn in the line has come.
+    /// Its turn in the line has come, or its pause is over.
     Come(Box<Course>, Option<Permit>),
     /// Its turn will never come: nobody is left to serve it.
     Never(Box<Course>),
@@ -29,6 +31,14 @@ pub struct Course {
     pub(super) falls_back: bool,
     /// Why the request fails if it waits for too long.
     pub(super) busy: Option<Reason>,
+    /// How far the doors of the present path were asked, and what a client that they turn away is told.
+    #[cfg(feature = "auth")]
+    pub(super) login: Login,
+    #[cfg(feature = "auth")]
+    pub(super) challenge: Option<std::sync::Arc<str>>,
+    /// The user that one of them found right.
+    #[cfg(feature = "auth")]
+    pub(super) user: Option<String>,
     /// How many of the resource's authorizers have let it through.
     #[cfg(feature = "fastcgi")]
     pub(super) guards_passed: usize,
@@ -59,6 +69,22 @@ impl Course {
         return &[];
     }
 
+    /// The user whom the server has verified. It stays what it is when the request is led elsewhere.
+    pub(super) fn user(&self) -> Option<&str> {
+        #[cfg(feature = "auth")]
+        return self.user.as_deref();
+        #[cfg(not(feature = "auth"))]
+        return None;
+    }
+
+    /// What a client that is turned away is to be told.
+    pub(super) fn challenge(&self) -> Option<&str> {
+        #[cfg(feature = "auth")]
+        return self.challenge.as_deref();
+        #[cfg(not(feature = "auth"))]
+        return None;
+    }
+
     /// Goes on with another path of this server.
     pub(super) fn redirect(&mut self, location: Vec<u8>) {
         self.redirects += 1;
@@ -76,6 +102,10 @@ impl Course {
 
     /// What was found out about one resource does not hold for another.
     fn begin_anew(&mut self) {
+        #[cfg(feature = "auth")]
+        {
+            self.login = Login::Unasked;
+        }
         #[cfg(feature = "fastcgi")]
         {
             self.guards_passed = 0;

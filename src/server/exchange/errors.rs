@@ -22,9 +22,11 @@ pub(super) fn error_response(
 ) -> Response {
     let mut response = error_page::error_response(reason, &frame(server, head, id, now));
     match reason {
-        Reason::CgiBusy | Reason::FastcgiBusy | Reason::FastcgiDown | Reason::FastcgiOverloaded => {
-            response.head.field("Retry-After", RETRY_AFTER)
-        }
+        Reason::AuthBusy
+        | Reason::CgiBusy
+        | Reason::FastcgiBusy
+        | Reason::FastcgiDown
+        | Reason::FastcgiOverloaded => response.head.field("Retry-After", RETRY_AFTER),
         Reason::MethodRefused => response.head.field("Allow", ALLOWED),
         _ => {}
     }

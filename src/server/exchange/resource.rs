@@ -22,12 +22,17 @@ use crate::proto::uri::path::UrlPath;
 use crate::proto::uri::target::Target;
 use crate::server::connection::HALF_CLOSED_GRACE;
 use crate::server::worker::Worker;
+#[cfg(feature = "auth")]
+use crate::sys::clock::Moment;
 use crate::sys::spool::Spool;
 
 /// What a step towards the response led to.
 pub(super) enum Step {
     Over(Outcome),
     Wait(Ticket),
+    /// The client is kept waiting; then the step is taken again.
+    #[cfg(feature = "auth")]
+    Pause(Moment),
     /// An application was asked, and its answer is waited for.
     #[cfg(feature = "fastcgi")]
     Forwarded(forward::Parked),
@@ -98,6 +103,10 @@ impl Exchange<'_> {
             Err(reason) => return Step::failed(reason),
         };
         let server = self.server;
+        #[cfg(feature = "auth")]
+        if let Some(step) = self.ask_password(&path, permit, worker) {
+            return step;
+        }
         let found = server.site.resolve(&path);
         #[cfg(feature = "fastcgi")]
         if let Some(step) =

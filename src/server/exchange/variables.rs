@@ -8,7 +8,9 @@ use super::resource::Subject;
 use crate::handler::reply::Reply;
 use crate::handler::script::Script;
 use crate::proto::Reason;
-use crate::proto::cgi::meta::{Authorization, Interpreter, MetaVariables, Scheme, ScriptRequest};
+use crate::proto::cgi::meta::{
+    Authenticated, Authorization, Interpreter, MetaVariables, Scheme, ScriptRequest,
+};
 use crate::sys::listener::Bound;
 
 impl Exchange<'_> {
@@ -28,11 +30,13 @@ impl Exchange<'_> {
             Bound::Unix(_) => None,
         };
         let server_addr = local.map(|local| local.ip().to_string());
-        let remote_addr = self.peer.map(|peer| peer.ip().to_string());
+        let remote_addr = self.origin.whom.address().map(|it| it.to_string());
         let own_name = local.map(|local| match local.ip() {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         });
+        let scheme = self.origin.scheme.unwrap_or(server.settings.scheme);
+        let user = self.course.user();
         let authority = self.request.authority;
         let head = self.request.head;
         let version = head.version().to_string();
@@ -50,14 +54,14 @@ impl Exchange<'_> {
             server_port: local
                 .map(|local| local.port())
                 .or(authority.and_then(|authority| authority.port))
-                .unwrap_or(match server.settings.scheme {
+                .unwrap_or(match scheme {
                     Scheme::Http => 80,
                     Scheme::Https => 443,
                 }),
             server_addr: server_addr.as_deref().unwrap_or(""),
             remote_addr: remote_addr.as_deref().unwrap_or(""),
-            remote_port: self.peer.map(|peer| peer.port()),
-            scheme: server.settings.scheme,
+            remote_port: self.origin.whom.port(),
+            scheme,
             content_length: subject.body.map(|body| body.len()),
             document_root: server
                 .site
@@ -68,8 +72,15 @@ impl Exchange<'_> {
                 true => Interpreter::Configured,
                 false => Interpreter::None,
             },
-            auth: None,
-            pass_authorization: authorization,
+            auth: user.map(|user| Authenticated {
+                scheme: "Basic",
+                user,
+            }),
+            pass_authorization: match user {
+                // They were for the server, and the program is told whose they are.
+                Some(_) => Authorization::Withheld,
+                None => authorization,
+            },
             granted: self.course.granted(),
             extra: &server.settings.environment,
         };

@@ -2,12 +2,15 @@ use std::sync::atomic::AtomicU32;
 use std::thread;
 
 use super::*;
+use crate::config::Proxies;
+use crate::server::origin::Peer;
 use crate::sys::testing::connection;
 
 /// A connection with this deadline whose peer is gone.
 fn parked(number: u32, deadline: Moment) -> Connection {
     let now = Moment(0);
-    Connection::new(connection().0, number, 0, None, now, deadline)
+    let peer = Peer::new(None, &Proxies::default());
+    Connection::new(connection().0, number, 0, peer, now, deadline)
 }
 
 /// Reserves and fills a slot, idle since `idle_since`.

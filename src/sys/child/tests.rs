@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::sys::testing::{TempDir, await_gone, pattern, runs};
-use crate::sys::watch::await_readable;
 
 /// More than any step takes, so that a fault ends in a failure and not in a wait.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,7 +18,7 @@ fn start(path: &Path, arguments: &[&str], stdin: Option<Content<'_>>) -> io::Res
     };
     program.start(
         [(&b"NAME"[..], &b"a value"[..])].into_iter(),
-        &Arc::new(Spawners::none()),
+        &Spawners::none(),
     )
 }
 
@@ -50,6 +49,13 @@ fn line(child: &mut Child) -> String {
     String::from_utf8(line).unwrap().trim_end().to_owned()
 }
 
+/// As on a kernel without pidfds.
+fn forget_pidfd(child: &mut Child) {
+    if let Parent::Server(_, pidfd) = &mut child.parent {
+        *pidfd = None;
+    }
+}
+
 fn is_reaped(pid: u32) -> bool {
     !Path::new(&format!("/proc/{pid}")).exists()
 }
@@ -66,14 +72,14 @@ fn the_end_is_told_as_status_or_signal() {
         for has_pidfd in [true, false] {
             let mut child = shell(text, None);
             if !has_pidfd {
-                child.pidfd = None;
+                forget_pidfd(&mut child);
             }
             child.await_end(PATIENCE);
             assert!(child.has_ended());
-            assert!(!is_reaped(child.id()), "looking must not reap");
+            assert!(!is_reaped(child.id().unwrap()), "looking must not reap");
             assert_eq!(child.reap(), exit, "{text}");
             assert_eq!(child.reap(), exit, "{text}");
-            assert!(is_reaped(child.id()));
+            assert!(is_reaped(child.id().unwrap()));
             assert_eq!(child.end(PATIENCE), exit, "{text}");
         }
     }
@@ -165,13 +171,13 @@ fn ending_kills_the_whole_group() {
                 None,
             );
             if !has_pidfd {
-                child.pidfd = None;
+                forget_pidfd(&mut child);
             }
             let grandchild = line(&mut child);
             assert!(runs(&grandchild) && !child.has_ended());
             assert_eq!(child.end(grace), exit, "{trap}");
             await_gone(&grandchild);
-            assert!(is_reaped(child.id()));
+            assert!(is_reaped(child.id().unwrap()));
         }
     }
 }
@@ -181,7 +187,7 @@ fn dropping_kills_and_reaps() {
     let mut child = shell("sleep 1000 & echo $!; sleep 1000", None);
     let (pid, grandchild) = (child.id(), line(&mut child));
     drop(child);
-    assert!(is_reaped(pid));
+    assert!(is_reaped(pid.unwrap()));
     await_gone(&grandchild);
 }
 
@@ -278,7 +284,7 @@ fn a_folder_that_is_gone_is_a_missing_program() {
         stdin: None,
     };
     let error = program
-        .start(std::iter::empty(), &Arc::new(Spawners::none()))
+        .start(std::iter::empty(), &Spawners::none())
         .unwrap_err();
     assert_eq!(StartFailure::from(&error), StartFailure::Missing);
 }
@@ -286,7 +292,6 @@ fn a_folder_that_is_gone_is_a_missing_program() {
 #[test]
 fn the_end_wakes_who_waits_for_it() {
     let mut child = shell("read line", Some(Content::Memory(b"")));
-    let pidfd = child.pidfd().unwrap().try_clone().unwrap();
-    assert!(await_readable(&pidfd, PATIENCE));
+    assert!(watch::await_sign(child.sign(), PATIENCE));
     assert_eq!(child.reap(), Exit::Status(1));
 }

@@ -1,31 +1,42 @@
 //! What a server and its spawners say to each other, as bytes.
 //!
-//! Source: ours. Shape: a message is a packet of its own. An order is its kind and strings, each led by
-//! its length; an answer is its kind and a number. Both sides are of one build, so there is no version
-//! of it, and numbers are in the machine's own order. Rules: what does not fit the shape is `None`, and
-//! never more than was sent.
+//! Source: ours. Shape: an order is a packet: its kind, the serial number of the program that it is
+//! about, and what it needs, strings led by their lengths. What became of a program is told in reports, a
+//! kind and a number each, through a pipe of its own. Both sides are of one build, so there is no version
+//! of it, and numbers are in the machine's own order. Rules: what does not fit the shape is `None`.
 
 /// The longest order; with a longer one a program is started without a spawner.
 pub const ORDER_MAX: usize = 128 << 10;
 
-/// The length of every answer.
-pub const ANSWER_LEN: usize = 5;
+/// The length of every report.
+pub const REPORT_LEN: usize = 5;
 
 const START: u8 = 1;
-const REAP: u8 = 2;
+const SIGNAL: u8 = 2;
 
 /// What a spawner is asked to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Order<'m> {
     /// To start a program.
     Start(Start<'m>),
-    /// To reap the ended process with this id.
-    Reap(i32),
+    /// To send a signal to a program's whole group.
+    Signal(u32, Urgency),
+}
+
+/// How a program is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// By SIGTERM.
+    Term,
+    /// By SIGKILL.
+    Kill,
 }
 
 /// A program to be started.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Start<'m> {
+    /// What later orders call it.
+    pub serial: u32,
     /// The file to execute, absolute.
     pub path: &'m [u8],
     /// Its working folder.
@@ -36,9 +47,9 @@ pub struct Start<'m> {
     pub environment: Vec<(&'m [u8], &'m [u8])>,
 }
 
-/// What a spawner answers.
+/// What a spawner tells of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum Report {
     /// The program runs, with this process id.
     Started(i32),
     /// It could not be started: the kernel's error number.
@@ -47,16 +58,17 @@ pub enum Answer {
     Ended(i32),
 }
 
-/// Replaces `message` with the order to start a program.
+/// Appends the order to start a program.
 pub fn encode_start<'e>(
     message: &mut Vec<u8>,
+    serial: u32,
     path: &[u8],
     folder: &[u8],
     arguments: &[Vec<u8>],
     environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
 ) {
-    message.clear();
     message.push(START);
+    message.extend(serial.to_ne_bytes());
     push(message, path);
     push(message, folder);
     message.extend(length(arguments.len()));
@@ -69,9 +81,10 @@ pub fn encode_start<'e>(
     }
 }
 
-/// The order to reap the process with this id.
-pub fn encode_reap(pid: i32) -> [u8; 5] {
-    tagged(REAP, pid)
+/// The order to have a program end.
+pub fn encode_signal(serial: u32, urgency: Urgency) -> [u8; 6] {
+    let [a, b, c, d] = serial.to_ne_bytes();
+    [SIGNAL, a, b, c, d, urgency as u8]
 }
 
 fn push(message: &mut Vec<u8>, bytes: &[u8]) {
@@ -84,15 +97,12 @@ fn length(len: usize) -> [u8; 4] {
     u32::try_from(len).unwrap_or(u32::MAX).to_ne_bytes()
 }
 
-fn tagged(kind: u8, number: i32) -> [u8; 5] {
-    let [a, b, c, d] = number.to_ne_bytes();
-    [kind, a, b, c, d]
-}
-
 impl<'m> Order<'m> {
     /// The order that a message is.
     pub fn decode(message: &'m [u8]) -> Option<Order<'m>> {
-        let (kind, mut rest) = message.split_first()?;
+        let (kind, rest) = message.split_first()?;
+        let (serial, mut rest) = rest.split_first_chunk()?;
+        let serial = u32::from_ne_bytes(*serial);
         match *kind {
             START => {
                 let (path, folder) = (take(&mut rest)?, take(&mut rest)?);
@@ -103,13 +113,18 @@ impl<'m> Order<'m> {
                     environment.push((take(&mut rest)?, take(&mut rest)?));
                 }
                 Some(Order::Start(Start {
+                    serial,
                     path,
                     folder,
                     arguments,
                     environment,
                 }))
             }
-            REAP => Some(Order::Reap(i32::from_ne_bytes(rest.try_into().ok()?))),
+            SIGNAL => match rest {
+                [0] => Some(Order::Signal(serial, Urgency::Term)),
+                [1] => Some(Order::Signal(serial, Urgency::Kill)),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -128,24 +143,26 @@ fn take<'m>(rest: &mut &'m [u8]) -> Option<&'m [u8]> {
     Some(bytes)
 }
 
-impl Answer {
-    /// The answer as a message.
-    pub fn encode(self) -> [u8; ANSWER_LEN] {
-        match self {
-            Answer::Started(pid) => tagged(1, pid),
-            Answer::Failed(error) => tagged(2, error),
-            Answer::Ended(status) => tagged(3, status),
-        }
+impl Report {
+    /// The report as bytes.
+    pub fn encode(self) -> [u8; REPORT_LEN] {
+        let (kind, number) = match self {
+            Report::Started(pid) => (1, pid),
+            Report::Failed(error) => (2, error),
+            Report::Ended(status) => (3, status),
+        };
+        let [a, b, c, d] = number.to_ne_bytes();
+        [kind, a, b, c, d]
     }
 
-    /// The answer that a message is.
-    pub fn decode(message: &[u8]) -> Option<Answer> {
-        let (kind, number) = message.split_first()?;
+    /// The report that these bytes are.
+    pub fn decode(bytes: &[u8]) -> Option<Report> {
+        let (kind, number) = bytes.split_first()?;
         let number = i32::from_ne_bytes(number.try_into().ok()?);
         match kind {
-            1 => Some(Answer::Started(number)),
-            2 => Some(Answer::Failed(number)),
-            3 => Some(Answer::Ended(number)),
+            1 => Some(Report::Started(number)),
+            2 => Some(Report::Failed(number)),
+            3 => Some(Report::Ended(number)),
             _ => None,
         }
     }
@@ -156,11 +173,12 @@ mod tests {
     use super::*;
 
     fn start() -> Vec<u8> {
-        let mut message = b"what was there before".to_vec();
+        let mut message = Vec::new();
         let arguments = [b"one".to_vec(), Vec::new()];
         let environment: [(&[u8], &[u8]); 2] = [(b"A", b"a=b"), (b"EMPTY", b"")];
         encode_start(
             &mut message,
+            7,
             b"/bin/x",
             b"/bin",
             &arguments,
@@ -173,15 +191,22 @@ mod tests {
     fn what_is_said_is_understood() {
         let message = start();
         let expected = Start {
+            serial: 7,
             path: b"/bin/x",
             folder: b"/bin",
             arguments: vec![b"one", b""],
             environment: vec![(b"A", b"a=b"), (b"EMPTY", b"")],
         };
         assert_eq!(Order::decode(&message), Some(Order::Start(expected)));
-        assert_eq!(Order::decode(&encode_reap(7)), Some(Order::Reap(7)));
-        for answer in [Answer::Started(1), Answer::Failed(2), Answer::Ended(-3)] {
-            assert_eq!(Answer::decode(&answer.encode()), Some(answer));
+        for urgency in [Urgency::Term, Urgency::Kill] {
+            let order = encode_signal(u32::MAX, urgency);
+            assert_eq!(
+                Order::decode(&order),
+                Some(Order::Signal(u32::MAX, urgency))
+            );
+        }
+        for report in [Report::Started(1), Report::Failed(2), Report::Ended(-3)] {
+            assert_eq!(Report::decode(&report.encode()), Some(report));
         }
     }
 
@@ -194,13 +219,19 @@ mod tests {
             let order = Order::decode(&message[..len]);
             assert_eq!(order.is_some(), whole.contains(&len), "{len}");
         }
-        for cut in [&b""[..], b"\x01", b"\x02\0\0\0", b"\x02\0\0\0\0\0", b"\x09"] {
+        let signal = encode_signal(7, Urgency::Kill);
+        for cut in [
+            &signal[..5],
+            b"\x02\0\0\0\0\x02",
+            b"\x02\0\0\0\0\0\0",
+            b"\x09\0\0\0\0",
+        ] {
             assert_eq!(Order::decode(cut), None);
         }
         for cut in [&b""[..], b"\x01\0\0\0", b"\x01\0\0\0\0\0", b"\x04\0\0\0\0"] {
-            assert_eq!(Answer::decode(cut), None);
+            assert_eq!(Report::decode(cut), None);
         }
-        let huge = [&[START][..], &u32::MAX.to_ne_bytes(), b"x"].concat();
+        let huge = [&[START, 0, 0, 0, 0][..], &u32::MAX.to_ne_bytes(), b"x"].concat();
         assert_eq!(Order::decode(&huge), None);
     }
 }

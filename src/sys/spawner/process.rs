@@ -1,4 +1,4 @@
-//! The spawner itself: a process that starts programs on order, one after the other.
+//! The spawner itself: a process that starts programs on order, and tells what became of them.
 //!
 //! Rules:
 //! - Descriptor 0 is a connection to the server, and is moved out of the way before any program is
@@ -6,11 +6,11 @@
 //! - What would end the server gracefully (SIGTERM, SIGINT, SIGHUP) does not end a spawner, whose
 //!   programs the server may still be waiting for. The end of the connection does: the programs are
 //!   ended then, so that a server that was killed leaves none behind.
-//! - A process is reaped when the server says so, and not before: until then its number is its own.
+//! - A program's group is signalled before its process is reaped, while the number cannot belong to
+//!   anyone else. Of one that was told to end nothing is left: its group is killed once more then.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSliceMut, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -21,19 +21,24 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-use super::order::{Answer, ORDER_MAX, Order, Start};
+use super::order::{ORDER_MAX, Order, Report, Start, Urgency};
 use crate::sys::descriptors;
 
 /// How long programs whose server is gone may take to end after SIGTERM.
 const TERM_GRACE: Duration = Duration::from_secs(2);
+
+/// The descriptors that come with an order to start a program: where to report, stdout, stderr, and
+/// stdin where it has one.
+pub(super) const DESCRIPTORS_MAX: usize = 4;
+
+/// What a spawner says first.
+pub(super) const READY: [u8; 5] = *b"ready";
 
 /// Serves until the server is gone.
 pub fn serve() -> ExitCode {
@@ -55,128 +60,176 @@ fn prepare() -> io::Result<OwnedFd> {
     descriptors::seal()?;
     // What `ps` shows; without it a spawner works as well.
     let _ = rustix::thread::set_name(c"tollgate-spawn");
+    rustix::net::send(&server, &READY, SendFlags::NOSIGNAL)?;
     Ok(server)
 }
 
 struct Spawner {
     server: OwnedFd,
-    children: HashMap<i32, Child>,
+    programs: Vec<Program>,
+    message: Vec<u8>,
+}
+
+/// A program that was started and has not ended.
+struct Program {
+    serial: u32,
+    child: Child,
+    pidfd: OwnedFd,
+    report: io::PipeWriter,
+    is_told_to_end: bool,
 }
 
 impl Spawner {
     fn new(server: OwnedFd) -> Spawner {
         Spawner {
             server,
-            children: HashMap::new(),
+            programs: Vec::new(),
+            message: vec![0; ORDER_MAX],
         }
     }
 
     fn serve(&mut self) {
-        let mut message = vec![0; ORDER_MAX];
-        while let Ok((len @ 1.., stdin)) = self.receive(&mut message) {
-            let told = match Order::decode(&message[..len]) {
-                Some(Order::Start(order)) => self.start(&order, stdin),
-                Some(Order::Reap(pid)) => self.reap(pid),
-                None => self.tell(Answer::Failed(Errno::INVAL.raw_os_error()), &[]),
-            };
-            if told.is_err() {
+        while let Ok(is_ordered) = self.wait() {
+            if is_ordered && self.obey().is_err() {
                 break;
             }
         }
         self.end_all();
     }
 
-    /// The next order, and the descriptor that came with it.
-    fn receive(&self, message: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let received = loop {
-            let mut parts = [IoSliceMut::new(message)];
-            let flags = RecvFlags::CMSG_CLOEXEC;
-            match recvmsg(&self.server, &mut parts, &mut control, flags) {
-                Err(Errno::INTR) => {}
-                received => break received?,
-            }
-        };
-        let sent = control.drain().find_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-            _ => None,
-        });
-        Ok((received.bytes, sent))
+    /// Waits until there is an order, or programs have ended, of which is told.
+    fn wait(&mut self) -> io::Result<bool> {
+        let mut polled = Vec::with_capacity(1 + self.programs.len());
+        polled.push(PollFd::new(&self.server, PollFlags::IN));
+        let pidfds = self.programs.iter().map(|program| &program.pidfd);
+        polled.extend(pidfds.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
+        match poll(&mut polled, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut happened = polled.iter().map(|polled| !polled.revents().is_empty());
+        let is_ordered = happened.next() == Some(true);
+        let ended: Vec<bool> = happened.collect();
+        let mut ended = ended.into_iter();
+        for program in self.programs.extract_if(.., |_| ended.next() == Some(true)) {
+            program.settle();
+        }
+        Ok(is_ordered)
     }
 
-    fn start(&mut self, order: &Start<'_>, stdin: Option<OwnedFd>) -> io::Result<()> {
-        match spawn(order, stdin) {
-            Ok((mut child, pidfd)) => {
-                // Of a process that was just spawned.
-                let pid = child.id().cast_signed();
-                let pipes: [Option<OwnedFd>; 2] = [
-                    child.stdout.take().map(OwnedFd::from),
-                    child.stderr.take().map(OwnedFd::from),
-                ];
-                self.children.insert(pid, child);
-                let [Some(stdout), Some(stderr)] = &pipes else {
-                    return Err(io::ErrorKind::BrokenPipe.into());
+    /// Carries out the next order; fails when there will be none.
+    fn obey(&mut self) -> io::Result<()> {
+        let mut descriptors = [const { None }; DESCRIPTORS_MAX];
+        let len = self.receive(&mut descriptors)?;
+        match Order::decode(&self.message[..len]) {
+            Some(Order::Start(order)) => {
+                let [Some(report), Some(stdout), Some(stderr), stdin] = descriptors else {
+                    return Err(io::ErrorKind::InvalidData.into());
                 };
-                let descriptors = [stdout.as_fd(), stderr.as_fd(), pidfd.as_fd()];
-                self.tell(Answer::Started(pid), &descriptors)
+                let mut report = io::PipeWriter::from(report);
+                match spawn(&order, stdin, stdout, stderr) {
+                    Ok((child, pidfd)) => {
+                        // The server reads it, or is gone.
+                        let _ = report.write(&Report::Started(child.id().cast_signed()).encode());
+                        self.programs.push(Program {
+                            serial: order.serial,
+                            child,
+                            pidfd,
+                            report,
+                            is_told_to_end: false,
+                        });
+                    }
+                    Err(error) => {
+                        let number = error.raw_os_error();
+                        let number = number.unwrap_or(Errno::INVAL.raw_os_error());
+                        let _ = report.write(&Report::Failed(number).encode());
+                    }
+                }
+                Ok(())
             }
-            Err(error) => {
-                let number = error.raw_os_error();
-                let number = number.unwrap_or(Errno::INVAL.raw_os_error());
-                self.tell(Answer::Failed(number), &[])
+            Some(Order::Signal(serial, urgency)) => {
+                let mut programs = self.programs.iter_mut();
+                if let Some(program) = programs.find(|program| program.serial == serial) {
+                    program.is_told_to_end = true;
+                    program.signal(match urgency {
+                        Urgency::Term => Signal::TERM,
+                        Urgency::Kill => Signal::KILL,
+                    });
+                }
+                Ok(())
             }
+            None => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 
-    fn reap(&mut self, pid: i32) -> io::Result<()> {
-        let status = match self.children.remove(&pid) {
-            Some(mut child) => child.wait()?.into_raw(),
-            None => return self.tell(Answer::Failed(Errno::CHILD.raw_os_error()), &[]),
-        };
-        self.tell(Answer::Ended(status), &[])
-    }
-
-    fn tell(&self, answer: Answer, descriptors: &[std::os::fd::BorrowedFd<'_>]) -> io::Result<()> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !descriptors.is_empty() {
-            control.push(SendAncillaryMessage::ScmRights(descriptors));
-        }
-        let answer = answer.encode();
-        let parts = [IoSlice::new(&answer)];
-        loop {
-            match sendmsg(&self.server, &parts, &mut control, SendFlags::NOSIGNAL) {
-                Err(Errno::INTR) => {}
-                sent => return Ok(sent.map(drop)?),
+    /// The length of the next order, and the descriptors that came with it.
+    fn receive(
+        &mut self,
+        descriptors: &mut [Option<OwnedFd>; DESCRIPTORS_MAX],
+    ) -> io::Result<usize> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut parts = [IoSliceMut::new(&mut self.message)];
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        let received =
+            rustix::io::retry_on_intr(|| recvmsg(&self.server, &mut parts, &mut control, flags))?;
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(sent) = message {
+                for (place, descriptor) in descriptors.iter_mut().zip(sent) {
+                    *place = Some(descriptor);
+                }
             }
+        }
+        match received.bytes {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            len => Ok(len),
         }
     }
 
     fn end_all(&mut self) {
-        self.signal_all(Signal::TERM);
+        for program in &self.programs {
+            program.signal(Signal::TERM);
+        }
         let until = Instant::now() + TERM_GRACE;
-        loop {
-            // One that has ended keeps its number until its group was ended too.
-            let mut running = self.children.values_mut();
-            let is_over = running.all(|child| !matches!(child.try_wait(), Ok(None)));
-            if is_over || Instant::now() >= until {
-                break;
-            }
+        let is_running = |program: &Program| {
+            let mut polled = [PollFd::new(&program.pidfd, PollFlags::IN)];
+            poll(&mut polled, Some(&rustix::event::Timespec::default())) == Ok(0)
+        };
+        while self.programs.iter().any(is_running) && Instant::now() < until {
             thread::sleep(Duration::from_millis(10));
         }
-        self.signal_all(Signal::KILL);
-    }
-
-    fn signal_all(&self, signal: Signal) {
-        for child in self.children.values() {
-            // Its group may be gone with it.
-            let _ = kill_process_group(Pid::from_child(child), signal);
+        for program in &self.programs {
+            program.signal(Signal::KILL);
         }
     }
 }
 
-fn spawn(order: &Start<'_>, stdin: Option<OwnedFd>) -> io::Result<(Child, OwnedFd)> {
+impl Program {
+    fn signal(&self, signal: Signal) {
+        // Its group may be gone with it.
+        let _ = kill_process_group(Pid::from_child(&self.child), signal);
+    }
+
+    /// Reaps the process, which has ended, and tells how.
+    fn settle(mut self) {
+        if self.is_told_to_end {
+            self.signal(Signal::KILL);
+        }
+        if let Ok(status) = self.child.wait() {
+            // The server reads it, or is gone.
+            let _ = self
+                .report
+                .write(&Report::Ended(status.into_raw()).encode());
+        }
+    }
+}
+
+fn spawn(
+    order: &Start<'_>,
+    stdin: Option<OwnedFd>,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+) -> io::Result<(Child, OwnedFd)> {
     let mut command = Command::new(OsStr::from_bytes(order.path));
     let environment = order.environment.iter();
     command
@@ -186,13 +239,13 @@ fn spawn(order: &Start<'_>, stdin: Option<OwnedFd>) -> io::Result<(Child, OwnedF
         .current_dir(OsStr::from_bytes(order.folder))
         .process_group(0)
         .stdin(stdin.map_or_else(Stdio::inherit, Stdio::from))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .stdout(stdout)
+        .stderr(stderr);
     let mut child = command.spawn()?;
     match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
         Ok(pidfd) => Ok((child, pidfd)),
         Err(error) => {
-            // Without it the server could not see the end. Nobody has seen the program yet.
+            // Its end could not be seen.
             let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
             child.wait()?;
             Err(error.into())

@@ -1,7 +1,6 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
 
 use rustix::process::{Signal, kill_process};
 
@@ -28,13 +27,13 @@ fn launch(name: &str) -> Launch {
     }
 }
 
-fn spawners(count: usize) -> Arc<Spawners> {
-    let spawners = Spawners::new(count, launch("sys::spawner::tests::serves"));
-    assert_eq!(spawners.places.len(), count, "a kernel with pidfds");
-    Arc::new(spawners)
+fn spawners(max: usize) -> Spawners {
+    let spawners = Spawners::new(max, launch("sys::spawner::tests::serves"));
+    assert_eq!(spawners.max, max, "a kernel with pidfds");
+    spawners
 }
 
-fn start(spawners: &Arc<Spawners>, text: &str, stdin: Option<Content<'_>>) -> Child {
+fn start(spawners: &Spawners, text: &str, stdin: Option<Content<'_>>) -> Child {
     let program = Program {
         path: Path::new("/bin/sh"),
         arguments: &["-c", text].map(|it| it.as_bytes().to_vec()),
@@ -55,28 +54,34 @@ fn output(child: &mut Child) -> String {
     String::from_utf8(all).unwrap()
 }
 
-/// The process of the spawner at a place.
-fn process_at(spawners: &Spawners, place: usize) -> Option<u32> {
-    let guard = spawners.places[place].lock().unwrap();
-    guard.as_ref().map(|spawner| spawner.process.id())
+/// The processes of the spawners there are.
+fn processes(spawners: &Spawners) -> Vec<u32> {
+    let all = spawners.all();
+    let ids = all
+        .iter()
+        .map(|spawner| spawner.process.lock().unwrap().id());
+    ids.collect()
+}
+
+fn kill(process: u32, signal: Signal) {
+    kill_process(Pid::from_raw(process.cast_signed()).unwrap(), signal).unwrap();
 }
 
 #[test]
 fn a_program_is_started_as_the_server_would() {
     let spawners = spawners(1);
-    let text = "echo $NAME; pwd; env | grep -v ^_ | grep -v ^PWD; cut -d' ' -f5 /proc/$$/stat; \
+    let text = "echo $NAME; pwd; env | grep -v ^_ | grep -v ^PWD; test $$ = $(cut -d' ' -f5 /proc/$$/stat) && echo leads; \
                 grep SigIgn /proc/$$/status";
     let own = |spawners| {
         let mut child = start(spawners, text, None);
-        let pid = child.id().to_string();
-        (output(&mut child).replace(&pid, "PID"), child.reap())
+        (output(&mut child), child.reap())
     };
     let told = own(&spawners);
     assert!(told.0.starts_with("a value\n/usr\n"), "{told:?}");
-    assert_eq!(told, own(&Arc::new(Spawners::none())));
+    assert_eq!(told, own(&Spawners::none()));
     let text = "readlink /proc/self/fd/0; ls /proc/self/fd | wc -l; echo $PPID";
     let mut through = start(&spawners, text, None);
-    let parent = process_at(&spawners, 0).unwrap();
+    let parent = processes(&spawners)[0];
     // The fourth descriptor is that of the folder.
     assert_eq!(output(&mut through), format!("/dev/null\n4\n{parent}\n"));
     assert_eq!(through.reap(), Exit::Status(0));
@@ -129,44 +134,71 @@ fn how_it_ended_is_told_and_why_it_could_not_start() {
             folder: Path::new("/"),
             stdin: None,
         };
-        let error = program.start(std::iter::empty(), &spawners).unwrap_err();
+        let mut child = program.start(std::iter::empty(), &spawners).unwrap();
+        assert_eq!(output(&mut child), "");
+        let Exit::Unstarted(error) = child.reap() else {
+            panic!("{name} was started");
+        };
+        let error = io::Error::from_raw_os_error(error);
         assert_eq!(StartFailure::from(&error), failure, "{name}");
     }
-    assert_eq!(spawners.launched.load(Ordering::Relaxed), 1);
+    assert_eq!(processes(&spawners).len(), 1);
 }
 
 #[test]
-fn there_are_as_many_as_are_busy_at_once_and_no_more_than_may_be() {
+fn there_are_as_many_as_have_programs_and_no_more_than_may_be() {
     let spawners = spawners(2);
-    drop(start(&spawners, "exit", None));
-    drop(start(&spawners, "exit", None));
-    assert!(process_at(&spawners, 0).is_some());
-    assert_eq!(process_at(&spawners, 1), None);
-    let first = spawners.places[0].lock().unwrap();
-    drop(start(&spawners, "exit", None));
-    drop(first);
-    assert!(process_at(&spawners, 1).is_some());
+    for count in [1, 1] {
+        drop(start(&spawners, "exit", None));
+        assert_eq!(processes(&spawners).len(), count);
+    }
+    let long: Vec<Child> = (0..4)
+        .map(|_| start(&spawners, "sleep 100", None))
+        .collect();
+    assert_eq!(processes(&spawners).len(), 2);
+    let running = |spawner: &Arc<Spawner>| spawner.running.load(Ordering::Relaxed);
+    assert_eq!(
+        spawners.all().iter().map(running).collect::<Vec<_>>(),
+        [2, 2]
+    );
+    drop(long);
+    assert_eq!(
+        spawners.all().iter().map(running).collect::<Vec<_>>(),
+        [0, 0]
+    );
+}
+
+/// A child left behind by a program that was told to end holds its pipe open until it is killed.
+#[test]
+fn a_program_that_is_told_to_end_leaves_nothing_behind() {
+    let spawners = spawners(1);
+    let text = "(trap '' TERM; echo; exec sleep 100) & wait";
+    let mut child = start(&spawners, text, None);
+    let mut buffer = Buffer::new(1);
+    child.read_stdout(&mut buffer).unwrap();
+    assert_eq!(buffer.filled(), b"\n", "the trap is set");
+    child.ask_to_end();
+    assert_eq!(output(&mut child), "");
+    assert_eq!(child.reap(), Exit::Signal(15));
 }
 
 #[test]
-fn a_spawner_that_was_killed_is_replaced_and_costs_no_program() {
+fn a_spawner_that_was_killed_is_replaced_and_its_programs_are_ended() {
     let spawners = spawners(1);
-    let mut before = start(&spawners, "read line; echo $line", None);
-    let process = process_at(&spawners, 0).unwrap();
-    let pid = Pid::from_raw(process.cast_signed()).unwrap();
-    kill_process(pid, Signal::KILL).unwrap();
-    let mut during = start(&spawners, "echo once", None);
-    assert_eq!(
-        (output(&mut during), during.reap()),
-        ("once\n".to_owned(), Exit::Status(0))
-    );
-    let mut after = start(&spawners, "echo twice", None);
-    assert_eq!(
-        (output(&mut after), after.reap()),
-        ("twice\n".to_owned(), Exit::Status(0))
-    );
-    assert_ne!(process_at(&spawners, 0), Some(process));
+    let mut before = start(&spawners, "echo $$; exec >&-; sleep 100", None);
+    let program = output(&mut before).trim().to_owned();
+    let process = processes(&spawners)[0];
+    kill(process, Signal::KILL);
     assert_eq!(before.reap(), Exit::Status(-1), "nobody knows");
+    await_gone(&program);
+    for word in ["once\n", "twice\n"] {
+        let mut after = start(&spawners, &format!("echo {word}"), None);
+        assert_eq!(
+            (output(&mut after).as_str(), after.reap()),
+            (word, Exit::Status(0))
+        );
+    }
+    assert_ne!(processes(&spawners), [process]);
 }
 
 #[test]
@@ -175,7 +207,7 @@ fn what_is_no_spawner_or_cannot_take_an_order_is_done_without() {
     nothing.program = "/nowhere/program".into();
     // One that ends at once, and one that answers with something else.
     for broken in [nothing, launch("sys::spawner::tests::no_such_test")] {
-        let spawners = Arc::new(Spawners::new(1, broken));
+        let spawners = Spawners::new(1, broken);
         for _ in 0..2 {
             let mut child = start(&spawners, "echo here", None);
             assert_eq!(
@@ -199,24 +231,22 @@ fn what_is_no_spawner_or_cannot_take_an_order_is_done_without() {
 #[test]
 fn signals_that_end_a_server_do_not_end_a_spawner_but_its_connection_does() {
     let spawners = spawners(1);
-    let mut child = start(&spawners, "trap '' TERM; exec >&-; exec sleep 100", None);
-    assert_eq!(output(&mut child), "", "the trap is set");
-    let process = process_at(&spawners, 0).unwrap();
-    let pid = Pid::from_raw(process.cast_signed()).unwrap();
+    let text = "trap '' TERM; echo $$; exec >&-; exec sleep 100";
+    let mut child = start(&spawners, text, None);
+    let program = output(&mut child).trim().to_owned();
+    let process = processes(&spawners)[0];
     for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
-        kill_process(pid, signal).unwrap();
+        kill(process, signal);
     }
     let mut other = start(&spawners, "echo works", None);
-    assert_eq!(output(&mut other), "works\n");
-    let program = child.id().to_string();
+    assert_eq!(
+        (output(&mut other).as_str(), other.reap()),
+        ("works\n", Exit::Status(0))
+    );
     assert!(runs(&program));
-    let spawner = spawners.places[0].lock().unwrap().take();
-    let Spawner {
-        socket,
-        mut process,
-        ..
-    } = spawner.unwrap();
-    drop(socket);
-    assert!(process.wait().unwrap().success());
+    // The connection ends with the last who holds it.
+    let spawner = spawners.all()[0].socket.try_clone().unwrap();
+    rustix::net::shutdown(&spawner, rustix::net::Shutdown::Both).unwrap();
+    await_gone(&process.to_string());
     await_gone(&program);
 }

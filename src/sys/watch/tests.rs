@@ -1,7 +1,6 @@
 use std::io::Read;
 use std::net::Shutdown;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::*;
 use crate::sys::buffer::Buffer;
@@ -39,7 +38,7 @@ fn shell(text: &str) -> Child {
         stdin: None,
     };
     program
-        .start(std::iter::empty(), &Arc::new(Spawners::none()))
+        .start(std::iter::empty(), &Spawners::none())
         .unwrap()
 }
 

@@ -24,7 +24,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::Roster;
-use super::station::{Launch, Process, Stage, Station, describe};
+use super::station::{Launch, Process, Stage, Station};
 use crate::handler::diagnose;
 use crate::sys::buffer::Buffer;
 use crate::sys::child::{Exit, StartFailure};
@@ -289,11 +289,13 @@ impl Crew {
     }
 
     fn start(&mut self, at: usize, now: Moment) {
+        // Before there is a process: it may have served them by the time that its start returns.
+        let found = self.roster.in_use(at) as u64;
+        let known = self.roster.served(at);
         let station = &mut self.stations[at];
         let Err(error) = station.start(&self.launch, now, now + LOOKS[0]) else {
             if let Some(process) = &mut station.process {
-                process.found = self.roster.in_use(at) as u64;
-                process.known = self.roster.served(at);
+                (process.found, process.known) = (found, known);
                 log::info!("{}: started", process.name);
             }
             return;
@@ -357,7 +359,7 @@ impl Crew {
         } else {
             String::new()
         };
-        log::info!("{}: ended with {}{next}", process.name, describe(exit));
+        log::info!("{}: ended with {exit}{next}", process.name);
     }
 
     /// Says why a process ended that nobody had asked to, and leaves its station alone where that was
@@ -372,7 +374,7 @@ impl Crew {
         served: u64,
     ) {
         let name = &process.name;
-        let ending = describe(exit);
+        let ending = exit.to_string();
         let tail = process.output.finish(now);
         let why = if exit == Exit::Status(0) && served > 0 {
             log::info!("{name}: ended by itself with {ending} after {served} requests");

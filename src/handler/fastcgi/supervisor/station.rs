@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::handler::stderr::StderrLog;
-use crate::sys::child::{Child, Exit, Program};
+use crate::sys::child::{Child, Program};
 use crate::sys::clock::Moment;
 use crate::sys::service::ServiceSocket;
 use crate::sys::stream::Stream;
@@ -128,7 +128,11 @@ impl Station {
         let environment = launch.environment.iter();
         let variables = environment.map(|(name, value)| (&name[..], &value[..]));
         let child = program.start_service(self.socket.as_fd(), variables)?;
-        let name = format!("{}[{}]", launch.program.display(), child.id());
+        let name = format!(
+            "{}[{}]",
+            launch.program.display(),
+            child.id().unwrap_or_default()
+        );
         self.process = Some(Process {
             output: StderrLog::new(name.clone(), now),
             name,
@@ -196,13 +200,5 @@ impl Station {
         self.failures = self.failures.saturating_add(1);
         self.stage = Stage::Resting(now + pause);
         pause
-    }
-}
-
-/// How a process ended, in words.
-pub(super) fn describe(exit: Exit) -> String {
-    match exit {
-        Exit::Status(status) => format!("exit status {status}"),
-        Exit::Signal(signal) => format!("signal {signal}"),
     }
 }

@@ -65,6 +65,8 @@ struct Entry {
     served: u64,
     idle: Duration,
     left: Option<Moment>,
+    /// Once a connection waits here, which each start makes, no request is in use any more.
+    queue: Option<UnixListener>,
     resumed: usize,
     why: String,
 }
@@ -129,7 +131,11 @@ impl Roster for Book {
     }
 
     fn in_use(&self, which: usize) -> usize {
-        self.entries()[which].in_use
+        let entry = &mut self.entries()[which];
+        if entry.queue.as_ref().is_some_and(|it| it.accept().is_ok()) {
+            entry.in_use = 0;
+        }
+        entry.in_use
     }
 
     fn served(&self, which: usize) -> u64 {
@@ -202,7 +208,7 @@ impl Bench {
 
     fn pid(&self, which: usize) -> Option<String> {
         let process = self.crew.stations[which].process.as_ref();
-        process.map(|process| process.child.id().to_string())
+        process.map(|process| process.child.id().unwrap().to_string())
     }
 
     /// Sends a byte over the warm connection.
@@ -698,6 +704,25 @@ fn a_request_in_the_queue_counts_as_served_by_whoever_accepts_it() {
     bench.set(0, |entry| entry.in_use = 0);
     bench.until_offered(&[0]);
     assert_ne!(bench.pid(0), first);
+}
+
+#[test]
+fn a_request_that_is_served_before_the_start_has_returned_counts_too() {
+    let mut bench = Bench::new(&shell("exit 0", 1, 1));
+    let socket = &bench.crew.stations[0].socket;
+    let queue = UnixListener::from(socket.as_fd().try_clone_to_owned().unwrap());
+    queue.set_nonblocking(true).unwrap();
+    bench.book.entries()[0].queue = Some(queue);
+    bench.set(0, |entry| (entry.in_use, entry.served) = (1, 1));
+    bench.crew.step(bench.crew.clock.now());
+    let start = Instant::now();
+    while bench.pid(0).is_some() {
+        assert!(start.elapsed() < PATIENCE);
+        bench.crew.attend(PATIENCE);
+    }
+    // It has not failed, so the next one is started at once.
+    assert_eq!(bench.stages(), [station::Stage::Vacant]);
+    assert_eq!(bench.book.entries()[0].in_use, 0);
 }
 
 #[test]
