@@ -81,8 +81,8 @@ const RULES: &[Rule] = &[
     Rule {
         path: "std::process",
         except: &["std::process::id", "std::process::ExitCode"],
-        homes: &["sys/child.rs"],
-        why: "processes are started in one place",
+        homes: &["sys/child.rs", "sys/spawner.rs", "sys/spawner/process.rs"],
+        why: "processes are started in sys/child and sys/spawner",
     },
     rule("rustix", &["sys/"], "system calls are made in sys alone"),
     rule("nix", &["sys/"], "system calls are made in sys alone"),
