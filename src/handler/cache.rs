@@ -11,16 +11,17 @@
 //!   within the same tick of the file system's clock and look the same.
 //! - What a stat does not show (a better neighbour that appeared, a folder that was moved out of the
 //!   root and is linked to) shows after `KEPT` seconds at the latest.
-//! - Bounded in bytes and in entries; what is evicted is merely read again.
-//! - A hit takes the read lock of one slot and allocates nothing, so threads do not wait for each
-//!   other.
+//! - Bounded in bytes, however many files that are; room is taken as files come. When the young ones have
+//!   half of it they become the old ones, and those that were so are forgotten: they are merely read again.
+//! - A hit allocates nothing, and no lock is held while the file system is asked.
 //!
 //! Not here: opening and reading (`static_file.rs`); what a file is sent with (`representation.rs`).
 
-use std::hash::{BuildHasher, RandomState};
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::mem;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::handler::representation::Representation;
 use crate::proto::http::negotiate::Coding;
@@ -32,8 +33,8 @@ pub const LONGEST: u64 = 64 * 1024;
 /// How many bytes are kept in all.
 const CAPACITY: usize = 8 * 1024 * 1024;
 
-/// How many files are kept in all; even, since a key has two slots to choose from.
-const SLOTS: usize = 2048;
+/// What a file takes beside itself, in bytes, roughly: its place in a table that is half empty.
+const PLACE: usize = 48;
 
 /// How long a file must have rested before it is kept, in seconds: the coarsest clock of a file
 /// system in use (FAT) ticks every two seconds.
@@ -87,22 +88,34 @@ struct Held {
 /// Small files, shared by all threads.
 #[derive(Debug)]
 pub struct Cache {
-    slots: Box<[Slot]>,
+    /// Keyed: nobody can aim at a place, nor make two keys meet.
     hasher: RandomState,
-    bytes: AtomicUsize,
-    hand: AtomicUsize,
+    files: RwLock<Files>,
 }
 
-type Slot = RwLock<Option<Held>>;
+#[derive(Debug, Default)]
+struct Files {
+    young: Generation,
+    old: Generation,
+}
+
+#[derive(Debug, Default)]
+struct Generation {
+    /// By the hash of its key.
+    files: HashMap<u64, Arc<Held>, BuildHasherDefault<Hashed>>,
+    bytes: usize,
+}
+
+/// The hash of what is a hash already.
+#[derive(Debug, Default)]
+struct Hashed(u64);
 
 impl Cache {
     /// An empty cache.
     pub fn new() -> Cache {
         Cache {
-            slots: (0..SLOTS).map(|_| Slot::default()).collect(),
             hasher: RandomState::new(),
-            bytes: AtomicUsize::new(0),
-            hand: AtomicUsize::new(0),
+            files: RwLock::default(),
         }
     }
 
@@ -114,74 +127,85 @@ impl Cache {
 
     /// The file that `key` names, unless it is unknown, too old, or no longer what `root` holds.
     pub fn lookup(&self, root: &Root, key: &Key<'_>, now: Present) -> Option<Arc<Representation>> {
-        self.choices(key).into_iter().find_map(|slot| {
-            let place = self.read(slot);
-            let held = place.as_ref().filter(|held| held.key() == *key)?;
-            if held.is_current(root, now) {
-                return Some(Arc::clone(&held.file));
-            }
-            drop(place);
-            self.replace(slot, None);
-            None
-        })
+        let hash = self.hasher.hash_one(key);
+        let held = self
+            .files
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(hash)?;
+        if held.key() != *key {
+            return None;
+        }
+        if held.is_current(root, now) {
+            return Some(Arc::clone(&held.file));
+        }
+        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        files.forget(hash);
+        None
     }
 
     /// Keeps a file that was read at `now`, at the cost of others where there is no room.
     pub fn insert(&self, key: &Key<'_>, file: Arc<Representation>, now: u64) {
-        // The slot that holds the same key, else an empty one, else that of the older file.
-        let rank = |&slot: &usize| match &*self.read(slot) {
-            Some(held) if held.key() == *key => (0, 0),
-            None => (1, 0),
-            Some(held) => (2, held.read_at),
-        };
-        let Some(slot) = self.choices(key).into_iter().min_by_key(rank) else {
-            return;
-        };
         let Key {
             route,
             path,
             coding,
         } = *key;
-        self.replace(
-            slot,
-            Some(Held {
-                route,
-                path: path.into(),
-                coding,
-                file,
-                read_at: now,
-                checked: AtomicU64::new(Round::OWN.0),
-            }),
-        );
-        for _ in 0..SLOTS {
-            if self.bytes.load(Ordering::Relaxed) <= CAPACITY {
-                break;
-            }
-            self.replace(self.hand.fetch_add(1, Ordering::Relaxed) % SLOTS, None);
+        let held = Held {
+            route,
+            path: path.into(),
+            coding,
+            file,
+            read_at: now,
+            checked: AtomicU64::new(Round::OWN.0),
+        };
+        let hash = self.hasher.hash_one(key);
+        let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+        let forgotten = files.keep(hash, held);
+        // It may be many, which others need not wait for.
+        drop(files);
+        drop(forgotten);
+    }
+}
+
+impl Files {
+    fn get(&self, hash: u64) -> Option<Arc<Held>> {
+        let held = self.young.files.get(&hash);
+        held.or_else(|| self.old.files.get(&hash)).cloned()
+    }
+
+    /// Keeps a file; returns those that had to go for it.
+    fn keep(&mut self, hash: u64, held: Held) -> Option<Generation> {
+        self.forget(hash);
+        let is_full = self.young.bytes + held.weight() > CAPACITY / 2;
+        let forgotten = is_full.then(|| {
+            let aged = mem::take(&mut self.young);
+            mem::replace(&mut self.old, aged)
+        });
+        self.young.bytes += held.weight();
+        self.young.files.insert(hash, Arc::new(held));
+        forgotten
+    }
+
+    fn forget(&mut self, hash: u64) {
+        for generation in [&mut self.young, &mut self.old] {
+            let held = generation.files.remove(&hash);
+            generation.bytes -= held.map_or(0, |held| held.weight());
         }
     }
+}
 
-    /// The two slots that a key may lie in. The hash is keyed: nobody can aim at a slot.
-    fn choices(&self, key: &Key<'_>) -> [usize; 2] {
-        let slot = self.hasher.hash_one(key) as usize % SLOTS;
-        [slot, slot ^ 1]
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u64(byte.into()));
     }
 
-    fn read(&self, slot: usize) -> RwLockReadGuard<'_, Option<Held>> {
-        self.slots[slot]
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn write_u64(&mut self, hash: u64) {
+        self.0 ^= hash;
     }
 
-    fn replace(&self, slot: usize, file: Option<Held>) {
-        self.bytes
-            .fetch_add(file.as_ref().map_or(0, Held::weight), Ordering::Relaxed);
-        let mut held = self.slots[slot]
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let evicted = mem::replace(&mut *held, file);
-        self.bytes
-            .fetch_sub(evicted.as_ref().map_or(0, Held::weight), Ordering::Relaxed);
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
@@ -216,7 +240,7 @@ impl Held {
     }
 
     fn weight(&self) -> usize {
-        size_of::<Held>() + self.path.len() + self.file.weight()
+        PLACE + size_of::<Held>() + self.path.len() + self.file.weight()
     }
 }
 

@@ -15,6 +15,7 @@
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::handler::mime::MediaType;
@@ -53,9 +54,10 @@ pub struct Representation {
     /// The codings in which the file also lies beside itself.
     pub neighbours: Box<[Coding]>,
     media_type: MediaType,
-    entity_tag: Vec<u8>,
     last_modified: u64,
-    fields: Vec<u8>,
+    fields: Box<[u8]>,
+    /// Where in `fields` the entity tag is.
+    entity_tag: Range<usize>,
     /// Where in `fields` ends what a 304 repeats.
     validators_end: usize,
     /// Where in `fields` begins Content-Type.
@@ -88,6 +90,7 @@ impl Representation {
 
         let mut head = ResponseHead::new(StatusCode::OK);
         head.field("ETag", &entity_tag);
+        let tag_end = head.block.len() - b"\r\n".len();
         head.field("Last-Modified", http_date(last_modified));
         if !neighbours.is_empty() {
             head.field("Vary", "Accept-Encoding");
@@ -106,9 +109,9 @@ impl Representation {
             stat,
             neighbours: neighbours.into(),
             media_type,
-            entity_tag,
             last_modified,
-            fields: head.block,
+            fields: head.block.into(),
+            entity_tag: tag_end - entity_tag.len()..tag_end,
             validators_end,
             type_start,
             content: Content::File(Arc::new(file)),
@@ -137,6 +140,10 @@ impl Representation {
             Content::File(_) => 0,
         };
         size_of::<Representation>() + self.path.len() + self.fields.len() + content
+    }
+
+    fn entity_tag(&self) -> &[u8] {
+        &self.fields[self.entity_tag.clone()]
     }
 
     /// What it is, without regard to how it lies on the disk.
@@ -172,7 +179,7 @@ impl Representation {
         now: u64,
     ) -> Response {
         let validators = Validators {
-            entity_tag: &self.entity_tag,
+            entity_tag: self.entity_tag(),
             last_modified: self.last_modified,
             now,
         };
@@ -242,7 +249,7 @@ impl Representation {
     }
 
     fn respond_parts(&self, ranges: &[ByteRange], media_type: Option<&[u8]>) -> Response {
-        let boundary = format!("{:016x}", RandomState::new().hash_one(&self.entity_tag));
+        let boundary = format!("{:016x}", RandomState::new().hash_one(self.entity_tag()));
         let own_type = self.media_type.to_string();
         let media_type = media_type.unwrap_or(own_type.as_bytes());
         let layout = multipart(ranges, self.stat.size, media_type, &boundary);

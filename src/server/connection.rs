@@ -116,7 +116,7 @@ pub struct Pending {
     pub body: Option<crate::sys::spool::Spool>,
     /// Whether the client may still be sending a body that is left unread.
     pub is_unread: bool,
-    /// When its head was whole, in microseconds.
+    /// When its head was whole, in microseconds, where that is logged.
     pub started: u64,
     /// What is to become of its body once a door has let the request through, which is waited for first.
     #[cfg(feature = "auth")]

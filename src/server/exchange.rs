@@ -131,7 +131,7 @@ pub fn refuse(
         [] => connection.input_line(),
         line => line,
     };
-    let started = worker.server.clock.micros();
+    let started = worker.started();
     // Where it cannot be told whom it is from, the connection is known.
     let proxies = &worker.server.settings.proxies;
     let origin = connection.peer.origin(head, proxies);

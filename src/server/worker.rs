@@ -36,9 +36,6 @@ const BEHIND: u32 = 32768;
 /// After so many connections accepted in a row another worker is called to serve them.
 const ACCEPTED_ALONE: u32 = 16;
 
-/// A wait of more microseconds than this was one.
-const SLEPT: u64 = 5;
-
 /// What one thread needs to serve any connection.
 #[derive(Debug)]
 pub struct Worker<'s> {
@@ -107,23 +104,17 @@ impl<'s> Worker<'s> {
 
     /// Watches for the next event; sleeps while others do.
     fn next_event(&mut self) -> io::Result<Woken> {
-        let Server {
-            seats,
-            parking,
-            clock,
-            ..
-        } = self.server;
+        let Server { seats, parking, .. } = self.server;
         loop {
             if !self.is_seated {
                 seats.take();
                 self.is_seated = true;
                 self.found_at_once = 0;
             }
-            let before = clock.micros();
             match seats.watch(|| parking.poller.wait()) {
                 Some(woken) => {
                     self.found_at_once += 1;
-                    if clock.micros() - before > SLEPT {
+                    if woken.as_ref().is_ok_and(|woken| woken.was_awaited) {
                         self.found_at_once = 0;
                     } else if self.found_at_once.is_multiple_of(BEHIND) {
                         seats.call();
@@ -191,6 +182,15 @@ impl<'s> Worker<'s> {
             &date,
             started,
         )))
+    }
+
+    /// When an exchange begins that does so now, for the access log if there is one.
+    pub fn started(&self) -> u64 {
+        if self.server.access_log.is_on() {
+            self.server.clock.micros()
+        } else {
+            0
+        }
     }
 
     /// Writes the line of an exchange that has ended.

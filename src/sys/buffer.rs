@@ -1,7 +1,7 @@
 //! A buffer that is read into again and again.
 //!
-//! Rules: it is made once, as large as one read may be, and belongs to a worker; what was read is made
-//! use of before the next read replaces it.
+//! Rules: it is as large as one read may be, and belongs to a worker, most of which never read into theirs:
+//! it takes memory from the first read on. What was read is made use of before the next read replaces it.
 
 use std::io::{self, Read};
 
@@ -10,7 +10,9 @@ use super::stream::Stream;
 /// What the last read brought, in memory that the next one uses again.
 #[derive(Debug)]
 pub struct Buffer {
-    bytes: Box<[u8]>,
+    /// Empty until it is read into.
+    bytes: Vec<u8>,
+    size: usize,
     filled: usize,
 }
 
@@ -18,7 +20,8 @@ impl Buffer {
     /// An empty buffer of this size.
     pub fn new(size: usize) -> Buffer {
         Buffer {
-            bytes: vec![0; size].into_boxed_slice(),
+            bytes: Vec::new(),
+            size,
             filled: 0,
         }
     }
@@ -30,13 +33,12 @@ impl Buffer {
 
     /// Whether the last read filled it, so that more may have been there.
     pub fn is_full(&self) -> bool {
-        self.filled == self.bytes.len()
+        self.filled == self.size
     }
 
     /// Reads once what a connection has; `Some(0)` is its end, `None` that nothing has come.
     pub fn receive(&mut self, stream: &Stream) -> io::Result<Option<usize>> {
-        self.filled = 0;
-        let received = stream.receive(&mut self.bytes)?;
+        let received = stream.receive(self.emptied())?;
         self.filled = received.unwrap_or(0);
         Ok(received)
     }
@@ -46,9 +48,8 @@ impl Buffer {
     }
 
     pub(super) fn fill(&mut self, source: &mut impl Read) -> io::Result<usize> {
-        self.filled = 0;
         loop {
-            match source.read(&mut self.bytes) {
+            match source.read(self.emptied()) {
                 Ok(read) => {
                     self.filled = read;
                     return Ok(read);
@@ -57,5 +58,27 @@ impl Buffer {
                 Err(error) => return Err(error),
             }
         }
+    }
+    /// All of it, to be read into.
+    fn emptied(&mut self) -> &mut [u8] {
+        self.filled = 0;
+        self.bytes.resize(self.size, 0);
+        &mut self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_takes_memory_from_the_first_read_on() {
+        let mut buffer = Buffer::new(4);
+        assert_eq!((buffer.bytes.capacity(), buffer.is_full()), (0, false));
+        let mut source = &b"12345"[..];
+        assert_eq!(buffer.fill(&mut source).unwrap(), 4);
+        assert_eq!((buffer.filled(), buffer.is_full()), (&b"1234"[..], true));
+        assert_eq!(buffer.fill(&mut source).unwrap(), 1);
+        assert_eq!((buffer.filled(), buffer.is_full()), (&b"5"[..], false));
     }
 }

@@ -13,6 +13,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
@@ -25,6 +26,9 @@ const INPUT_EDGES: EventFlags = EventFlags::IN
 
 /// How many events are reported at once.
 const REPORTED: usize = 64;
+
+/// A wait of more than this was one.
+const SLEPT: Duration = Duration::from_micros(5);
 
 /// An epoll instance whose events carry a caller's token.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub struct Woken {
     pub hung_up: bool,
     /// The number of its round, which is never 0.
     pub round: u64,
+    /// Whether it is the first of a round that had to be waited for.
+    pub was_awaited: bool,
 }
 
 impl Poller {
@@ -138,6 +144,7 @@ impl Reported {
         self.given = 0;
         self.round += 1;
         let mut slots = [MaybeUninit::<Event>::uninit(); REPORTED];
+        let before = Instant::now();
         let events = match epoll::wait(epoll, &mut slots, patience) {
             Ok((events, _)) => events,
             Err(rustix::io::Errno::INTR) => return Ok(()),
@@ -150,8 +157,12 @@ impl Reported {
                 token: event.data.u64(),
                 hung_up: flags.intersects(ends),
                 round: self.round,
+                was_awaited: false,
             }
         }));
+        if let Some(first) = self.events.first_mut() {
+            first.was_awaited = before.elapsed() > SLEPT;
+        }
         Ok(())
     }
 }

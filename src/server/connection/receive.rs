@@ -83,7 +83,7 @@ impl Connection {
         self.preamble = PreambleState::None;
         self.idle_since = Moment::NEVER;
         self.deadline = Moment::NEVER;
-        let started = worker.server.clock.micros();
+        let started = worker.started();
         let pending = Pending::new(head, started);
         let wanted = match body_wanted(&pending.head, worker.server) {
             Ok(Some(wanted)) => wanted,

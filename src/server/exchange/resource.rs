@@ -3,6 +3,8 @@
 //! Rules: whoever guards a path is asked before anything about it is told, whether or not there is
 //! anything.
 
+use std::borrow::Cow;
+
 use super::Exchange;
 #[cfg(feature = "fastcgi")]
 use super::forward;
@@ -283,9 +285,9 @@ fn standing_in<'t>(fallback: &'t [u8], own: Target<'t>) -> Target<'t> {
 }
 
 /// REQUEST_URI is the path and query, also where the client sent the absolute form.
-fn origin_form(target: &Target<'_>) -> Vec<u8> {
+fn origin_form<'t>(target: &Target<'t>) -> Cow<'t, [u8]> {
     match target.query {
-        Some(query) => [target.path, b"?", query].concat(),
-        None => target.path.to_vec(),
+        Some(query) => [target.path, b"?", query].concat().into(),
+        None => target.path.into(),
     }
 }

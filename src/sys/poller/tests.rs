@@ -80,12 +80,29 @@ fn what_is_reported_together_is_of_one_round_and_given_to_whoever_asks() {
         let ask = || poller.look().unwrap().unwrap();
         [(); 2].map(|()| scope.spawn(ask).join().unwrap())
     });
+    assert!(others.iter().all(|woken| !woken.was_awaited));
     let rounds = others.map(|woken| (woken.token, woken.round));
     assert_eq!(first.token, 0);
     assert_eq!(rounds, [(1, first.round), (2, first.round)]);
     assert_eq!(poller.look().unwrap(), None);
     bell.ring();
     assert!(poller.wait().unwrap().round > first.round);
+}
+
+#[test]
+fn an_event_tells_that_it_was_waited_for() {
+    let (poller, bell) = poller();
+    let is_caught_waiting = || {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                bell.ring();
+            });
+            poller.wait().unwrap().was_awaited
+        })
+    };
+    // Once is enough: the other thread may always be late.
+    assert!((0..1_000).any(|_| is_caught_waiting()));
 }
 
 #[test]
