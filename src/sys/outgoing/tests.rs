@@ -227,11 +227,21 @@ fn a_long_file_lets_others_have_their_turn() {
         peer.read_to_end(&mut received).unwrap();
         received
     });
-    for expected in [Flushed::Turn, Flushed::Turn, Flushed::All] {
+    let mut turns = 0;
+    loop {
         let before = outgoing.sent();
-        assert_eq!(outgoing.flush(&stream).unwrap(), expected);
-        assert!(outgoing.sent() - before < TURN + SENDFILE);
+        let flushed = outgoing.flush(&stream).unwrap();
+        let sent = outgoing.sent() - before;
+        assert!(sent < TURN + SENDFILE);
+        if flushed == Flushed::All {
+            break;
+        }
+        assert_eq!(flushed, Flushed::Turn);
+        assert!(sent >= TURN);
+        turns += 1;
     }
+    // A call sends as much as it likes, so that two turns may be enough.
+    assert!(turns >= 1);
     drop(stream);
     let received = reader.join().unwrap();
     assert_eq!(received.len() as u64, len);
