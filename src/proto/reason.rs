@@ -110,7 +110,7 @@ reasons! {
     CgiHeaderMalformed "cgi.header-malformed" 502 "A line of the program's header is malformed, or a CGI field is given twice.";
     CgiHeaderTooLong "cgi.header-too-long" 502 "The program's header is longer than --max-header.";
     CgiStatus "cgi.status" 502 "The program's Status field is not a three-digit number from 200 to 599.";
-    CgiLocation "cgi.location" 502 "The program's Location field holds a space, or a local redirect leads to no path of this server.";
+    CgiLocation "cgi.location" 502 "The program's Location field holds a tab, or a local redirect leads to no path of this server.";
     CgiRedirects "cgi.redirects" 502 "More than 10 local redirects followed one another.";
     CgiTimeout "cgi.timeout" 504 "The program was silent for longer than --cgi-timeout.";
     CgiKilled "cgi.killed" 502 "The program was ended by a signal before its response was whole.";

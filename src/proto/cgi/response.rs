@@ -15,12 +15,15 @@
 //! - Only a local path that is the whole header is a local redirect. With a Status or another field
 //!   the client is sent there, for the field (a cookie) would be lost inside the server; with a
 //!   fragment too, since only a client has a use for that. A relative Location goes to the client:
-//!   RFC 9110 permits it.
+//!   RFC 9110 permits it. A space in a Location, which careless programs print (`?note=all done`), is
+//!   encoded: it can mean nothing else.
 //! - X-Sendfile and X-Accel-Redirect name a file that is to be sent in place of a document. They are
 //!   for the server and never reach the client. A file name is taken as it is, without decoding: a
 //!   name that holds `%` can be named, and one is only decoded where a URL is expected.
 //!
 //! Not here: following a local redirect, finding a file, the body and its length.
+
+use std::borrow::Cow;
 
 use crate::proto::grammar::{is_tchar, parse_decimal, trim_ows};
 use crate::proto::http::status::StatusCode;
@@ -170,7 +173,7 @@ fn split_line(line: &[u8], is_first: bool) -> Result<Option<FieldLine<'_>>, Reas
 #[derive(Default)]
 struct Fields<'a> {
     status: Option<(StatusCode, &'a [u8])>,
-    location: Option<&'a [u8]>,
+    location: Option<Cow<'a, [u8]>>,
     content_type: Option<&'a [u8]>,
     content_length: Option<u64>,
     send_file: Option<SendFile>,
@@ -190,11 +193,8 @@ impl<'a> Fields<'a> {
             );
         }
         if is("Location") {
-            let is_reference = !value.iter().any(|byte| matches!(byte, b' ' | b'\t'));
-            return once(
-                &mut self.location,
-                is_reference.then_some(value).ok_or(Reason::CgiLocation)?,
-            );
+            let location = reference(value).ok_or(Reason::CgiLocation)?;
+            return once(&mut self.location, location);
         }
         if is("Content-Length") {
             let len = parse_decimal(value).ok_or(Reason::CgiHeaderMalformed)?;
@@ -217,7 +217,7 @@ impl<'a> Fields<'a> {
     }
 
     fn respond(mut self) -> CgiHead {
-        if let Some(location) = self.location
+        if let Some(location) = &self.location
             && self.status.is_none()
             && self.block.is_empty()
             && self.send_file.is_none()
@@ -226,7 +226,7 @@ impl<'a> Fields<'a> {
             let location = location.to_vec();
             return self.into_head(CgiResponse::LocalRedirect { location }, StatusCode::OK);
         }
-        if let Some(location) = self.location {
+        if let Some(location) = &self.location {
             push_line(&mut self.block, b"Location", location);
         }
         if let Some(from) = self.send_file.take() {
@@ -300,6 +300,19 @@ fn is_redirection(status: StatusCode) -> bool {
 }
 
 /// Whether this is a path of this server, with or without a query: `//` would begin an authority.
+/// A Location as a URI reference: its spaces are written `%20`, as browsers read them. `None` with a tab
+/// in it.
+fn reference(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if value.contains(&b'\t') {
+        return None;
+    }
+    if !value.contains(&b' ') {
+        return Some(Cow::Borrowed(value));
+    }
+    let words: Vec<&[u8]> = value.split(|&byte| byte == b' ').collect();
+    Some(Cow::Owned(words.join(&b"%20"[..])))
+}
+
 fn is_local(location: &[u8]) -> bool {
     location.starts_with(b"/") && !location.starts_with(b"//") && !location.contains(&b'#')
 }
