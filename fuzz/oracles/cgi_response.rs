@@ -115,7 +115,12 @@ fn check_against_output(head: &CgiHead, header: &[u8]) {
         value
     };
     let status = only("status").map(|value| value[..3].to_vec());
-    let location = only("location");
+    // A space in it is encoded.
+    let location = only("location").map(|value| {
+        let words: Vec<&[u8]> = value.split(|&byte| byte == b' ').collect();
+        words.join(&b"%20"[..])
+    });
+    let location = location.as_deref();
     let customary = match (location, &head.kind) {
         (None, _) | (_, CgiResponse::LocalRedirect { .. } | CgiResponse::SendFile { .. }) => "200",
         _ => "302",
