@@ -15,6 +15,8 @@ from bench.report import shown
 from bench.site import HERE
 
 DOCS = HERE.parent / "docs"
+LIMITS = HERE / "limits.md"
+"""What the figures do not say: why a work is not faster."""
 MARK = {"met": "met", "NOT MET": "**not met**", "FAILED": "**failed**", "not measured": "not measured"}
 QUICK = (", a quick run: short turns, and a peer that is far behind in the first round is not asked again; good "
          "for a first look")
@@ -41,7 +43,8 @@ def page(data: dict[str, Any]) -> str:
         "",
         f"- **When**: {data['date']}{QUICK if data['quick'] else ''}",
         f"- **Where**: {machine['cores']} cores ({machine['processor']}), {machine['memory_gib']:g} GiB, "
-        f"{machine['system']}, Linux {machine['kernel']}; clients and servers share the cores",
+        f"{machine['system']}, Linux {machine['kernel']}, congestion control {machine.get('congestion', 'unknown')}; "
+        "clients and servers share the cores",
         "- **What**: " + "; ".join(text for name, text in versions.items() if name != "wrk"),
         f"- **How**: rounds, {data['rounds']} in number; in each, every server is started, asked whether it answers "
         f"right, put under load for {data['seconds']:g} s with {versions['wrk'].replace('debian/', '')}, and stopped. "
@@ -58,6 +61,8 @@ def page(data: dict[str, Any]) -> str:
     if data["growth"]:
         parts += ["## Growth", "", "![Answers a second as clients or files grow in number](growth.svg)", "",
                   *_elsewhere(data["growth"])]
+    if LIMITS.exists():
+        parts += [LIMITS.read_text(encoding="utf-8")]
     parts += [
         "## To repeat it",
         "",

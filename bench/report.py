@@ -52,7 +52,16 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "kernel": platform.release(),
         "system": system,
+        "congestion": _congestion(),
     }
+
+
+def _congestion() -> str:
+    """What paces TCP, over loopback too: bbr does it by timers, and then much idles that others send at once."""
+    try:
+        return Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"
 
 
 def _row(result: Result) -> dict[str, Any]:
