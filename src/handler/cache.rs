@@ -1,4 +1,5 @@
-//! Keeps small files in memory, and is never stale: what it has was on the disk after the request came.
+//! Keeps small files in memory and a few long ones open, and is never stale: what it has was on the disk
+//! after the request came.
 //!
 //! Source: ours.
 //! Shape: a [`Key`] in; a [`Representation`], checked against the file system just now, out.
@@ -13,6 +14,8 @@
 //!   root and is linked to) shows after `KEPT` seconds at the latest.
 //! - Bounded in bytes, however many files that are; room is taken as files come. When the young ones have
 //!   half of it they become the old ones, and those that were so are forgotten: they are merely read again.
+//! - Bounded in descriptors as well. A file that is kept open takes room on its disk when it is deleted, so
+//!   [`Cache::close_idle`] closes it in time, whether or not anyone asks for it again.
 //! - A hit allocates nothing, and no lock is held while the file system is asked.
 //!
 //! Not here: opening and reading (`static_file.rs`); what a file is sent with (`representation.rs`).
@@ -27,8 +30,11 @@ use crate::handler::representation::Representation;
 use crate::proto::http::negotiate::Coding;
 use crate::sys::beneath::{Root, Stat};
 
-/// The longest content that is kept, in bytes.
+/// The longest content that is kept in memory, in bytes.
 pub const LONGEST: u64 = 64 * 1024;
+
+/// How many longer files are kept open.
+pub const OPEN_MAX: usize = 32;
 
 /// How many bytes are kept in all.
 const CAPACITY: usize = 8 * 1024 * 1024;
@@ -85,7 +91,7 @@ struct Held {
     checked: AtomicU64,
 }
 
-/// Small files, shared by all threads.
+/// Files, shared by all threads.
 #[derive(Debug)]
 pub struct Cache {
     /// Keyed: nobody can aim at a place, nor make two keys meet.
@@ -104,6 +110,8 @@ struct Generation {
     /// By the hash of its key.
     files: HashMap<u64, Arc<Held>, BuildHasherDefault<Hashed>>,
     bytes: usize,
+    /// How many of them are open.
+    open: usize,
 }
 
 /// The hash of what is a hash already.
@@ -122,7 +130,24 @@ impl Cache {
     /// Whether a file that was opened at `now` (seconds since the epoch) may be kept.
     pub fn admits(stat: &Stat, now: u64) -> bool {
         let changed = stat.changed.max(stat.modified).seconds;
-        stat.size <= LONGEST && changed.saturating_add(SETTLED) <= now.cast_signed()
+        changed.saturating_add(SETTLED) <= now.cast_signed()
+    }
+
+    /// Closes files that have been open for so long that they would be opened again anyway.
+    pub fn close_idle(&self, now: u64) {
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let is_late = |held: &Held| held.file.is_open() && !held.is_fresh(now);
+        let generations = [&files.young, &files.old].into_iter();
+        let late: Vec<u64> = generations
+            .filter(|generation| generation.open > 0)
+            .flat_map(|generation| &generation.files)
+            .filter_map(|(hash, held)| is_late(held).then_some(*hash))
+            .collect();
+        drop(files);
+        if !late.is_empty() {
+            let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+            late.into_iter().for_each(|hash| files.forget(hash));
+        }
     }
 
     /// The file that `key` names, unless it is unknown, too old, or no longer what `root` holds.
@@ -174,23 +199,30 @@ impl Files {
         held.or_else(|| self.old.files.get(&hash)).cloned()
     }
 
-    /// Keeps a file; returns those that had to go for it.
+    /// Keeps a file, unless too many are open; returns those that had to go for it.
     fn keep(&mut self, hash: u64, held: Held) -> Option<Generation> {
         self.forget(hash);
+        // Those that are open now are closed within a while.
+        if held.file.is_open() && self.young.open + self.old.open >= OPEN_MAX {
+            return None;
+        }
         let is_full = self.young.bytes + held.weight() > CAPACITY / 2;
         let forgotten = is_full.then(|| {
             let aged = mem::take(&mut self.young);
             mem::replace(&mut self.old, aged)
         });
         self.young.bytes += held.weight();
+        self.young.open += usize::from(held.file.is_open());
         self.young.files.insert(hash, Arc::new(held));
         forgotten
     }
 
     fn forget(&mut self, hash: u64) {
         for generation in [&mut self.young, &mut self.old] {
-            let held = generation.files.remove(&hash);
-            generation.bytes -= held.map_or(0, |held| held.weight());
+            if let Some(held) = generation.files.remove(&hash) {
+                generation.bytes -= held.weight();
+                generation.open -= usize::from(held.file.is_open());
+            }
         }
     }
 }
@@ -224,8 +256,13 @@ impl Held {
         }
     }
 
+    /// Whether it was opened a short while ago.
+    fn is_fresh(&self, now: u64) -> bool {
+        now.abs_diff(self.read_at) <= KEPT
+    }
+
     fn is_current(&self, root: &Root, now: Present) -> bool {
-        if now.seconds.abs_diff(self.read_at) > KEPT {
+        if !self.is_fresh(now.seconds) {
             return false;
         }
         if now.round != Round::OWN && self.checked.load(Ordering::Relaxed) == now.round.0 {

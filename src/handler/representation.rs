@@ -133,6 +133,11 @@ impl Representation {
         Ok(())
     }
 
+    /// Whether the file is open, and not read into memory.
+    pub fn is_open(&self) -> bool {
+        matches!(self.content, Content::File(_))
+    }
+
     /// The bytes that it takes in memory, roughly.
     pub fn weight(&self) -> usize {
         let content = match &self.content {

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::Listing;
-use crate::handler::cache::{Cache, Key, Present, Round};
+use crate::handler::cache::{Cache, Key, LONGEST, Present, Round};
 use crate::handler::html;
 use crate::handler::listing::list;
 use crate::handler::mime::MediaType;
@@ -402,7 +402,8 @@ impl Place<'_> {
 
     fn keep(&self, mut file: Representation, coding: Option<Coding>) -> Arc<Representation> {
         // What cannot be read now is sent as far as it can be: the file stays open.
-        let is_kept = Cache::admits(&file.stat, self.now.seconds) && file.read().is_ok();
+        let is_kept = Cache::admits(&file.stat, self.now.seconds)
+            && (file.stat.size > LONGEST || file.read().is_ok());
         let file = Arc::new(file);
         if is_kept {
             self.cache

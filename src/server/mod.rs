@@ -35,6 +35,7 @@ use wakes::Wakes;
 use worker::Worker;
 
 use crate::config::{ListenAddress, Settings, StartError};
+use crate::handler::cache::OPEN_MAX;
 use crate::handler::site::Site;
 use crate::proto::http::head::HeadLimits;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
@@ -66,8 +67,8 @@ const SPAWNERS_MAX: usize = 8;
 /// moment.
 const DESCRIPTORS_PER_PROGRAM: u64 = 10;
 
-/// How many descriptors the server itself and files on their way take.
-const DESCRIPTORS_RESERVED: u64 = 24;
+/// How many descriptors the server itself takes, and files on their way and those that are kept open.
+const DESCRIPTORS_RESERVED: u64 = 24 + OPEN_MAX as u64;
 
 /// How long accepting rests when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
@@ -329,6 +330,7 @@ impl Server {
                 self.accept_again.store(Moment::NEVER.0, Ordering::Relaxed);
                 self.accept_all();
             }
+            self.site.cache.close_idle(epoch_seconds());
             // A connection comes to count as idle without an event.
             self.resume_accepting();
         }

@@ -137,7 +137,7 @@ fn a_file_is_opened_again_after_a_while() {
 }
 
 #[test]
-fn only_small_files_that_have_settled_are_admitted() {
+fn only_files_that_have_settled_are_admitted() {
     let all = Fixture::new();
     all.dir.write("a", "");
     let stat = all.root.stat(b"a").unwrap();
@@ -149,8 +149,7 @@ fn only_small_files_that_have_settled_are_admitted() {
         (0, now - 2, now + 9, false),
         (0, i64::MIN, i64::MIN, true),
         (0, i64::MAX, i64::MIN, false),
-        (LONGEST, 0, 0, true),
-        (LONGEST + 1, 0, 0, false),
+        (LONGEST + 1, 0, 0, true),
     ];
     for (size, modified, changed, is_admitted) in cases {
         let at = |seconds| Time {
@@ -252,4 +251,56 @@ fn one_look_is_enough_for_the_requests_of_one_round() {
         assert_eq!(lookup(Round::OWN), None, "who is of no round");
         all.dir.write("a", "other");
     }
+}
+
+/// Keeps a file open, as if it were long.
+fn keep_open(all: &Fixture, name: &str) {
+    all.dir.write(name, "content");
+    let file = all.root.open_file(name.as_bytes()).unwrap();
+    let stat = Stat::of(&file).unwrap();
+    let opened = Opened {
+        file,
+        stat,
+        path: name.into(),
+    };
+    let file = Representation::new(opened, MediaType::of(name.as_bytes()), None, &[], NOW);
+    all.cache.insert(&key(name), Arc::new(file), NOW);
+}
+
+#[test]
+fn a_long_file_is_kept_open_until_it_would_be_opened_again() {
+    let all = Fixture::new();
+    keep_open(&all, "a");
+    all.insert(&key("small"), "in memory");
+    let now = |seconds| Present {
+        seconds,
+        round: Round::OWN,
+    };
+    let is_kept = |seconds| {
+        all.cache
+            .lookup(&all.root, &key("a"), now(seconds))
+            .is_some()
+    };
+    all.cache.close_idle(NOW + KEPT);
+    assert!(is_kept(NOW + KEPT));
+    all.cache.close_idle(NOW + KEPT + 1);
+    assert!(!is_kept(NOW), "it was closed");
+    assert!(all.lookup(&key("small"), NOW).is_some());
+    keep_open(&all, "a");
+    all.dir.write("a", "other content");
+    assert!(!is_kept(NOW), "it is another");
+}
+
+#[test]
+fn no_more_are_open_than_may_be() {
+    let all = Fixture::new();
+    for number in 0..=OPEN_MAX {
+        keep_open(&all, &number.to_string());
+    }
+    assert_eq!(all.held().len(), OPEN_MAX);
+    // Room is made by closing, and used again.
+    all.cache.close_idle(NOW + KEPT + 1);
+    assert!(all.held().is_empty());
+    keep_open(&all, "a");
+    assert_eq!(all.held().len(), 1);
 }

@@ -275,7 +275,7 @@ fn what_a_program_prints_becomes_an_outcome() {
             "",
         ),
         (r"printf 'Status: 42\n\n'", "failed, cgi.status", ""),
-        (r"printf 'Location: a b\n\n'", "failed, cgi.location", ""),
+        (r"printf 'Location: a\tb\n\n'", "failed, cgi.location", ""),
         ("kill -KILL $$", "failed, cgi.killed", ""),
         (r"printf 'X: y\n'; kill -SEGV $$", "failed, cgi.killed", ""),
         // Faults, after a response was begun.
