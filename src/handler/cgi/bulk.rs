@@ -8,16 +8,13 @@
 
 use std::time::Duration;
 
-use super::{Relay, Stage};
+use super::{PIPE_WIDEST, Relay, Stage};
 use crate::proto::Reason;
 use crate::sys::clock::Moment;
 use crate::sys::pipe;
 
 /// How much a read brings of a program that prints much; less is not worth a splice.
 const MUCH: usize = 32 << 10;
-
-/// How much the pipe of such a program is made to hold.
-const WIDE: usize = 512 << 10;
 
 /// How long a client that takes no more is waited for.
 pub(super) const MOMENT: Duration = Duration::from_millis(10);
@@ -58,7 +55,7 @@ impl Relay<'_, '_> {
             && let Some(stdout) = self.child.stdout()
         {
             self.bulk.is_on = true;
-            pipe::widen(stdout, WIDE);
+            pipe::widen(stdout, PIPE_WIDEST);
         }
     }
 
