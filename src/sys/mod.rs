@@ -8,7 +8,6 @@ pub mod descriptors;
 pub mod listener;
 pub mod log_file;
 pub mod outgoing;
-pub mod pipe;
 pub mod poller;
 #[cfg(feature = "fastcgi")]
 pub mod service;
