@@ -7,7 +7,6 @@
 //! - A hit is validated by one stat of the path that was opened: device, inode, size and both times
 //!   must be those of the file that was read. So the content is that file's, and it was opened
 //!   beneath its root; the stat decides nothing else.
-//! - One stat is enough for all requests of one [`Round`]: they had come before it was made.
 //! - A file that changed within the last `SETTLED` seconds is not kept: it could be written again
 //!   within the same tick of the file system's clock and look the same.
 //! - What a stat does not show (a better neighbour that appeared, a folder that was moved out of the
@@ -23,7 +22,6 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::mem;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::handler::representation::Representation;
@@ -49,25 +47,6 @@ const SETTLED: i64 = 2;
 /// How long a file is kept, in seconds, before it is opened again.
 const KEPT: u64 = 10;
 
-/// When a file is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Present {
-    /// Seconds since the epoch.
-    pub seconds: u64,
-    /// The round of the request.
-    pub round: Round,
-}
-
-/// Requests that all had come when the first of them was looked at, by their number. What the file
-/// system showed to one of them meanwhile is not too old for another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Round(pub u64);
-
-impl Round {
-    /// That of one who may have waited meanwhile, for a program say: nobody has looked for him.
-    pub const OWN: Round = Round(0);
-}
-
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Key<'a> {
@@ -87,8 +66,6 @@ struct Held {
     coding: Option<Coding>,
     file: Arc<Representation>,
     read_at: u64,
-    /// The round for which a stat was made last.
-    checked: AtomicU64,
 }
 
 /// Files, shared by all threads.
@@ -151,7 +128,7 @@ impl Cache {
     }
 
     /// The file that `key` names, unless it is unknown, too old, or no longer what `root` holds.
-    pub fn lookup(&self, root: &Root, key: &Key<'_>, now: Present) -> Option<Arc<Representation>> {
+    pub fn lookup(&self, root: &Root, key: &Key<'_>, now: u64) -> Option<Arc<Representation>> {
         let hash = self.hasher.hash_one(key);
         let held = self
             .files
@@ -182,7 +159,6 @@ impl Cache {
             coding,
             file,
             read_at: now,
-            checked: AtomicU64::new(Round::OWN.0),
         };
         let hash = self.hasher.hash_one(key);
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
@@ -261,19 +237,9 @@ impl Held {
         now.abs_diff(self.read_at) <= KEPT
     }
 
-    fn is_current(&self, root: &Root, now: Present) -> bool {
-        if !self.is_fresh(now.seconds) {
-            return false;
-        }
-        if now.round != Round::OWN && self.checked.load(Ordering::Relaxed) == now.round.0 {
-            return true;
-        }
+    fn is_current(&self, root: &Root, now: u64) -> bool {
         let file = &self.file;
-        let is_same = root.stat(&file.path).is_ok_and(|stat| stat == file.stat);
-        if is_same {
-            self.checked.store(now.round.0, Ordering::Relaxed);
-        }
-        is_same
+        self.is_fresh(now) && root.stat(&file.path).is_ok_and(|stat| stat == file.stat)
     }
 
     fn weight(&self) -> usize {

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::Listing;
-use crate::handler::cache::{Cache, Key, LONGEST, Present, Round};
+use crate::handler::cache::{Cache, Key, LONGEST};
 use crate::handler::html;
 use crate::handler::listing::list;
 use crate::handler::mime::MediaType;
@@ -73,8 +73,8 @@ pub struct FileRequest<'a> {
     pub rest: &'a [u8],
     /// The query, as it was sent.
     pub query: Option<&'a [u8]>,
-    /// When it is asked.
-    pub now: Present,
+    /// Seconds since the epoch.
+    pub now: u64,
 }
 
 /// A file of an extension route.
@@ -128,10 +128,7 @@ pub fn file(
         site,
         cache,
         path: rest,
-        now: Present {
-            seconds: now,
-            round: Round::OWN,
-        },
+        now,
     };
     if let Some(file) = place.lookup(codings) {
         return Ok(file);
@@ -239,7 +236,7 @@ fn answer(site: &StaticRoot, cache: &Cache, request: &FileRequest<'_>) -> Result
     if (is_folder || !rest.is_empty())
         && let Some(file) = place.lookup(codings.as_slice())
     {
-        return Ok(file.answer(head, method, now.seconds));
+        return Ok(file.answer(head, method, now));
     }
     let opened = open(site, rest)?;
     let opened = match opened.stat.kind() {
@@ -261,7 +258,7 @@ fn answer(site: &StaticRoot, cache: &Cache, request: &FileRequest<'_>) -> Result
         &own_path
     };
     let file = Place { path, ..place }.present(opened, codings.as_slice());
-    Ok(file.answer(head, method, now.seconds))
+    Ok(file.answer(head, method, now))
 }
 
 fn open(site: &StaticRoot, path: &[u8]) -> Result<Opened, Reason> {
@@ -364,7 +361,7 @@ struct Place<'a> {
     site: &'a StaticRoot,
     cache: &'a Cache,
     path: &'a [u8],
-    now: Present,
+    now: u64,
 }
 
 impl Place<'_> {
@@ -387,8 +384,7 @@ impl Place<'_> {
         let found = open_neighbours(self.site, &original);
         let neighbours: Vec<Coding> = found.iter().map(|(coding, _)| *coding).collect();
         let ready = |opened, coding| {
-            let file =
-                Representation::new(opened, media_type, coding, &neighbours, self.now.seconds);
+            let file = Representation::new(opened, media_type, coding, &neighbours, self.now);
             self.keep(file, coding)
         };
         // The file itself tells the next request which neighbours there are: it is kept as well.
@@ -402,12 +398,12 @@ impl Place<'_> {
 
     fn keep(&self, mut file: Representation, coding: Option<Coding>) -> Arc<Representation> {
         // What cannot be read now is sent as far as it can be: the file stays open.
-        let is_kept = Cache::admits(&file.stat, self.now.seconds)
+        let is_kept = Cache::admits(&file.stat, self.now)
             && (file.stat.size > LONGEST || file.read().is_ok());
         let file = Arc::new(file);
         if is_kept {
             self.cache
-                .insert(&self.key(coding), Arc::clone(&file), self.now.seconds);
+                .insert(&self.key(coding), Arc::clone(&file), self.now);
         }
         file
     }

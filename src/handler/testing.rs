@@ -4,7 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::time::SystemTime;
 
 use crate::config::Listing;
-use crate::handler::cache::{Cache, Present, Round};
+use crate::handler::cache::Cache;
 use crate::handler::static_file::{FileRequest, StaticRoot, respond};
 use crate::handler::{Body, Response};
 use crate::proto::http::head::{HeadLimits, RequestHead};
@@ -68,10 +68,7 @@ impl Site {
             path: &path,
             rest: &path.as_bytes()[1..],
             query: query.map(str::as_bytes),
-            now: Present {
-                seconds: self.now,
-                round: Round::OWN,
-            },
+            now: self.now,
         };
         Reply::from(respond(&self.site, &self.cache, &request))
     }

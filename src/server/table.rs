@@ -209,11 +209,13 @@ impl Table {
         let Ok(mut place) = slot.connection.try_lock() else {
             return Evicted::Nobody;
         };
-        // A request may have come since.
-        if slot.is_marked() || !idle(slot) || place.take().is_none() {
+        // A request may have come since, of which perhaps nobody was told yet.
+        let is_quiet = |connection: &Connection| connection.stream().is_quiet();
+        if slot.is_marked() || !idle(slot) || !place.as_deref().is_some_and(is_quiet) {
             slot.idle_since.store(Moment::NEVER.0, Ordering::Relaxed);
             return Evicted::Busy(number);
         }
+        *place = None;
         self.release(number);
         Evicted::One
     }

@@ -13,7 +13,6 @@ use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::origin::{Origin, Peer};
 use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
-use crate::handler::cache::Round;
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
 use crate::proto::http::head::RequestHead;
@@ -45,8 +44,6 @@ pub struct Worker<'s> {
     pub head: RequestHead,
     /// Meta-variables that are made in the same memory again and again.
     pub variables: MetaVariables,
-    /// The round of the event that it works for.
-    pub round: Round,
     /// What a program's pipes are read into.
     pub buffer: Buffer,
     input: Vec<u8>,
@@ -64,7 +61,6 @@ impl<'s> Worker<'s> {
             server,
             head: RequestHead::default(),
             variables: MetaVariables::default(),
-            round: Round::OWN,
             buffer: Buffer::new(OUTPUT_LEN),
             input: Vec::new(),
             output: Vec::new(),
@@ -78,9 +74,7 @@ impl<'s> Worker<'s> {
     pub fn work(&mut self) {
         let server = self.server;
         loop {
-            let woken = self.next_event();
-            self.round = Round(woken.as_ref().map_or(Round::OWN.0, |woken| woken.round));
-            match woken {
+            match self.next_event() {
                 Ok(woken) if woken.token == WAKE_TOKEN => {
                     if let Some(number) = server.parking.wakes.pop() {
                         self.attend(number, false);

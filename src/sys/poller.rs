@@ -6,8 +6,6 @@
 //!   would block, or see to being woken again.
 //! - Events are reported many at a time and given out one at a time, to whoever asks next: who goes to
 //!   run a program for a minute takes none with him.
-//! - Events that were reported together are of one *round*. All that they tell of had happened when it
-//!   began.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -37,12 +35,11 @@ pub struct Poller {
     reported: Mutex<Reported>,
 }
 
-/// The events of the last round, of which so many were given out.
+/// The events that were reported last, of which so many were given out.
 #[derive(Debug)]
 struct Reported {
     events: Vec<Woken>,
     given: usize,
-    round: u64,
 }
 
 /// One event.
@@ -52,9 +49,7 @@ pub struct Woken {
     pub token: u64,
     /// Whether the peer has ended its half of the connection, or all of it.
     pub hung_up: bool,
-    /// The number of its round, which is never 0.
-    pub round: u64,
-    /// Whether it is the first of a round that had to be waited for.
+    /// Whether it had to be waited for.
     pub was_awaited: bool,
 }
 
@@ -66,7 +61,6 @@ impl Poller {
             reported: Mutex::new(Reported {
                 events: Vec::with_capacity(REPORTED),
                 given: 0,
-                round: 0,
             }),
         })
     }
@@ -142,7 +136,6 @@ impl Reported {
     fn refill(&mut self, epoll: &OwnedFd, patience: Option<&Timespec>) -> io::Result<()> {
         self.events.clear();
         self.given = 0;
-        self.round += 1;
         let mut slots = [MaybeUninit::<Event>::uninit(); REPORTED];
         let before = Instant::now();
         let events = match epoll::wait(epoll, &mut slots, patience) {
@@ -156,7 +149,6 @@ impl Reported {
             Woken {
                 token: event.data.u64(),
                 hung_up: flags.intersects(ends),
-                round: self.round,
                 was_awaited: false,
             }
         }));

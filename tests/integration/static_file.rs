@@ -1,11 +1,11 @@
 //! Files: what is sent of them, under which conditions, and which are not.
 
 use std::fs::{self, File};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use crate::support::{Ended, Response, Server, Site, request, run, skipped};
+use crate::support::{Ended, PATIENCE, Response, Server, Site, eventually, request, run, skipped};
 
 const PAGE: &[u8] = b"0123456789abcdefghij";
 
@@ -709,4 +709,33 @@ fn the_folder_of_programs_is_never_served_as_files() {
     let response = server.get("/cgi-bin/secret.sh");
     assert_eq!(response.status, 404);
     assert!(!response.text().contains("echo"));
+}
+
+/// What is remembered of a file for one request must not answer another behind a program that changed it.
+#[test]
+fn a_file_that_a_program_changes_between_pipelined_requests_is_sent_as_it_is() {
+    let site = site();
+    site.script(
+        "cgi-bin/change",
+        "#!/bin/sh\necho changed > ../www/page.txt\nprintf 'X: y\\n\\n'\n",
+    );
+    let server = site.serve(&[]);
+    // It is kept in memory once it has rested.
+    let changed = fs::metadata(server.path("www/page.txt")).unwrap().ctime();
+    let now = || {
+        SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+    };
+    assert!(eventually(PATIENCE, || now().as_secs().cast_signed() > changed + 3));
+    assert_eq!(get(&server, &[]).body, PAGE);
+    let requests = ["/page.txt", "/cgi-bin/change", "/page.txt"];
+    let bytes = requests
+        .map(|target| request("GET", target, &[], b""))
+        .concat();
+    let mut client = server.connect();
+    client.send(bytes);
+    assert_eq!(client.read_response("GET").body, PAGE);
+    assert_eq!(client.read_response("GET").body, b"");
+    assert_eq!(client.read_response("GET").body, b"changed\n");
 }

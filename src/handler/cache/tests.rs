@@ -44,12 +44,7 @@ impl Fixture {
         self.cache.insert(key, Arc::new(file), NOW);
     }
 
-    fn lookup(&self, key: &Key<'_>, seconds: u64) -> Option<Vec<u8>> {
-        self.lookup_in(Round::OWN, key, seconds)
-    }
-
-    fn lookup_in(&self, round: Round, key: &Key<'_>, seconds: u64) -> Option<Vec<u8>> {
-        let now = Present { seconds, round };
+    fn lookup(&self, key: &Key<'_>, now: u64) -> Option<Vec<u8>> {
         match self.cache.lookup(&self.root, key, now)?.body() {
             Body::Shared(content) => Some(content.to_vec()),
             body => panic!("not in memory: {body:?}"),
@@ -235,24 +230,6 @@ fn threads_share_it() {
     assert!(all.held().len() <= 14);
 }
 
-#[test]
-fn one_look_is_enough_for_the_requests_of_one_round() {
-    let all = Fixture::new();
-    all.insert(&key("a"), "one");
-    let lookup = |round| all.lookup_in(round, &key("a"), NOW);
-    assert_eq!(lookup(Round(7)).unwrap(), b"one");
-    all.dir.write("a", "other");
-    assert_eq!(lookup(Round(7)).unwrap(), b"one");
-    assert_eq!(lookup(Round(8)), None, "who came later");
-    for _ in 0..2 {
-        all.keep(&key("a"));
-        assert_eq!(lookup(Round::OWN).unwrap(), b"other");
-        all.dir.write("a", "one");
-        assert_eq!(lookup(Round::OWN), None, "who is of no round");
-        all.dir.write("a", "other");
-    }
-}
-
 /// Keeps a file open, as if it were long.
 fn keep_open(all: &Fixture, name: &str) {
     all.dir.write(name, "content");
@@ -272,15 +249,7 @@ fn a_long_file_is_kept_open_until_it_would_be_opened_again() {
     let all = Fixture::new();
     keep_open(&all, "a");
     all.insert(&key("small"), "in memory");
-    let now = |seconds| Present {
-        seconds,
-        round: Round::OWN,
-    };
-    let is_kept = |seconds| {
-        all.cache
-            .lookup(&all.root, &key("a"), now(seconds))
-            .is_some()
-    };
+    let is_kept = |now| all.cache.lookup(&all.root, &key("a"), now).is_some();
     all.cache.close_idle(NOW + KEPT);
     assert!(is_kept(NOW + KEPT));
     all.cache.close_idle(NOW + KEPT + 1);

@@ -135,10 +135,7 @@ fn the_prefix_of_a_route_without_its_slash_is_redirected_also_when_its_index_is_
             path: &path,
             rest: b"",
             query: None,
-            now: Present {
-                seconds: site.now,
-                round: Round::OWN,
-            },
+            now: site.now,
         };
         Reply::from(respond(&site.site, &site.cache, &request))
     };

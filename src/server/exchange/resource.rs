@@ -9,7 +9,6 @@ use super::Exchange;
 #[cfg(feature = "fastcgi")]
 use super::forward;
 use crate::handler::admission::{Admitted, Permit, Places, Ticket};
-use crate::handler::cache::{Present, Round};
 use crate::handler::cgi::{self, Outcome, Terms};
 use crate::handler::handover::{self, Handover, HandoverRequest};
 use crate::handler::reply::Reply;
@@ -141,13 +140,7 @@ impl Exchange<'_> {
                     path: &path,
                     rest,
                     query: subject.target.query,
-                    now: Present {
-                        seconds: self.now,
-                        round: match subject.is_redirected {
-                            true => Round::OWN,
-                            false => worker.round,
-                        },
-                    },
+                    now: self.now,
                 };
                 let response = static_file::respond(root, &server.site.cache, &file);
                 match response.reason {

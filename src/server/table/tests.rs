@@ -1,3 +1,5 @@
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::AtomicU32;
 use std::thread;
 
@@ -6,19 +8,28 @@ use crate::config::Proxies;
 use crate::server::origin::Peer;
 use crate::sys::testing::connection;
 
-/// A connection with this deadline whose peer is gone.
-fn parked(number: u32, deadline: Moment) -> Connection {
-    let now = Moment(0);
+/// A connection with this deadline, and its other end.
+fn parked(number: u32, deadline: Moment) -> (Connection, UnixStream) {
+    let (stream, other_end) = connection();
     let peer = Peer::new(None, &Proxies::default());
-    Connection::new(connection().0, number, 0, peer, now, deadline)
+    let connection = Connection::new(stream, number, 0, peer, Moment(0), deadline);
+    (connection, other_end)
 }
 
-/// Reserves and fills a slot, idle since `idle_since`.
-fn occupy(table: &Table, deadline: u64, idle_since: Moment) -> u32 {
+/// Reserves and fills a slot, idle since `idle_since`; its number, and the client's end.
+fn connect(table: &Table, deadline: u64, idle_since: Moment) -> (u32, UnixStream) {
     let number = table.reserve().unwrap();
-    let filled: Result<(), ()> = table.fill(number, parked(number, Moment(deadline)), |_| Ok(()));
+    let (connection, client) = parked(number, Moment(deadline));
+    let filled: Result<(), ()> = table.fill(number, connection, |_| Ok(()));
     filled.unwrap();
     table.slot(number).park(Moment(deadline), idle_since);
+    (number, client)
+}
+
+/// The same with a client that stays and is silent.
+fn occupy(table: &Table, deadline: u64, idle_since: Moment) -> u32 {
+    let (number, client) = connect(table, deadline, idle_since);
+    std::mem::forget(client);
     number
 }
 
@@ -153,7 +164,7 @@ fn a_slot_is_claimed_while_its_connection_is_registered() {
     let table = Table::new(1);
     let number = table.reserve().unwrap();
     table.slot(number).mark_hung_up();
-    let filled: Result<(), ()> = table.fill(number, parked(number, Moment(9)), |_| {
+    let filled: Result<(), ()> = table.fill(number, parked(number, Moment(9)).0, |_| {
         // The first event of a connection may come now.
         thread::scope(|scope| {
             let event = scope.spawn(|| table.slot(number).attend(|_| panic!("not whole yet")));
@@ -164,7 +175,7 @@ fn a_slot_is_claimed_while_its_connection_is_registered() {
     filled.unwrap();
     let slot = table.slot(number);
     assert!(slot.is_marked() && !slot.is_hung_up());
-    let failed = table.fill(number, parked(number, Moment(9)), |_| Err("full"));
+    let failed = table.fill(number, parked(number, Moment(9)).0, |_| Err("full"));
     assert_eq!(failed, Err("full"));
 }
 
@@ -227,4 +238,18 @@ fn who_has_an_event_or_an_owner_is_not_sent_away() {
     assert_eq!(table.evict_idle(Moment(9)), Evicted::Busy(number));
     assert!(slot.is_marked() && !is_empty(&table, number));
     assert_eq!(table.live(), 1);
+}
+
+#[test]
+fn who_has_sent_something_is_not_sent_away_before_anybody_was_told() {
+    let table = Table::new(1);
+    let (number, mut client) = connect(&table, 90, Moment(3));
+    client.write_all(b"GET").unwrap();
+    assert_eq!(table.evict_idle(Moment(9)), Evicted::Busy(number));
+    assert!(!is_empty(&table, number));
+    assert_eq!(
+        table.evict_idle(Moment(9)),
+        Evicted::Nobody,
+        "it is looked at first"
+    );
 }
