@@ -91,23 +91,27 @@ fn parse_text(input: &[u8]) -> Result<Parsed<Preamble>, Reason> {
 
 fn text_line(line: &str) -> Option<Preamble> {
     let words: Vec<&str> = line.split(' ').collect();
-    let (source, target): (IpAddr, IpAddr) = match words.as_slice() {
+    match *words.as_slice() {
         // Section 2.1: whatever stands behind it is to be ignored.
-        ["PROXY", "UNKNOWN", ..] => return Some(Preamble::Unknown),
-        ["PROXY", "TCP4", source, target, _, _] => (
-            source.parse::<Ipv4Addr>().ok()?.into(),
-            target.parse::<Ipv4Addr>().ok()?.into(),
-        ),
-        ["PROXY", "TCP6", source, target, _, _] => (
-            source.parse::<Ipv6Addr>().ok()?.into(),
-            target.parse::<Ipv6Addr>().ok()?.into(),
-        ),
-        _ => return None,
-    };
-    let _ = target;
-    let port = text_port(words[4])?;
-    text_port(words[5])?;
-    Some(Preamble::Client(source.to_canonical(), port))
+        ["PROXY", "UNKNOWN", ..] => Some(Preamble::Unknown),
+        ["PROXY", family, source, target, source_port, target_port] => {
+            let source = text_address(family, source)?;
+            // Only to be valid.
+            text_address(family, target)?;
+            text_port(target_port)?;
+            let port = text_port(source_port)?;
+            Some(Preamble::Client(source.to_canonical(), port))
+        }
+        _ => None,
+    }
+}
+
+fn text_address(family: &str, word: &str) -> Option<IpAddr> {
+    match family {
+        "TCP4" => Some(word.parse::<Ipv4Addr>().ok()?.into()),
+        "TCP6" => Some(word.parse::<Ipv6Addr>().ok()?.into()),
+        _ => None,
+    }
 }
 
 fn text_port(word: &str) -> Option<u16> {

@@ -144,8 +144,8 @@ impl AccessLog {
 }
 
 impl Entry {
-    /// The entry of an exchange of a verified user, if of any, that began with `request_line`; its head may be empty, where it could
-    /// not be parsed. `date` is an HTTP date.
+    /// The entry of an exchange that began with `request_line`, of a user who was verified, if of any. Its
+    /// head may be empty, where it could not be parsed. `date` is an HTTP date.
     pub fn new(
         whom: &Whom,
         user: Option<&str>,

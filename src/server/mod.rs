@@ -3,8 +3,8 @@
 //! Shape: [`run`] turns settings into a running server and returns when that has ended. Threads: the
 //! workers are all alike: `--threads` of them have a seat at the shared poller, and as many more as
 //! there may be programs take the seats of those that run one, so files always answer; and a few more
-//! those of workers that check a password. A janitor walks
-//! the deadlines. The main thread waits for signals.
+//! those of workers that check a password. A janitor walks the deadlines. The main thread waits for
+//! signals.
 
 mod access_log;
 #[cfg(feature = "fastcgi")]

@@ -23,9 +23,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
     SocketType, recv, sendmsg, socketpair,
@@ -41,6 +43,10 @@ const NAME: &str = "tollgate: spawner";
 
 /// After so many launches in a row that came to nothing none is tried any more.
 const FAILURES_MAX: u32 = 3;
+
+/// How long a spawner may take to listen at first, and to take an order later. One that takes longer was
+/// stopped by somebody; it is given up, and nobody waits for it for ever.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How a spawner is started.
 #[derive(Debug)]
@@ -86,6 +92,8 @@ struct Spawner {
     process: Mutex<Child>,
     /// How many of its programs run.
     running: AtomicUsize,
+    /// Whether it left a program without a word about it: it is about to be gone, if it is not yet.
+    is_lost: AtomicBool,
 }
 
 /// A program that a spawner was ordered to start.
@@ -153,7 +161,16 @@ impl Spawners {
         }
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let mut order = Vec::with_capacity(4096);
-        encode_start(&mut order, serial, path, folder, arguments, environment);
+        let descriptors = 3 + u8::from(stdin.is_some());
+        encode_start(
+            &mut order,
+            serial,
+            descriptors,
+            path,
+            folder,
+            arguments,
+            environment,
+        );
         if order.len() > ORDER_MAX {
             return Ok(None);
         }
@@ -187,6 +204,9 @@ impl Spawners {
     /// The least busy spawner, or a new one where there may be one and all are busy.
     fn choose(&self) -> Option<Arc<Spawner>> {
         let mut all = self.all();
+        for lost in all.extract_if(.., |spawner| spawner.is_lost.load(Ordering::Relaxed)) {
+            lost.end();
+        }
         let running = |spawner: &&Arc<Spawner>| spawner.running.load(Ordering::Relaxed);
         let least = all.iter().min_by_key(running).cloned();
         let is_idle = least.as_ref().is_some_and(|least| running(&least) == 0);
@@ -227,6 +247,9 @@ impl Spawner {
             SocketFlags::CLOEXEC,
             None,
         )?;
+        for way in [Timeout::Recv, Timeout::Send] {
+            set_socket_timeout(&socket, way, Some(PATIENCE))?;
+        }
         let mut command = Command::new(&launch.program);
         command
             .arg0(&launch.name)
@@ -240,6 +263,7 @@ impl Spawner {
             socket,
             process: Mutex::new(command.spawn()?),
             running: AtomicUsize::new(0),
+            is_lost: AtomicBool::new(false),
         };
         // The command keeps our copy of the other end open.
         drop(command);
@@ -289,6 +313,14 @@ impl Lease {
 
     /// Waits until the program has ended and was reaped.
     pub fn wait(&mut self) -> Fate {
+        let fate = self.read_reports();
+        if fate == Fate::Lost {
+            self.spawner.is_lost.store(true, Ordering::Relaxed);
+        }
+        fate
+    }
+
+    fn read_reports(&mut self) -> Fate {
         let mut told = Vec::with_capacity(2 * REPORT_LEN);
         // What was read of it before an error counts.
         let _ = self.reports.read_to_end(&mut told);

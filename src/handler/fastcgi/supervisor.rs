@@ -159,8 +159,8 @@ impl Supervisor {
     }
 
     /// What has the supervisor look at the roster again. To be rung when a request has to wait in line,
-    /// when a withdrawn process has become free, when one was left in the midst of a request, and when one was given the last request that it may be
-    /// given.
+    /// when a withdrawn process has become free, when one was left in the midst of a request, and when one
+    /// was given the last request that it may be given.
     pub fn bell(&self) -> Arc<Doorbell> {
         Arc::clone(&self.bell)
     }

@@ -37,6 +37,8 @@ pub enum Urgency {
 pub struct Start<'m> {
     /// What later orders call it.
     pub serial: u32,
+    /// How many descriptors come along with the order.
+    pub descriptors: u8,
     /// The file to execute, absolute.
     pub path: &'m [u8],
     /// Its working folder.
@@ -62,6 +64,7 @@ pub enum Report {
 pub fn encode_start<'e>(
     message: &mut Vec<u8>,
     serial: u32,
+    descriptors: u8,
     path: &[u8],
     folder: &[u8],
     arguments: &[Vec<u8>],
@@ -69,6 +72,7 @@ pub fn encode_start<'e>(
 ) {
     message.push(START);
     message.extend(serial.to_ne_bytes());
+    message.push(descriptors);
     push(message, path);
     push(message, folder);
     message.extend(length(arguments.len()));
@@ -105,6 +109,8 @@ impl<'m> Order<'m> {
         let serial = u32::from_ne_bytes(*serial);
         match *kind {
             START => {
+                let (descriptors, after) = rest.split_first()?;
+                rest = after;
                 let (path, folder) = (take(&mut rest)?, take(&mut rest)?);
                 let count = take_length(&mut rest)?;
                 let arguments = (0..count).map(|_| take(&mut rest)).collect::<Option<_>>()?;
@@ -114,6 +120,7 @@ impl<'m> Order<'m> {
                 }
                 Some(Order::Start(Start {
                     serial,
+                    descriptors: *descriptors,
                     path,
                     folder,
                     arguments,
@@ -179,6 +186,7 @@ mod tests {
         encode_start(
             &mut message,
             7,
+            3,
             b"/bin/x",
             b"/bin",
             &arguments,
@@ -192,6 +200,7 @@ mod tests {
         let message = start();
         let expected = Start {
             serial: 7,
+            descriptors: 3,
             path: b"/bin/x",
             folder: b"/bin",
             arguments: vec![b"one", b""],
@@ -231,7 +240,7 @@ mod tests {
         for cut in [&b""[..], b"\x01\0\0\0", b"\x01\0\0\0\0\0", b"\x04\0\0\0\0"] {
             assert_eq!(Report::decode(cut), None);
         }
-        let huge = [&[START, 0, 0, 0, 0][..], &u32::MAX.to_ne_bytes(), b"x"].concat();
+        let huge = [&[START, 0, 0, 0, 0, 3][..], &u32::MAX.to_ne_bytes(), b"x"].concat();
         assert_eq!(Order::decode(&huge), None);
     }
 }

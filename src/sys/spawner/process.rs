@@ -123,28 +123,7 @@ impl Spawner {
         let len = self.receive(&mut descriptors)?;
         match Order::decode(&self.message[..len]) {
             Some(Order::Start(order)) => {
-                let [Some(report), Some(stdout), Some(stderr), stdin] = descriptors else {
-                    return Err(io::ErrorKind::InvalidData.into());
-                };
-                let mut report = io::PipeWriter::from(report);
-                match spawn(&order, stdin, stdout, stderr) {
-                    Ok((child, pidfd)) => {
-                        // The server reads it, or is gone.
-                        let _ = report.write(&Report::Started(child.id().cast_signed()).encode());
-                        self.programs.push(Program {
-                            serial: order.serial,
-                            child,
-                            pidfd,
-                            report,
-                            is_told_to_end: false,
-                        });
-                    }
-                    Err(error) => {
-                        let number = error.raw_os_error();
-                        let number = number.unwrap_or(Errno::INVAL.raw_os_error());
-                        let _ = report.write(&Report::Failed(number).encode());
-                    }
-                }
+                self.programs.extend(start(&order, descriptors));
                 Ok(())
             }
             Some(Order::Signal(serial, urgency)) => {
@@ -220,6 +199,39 @@ impl Program {
             let _ = self
                 .report
                 .write(&Report::Ended(status.into_raw()).encode());
+        }
+    }
+}
+
+/// Starts a program, and tells the server what came of it, unless that is gone.
+fn start(order: &Start<'_>, descriptors: [Option<OwnedFd>; DESCRIPTORS_MAX]) -> Option<Program> {
+    let came = descriptors.iter().flatten().count();
+    let [report, stdout, stderr, stdin] = descriptors;
+    // Where there was no room even for this one, its end alone tells the server.
+    let mut report = io::PipeWriter::from(report?);
+    let spawned = match (stdout, stderr) {
+        (Some(stdout), Some(stderr)) if came == order.descriptors.into() => {
+            spawn(order, stdin, stdout, stderr)
+        }
+        // The kernel leaves out what it finds no room for.
+        _ => Err(Errno::MFILE.into()),
+    };
+    match spawned {
+        Ok((child, pidfd)) => {
+            let _ = report.write(&Report::Started(child.id().cast_signed()).encode());
+            Some(Program {
+                serial: order.serial,
+                child,
+                pidfd,
+                report,
+                is_told_to_end: false,
+            })
+        }
+        Err(error) => {
+            let number = error.raw_os_error();
+            let number = number.unwrap_or(Errno::INVAL.raw_os_error());
+            let _ = report.write(&Report::Failed(number).encode());
+            None
         }
     }
 }

@@ -2,6 +2,8 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_timeout;
 use rustix::process::{Signal, kill_process};
 
 use super::*;
@@ -166,6 +168,64 @@ fn there_are_as_many_as_have_programs_and_no_more_than_may_be() {
         spawners.all().iter().map(running).collect::<Vec<_>>(),
         [0, 0]
     );
+}
+
+/// A spawner that is short of descriptors fails what it has no room for, and nothing else.
+#[test]
+fn a_program_without_room_for_its_descriptors_fails_alone() {
+    let own = launch("sys::spawner::tests::serves");
+    let script = format!("ulimit -n 32; exec \"{}\" \"$@\"", own.program.display());
+    let arguments = ["-c".to_owned(), script, "sh".to_owned()];
+    let spawners = Spawners::new(
+        1,
+        Launch {
+            program: "/bin/sh".into(),
+            arguments: arguments.into_iter().chain(own.arguments).collect(),
+            ..own
+        },
+    );
+    let body = || Some(Content::Memory(b"a body"));
+    let mut running: Vec<Child> = (0..30)
+        .map(|_| start(&spawners, "exec sleep 100", body()))
+        .collect();
+    let mut last = start(&spawners, "cat", body());
+    let exit = last.reap();
+    let no_room = Errno::MFILE.raw_os_error();
+    assert!(
+        [Exit::Unstarted(no_room), Exit::Status(-1)].contains(&exit),
+        "{exit}"
+    );
+    assert!(!running[0].has_ended());
+    running.clear();
+    let mut after = start(&spawners, "cat", body());
+    assert_eq!(
+        (output(&mut after).as_str(), after.reap()),
+        ("a body", Exit::Status(0))
+    );
+    assert_eq!(processes(&spawners).len(), 1);
+}
+
+#[test]
+fn a_spawner_that_was_stopped_is_waited_for_no_longer_than_it_may_take() {
+    let spawners = spawners(1);
+    drop(start(&spawners, "exit", None));
+    let stopped = processes(&spawners)[0];
+    let spawner = Arc::clone(&spawners.all()[0]);
+    for way in [Timeout::Recv, Timeout::Send] {
+        assert_eq!(socket_timeout(&spawner.socket, way), Ok(Some(PATIENCE)));
+    }
+    let short = Some(Duration::from_millis(100));
+    set_socket_timeout(&spawner.socket, Timeout::Send, short).unwrap();
+    kill(stopped, Signal::STOP);
+    // Its queue takes some orders before it is full.
+    let order = encode_signal(u32::MAX, Urgency::Term);
+    while spawner.send(&order, &[]).is_ok() {}
+    let mut child = start(&spawners, "echo here", None);
+    assert_eq!(
+        (output(&mut child).as_str(), child.reap()),
+        ("here\n", Exit::Status(0))
+    );
+    assert_ne!(processes(&spawners), [stopped]);
 }
 
 /// A child left behind by a program that was told to end holds its pipe open until it is killed.
