@@ -12,7 +12,7 @@ use tollgate::proto::cgi::meta::{
     Authorization, Interpreter, MetaVariables, Scheme, ScriptRequest,
 };
 use tollgate::proto::http::chunked::{
-    CHUNK_END, ChunkedDecoder, LAST_CHUNK, Step, encode_chunk_size,
+    CHUNK_END, CHUNK_SIZE_LEN, ChunkedDecoder, LAST_CHUNK, Step, encode_chunk_size,
 };
 use tollgate::proto::http::framing::request_body;
 use tollgate::proto::http::head::{HeadLimits, RequestHead};
@@ -94,7 +94,8 @@ fn framing(bencher: Bencher<'_, '_>, name: &str) {
 fn chunked(bencher: Bencher<'_, '_>, chunk: usize) {
     let mut body = Vec::new();
     for _ in 0..65_536 / chunk {
-        encode_chunk_size(&mut body, chunk as u64);
+        let mut line = [0; CHUNK_SIZE_LEN];
+        body.extend_from_slice(encode_chunk_size(&mut line, chunk as u64));
         body.resize(body.len() + chunk, b'x');
         body.extend_from_slice(CHUNK_END);
     }

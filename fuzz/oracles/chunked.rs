@@ -4,7 +4,7 @@ use std::iter;
 
 use tollgate::proto::Reason;
 use tollgate::proto::http::chunked::{
-    CHUNK_END, ChunkedDecoder, LAST_CHUNK, Step, encode_chunk_size,
+    CHUNK_END, CHUNK_SIZE_LEN, ChunkedDecoder, LAST_CHUNK, Step, encode_chunk_size,
 };
 
 use super::{is_token, is_value, split_at};
@@ -66,7 +66,8 @@ fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Result<Option
 fn encode(body: &[u8]) -> Vec<u8> {
     let mut coded = Vec::new();
     for chunk in cut(body) {
-        encode_chunk_size(&mut coded, chunk.len() as u64);
+        let mut line = [0; CHUNK_SIZE_LEN];
+        coded.extend(encode_chunk_size(&mut line, chunk.len() as u64));
         coded.extend(chunk);
         coded.extend(CHUNK_END);
     }
@@ -88,8 +89,8 @@ fn cut(mut bytes: &[u8]) -> Vec<&[u8]> {
 
 /// A size is spelled so that it is read as the same, however great.
 fn check_size(len: u64) {
-    let mut line = Vec::new();
-    encode_chunk_size(&mut line, len);
+    let mut line = [0; CHUNK_SIZE_LEN];
+    let line = encode_chunk_size(&mut line, len);
     assert_eq!(line.strip_suffix(b"\r\n").and_then(chunk_size), Some(len));
 }
 

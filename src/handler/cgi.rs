@@ -14,11 +14,15 @@
 //!
 //! Not here: what the header may say (`proto::cgi::response`), what stderr may cost (`stderr.rs`).
 
+mod bulk;
+mod output;
+
 use std::io;
 use std::mem;
 use std::path::Path;
 use std::time::Duration;
 
+use self::bulk::Bulk;
 use super::diagnose;
 use super::handover::Handover;
 use super::pace::Pace;
@@ -26,16 +30,16 @@ use super::reply::{Ending, Reply};
 use super::report::report;
 use super::script::Script;
 use super::stderr::StderrLog;
+use crate::proto::Reason;
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::cgi::response::{self, CgiHead, CgiResponse};
 use crate::proto::http::response::ResponseHead;
-use crate::proto::{Parsed, Reason};
 use crate::sys::buffer::Buffer;
 use crate::sys::child::{Child, Exit, Program, StartFailure};
 use crate::sys::clock::{Clock, Moment};
 use crate::sys::spawner::Spawners;
 use crate::sys::spool::Content;
-use crate::sys::watch::{Events, Halt, Pipe, Wanted, watch};
+use crate::sys::watch::{Events, Halt, Wanted, watch};
 
 /// How long a program may take to end after SIGTERM.
 const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -136,6 +140,7 @@ pub fn run(
     } else {
         Stage::Header(Vec::new())
     };
+    let client_took = reply.sent();
     let mut relay = Relay {
         child,
         reply,
@@ -148,9 +153,11 @@ pub fn run(
         silence_ends: now + terms.silence,
         quiet_from: Moment::NEVER,
         half_closed: None,
+        client_took,
         pace: None,
         ended: false,
         read_late: 0,
+        bulk: Bulk::default(),
     };
     let stopped = relay.pump();
     relay.settle(stopped)
@@ -186,11 +193,14 @@ struct Relay<'r, 'c> {
     quiet_from: Moment,
     /// Set once the client has closed its half.
     half_closed: Option<Moment>,
+    /// What the client was sent when that was last looked at.
+    client_took: u64,
     /// Runs while something is unsent.
     pace: Option<Pace>,
     ended: bool,
     /// How much was read since.
     read_late: usize,
+    bulk: Bulk,
 }
 
 impl Relay<'_, '_> {
@@ -198,12 +208,13 @@ impl Relay<'_, '_> {
     /// end it.
     fn pump(&mut self) -> Result<(), Reason> {
         loop {
+            let waits = self.bulk.waits_until().is_some();
             let wanted = Wanted {
-                stdout: !self.reply.is_full(),
+                stdout: !waits && !self.reply.is_full(),
                 end: !self.ended,
                 client: !(matches!(self.stage, Stage::Given) && self.reply.is_flushed()),
                 client_half: self.half_closed.is_none(),
-                client_room: !self.reply.is_flushed(),
+                client_room: waits || !self.reply.is_flushed(),
             };
             let now = self.terms.clock.now();
             let patience = self.patience(now);
@@ -220,6 +231,7 @@ impl Relay<'_, '_> {
                 return Err(Reason::ServerStopping);
             }
             self.attend_client(&events, now)?;
+            self.bulk.look(now);
             self.ended |= events.ended;
             let read_all = self.read(&events, now)?;
             if self.ended && wanted.stdout && read_all {
@@ -235,6 +247,9 @@ impl Relay<'_, '_> {
 
     /// How long nothing may happen before something has to be done about it.
     fn patience(&self, now: Moment) -> Duration {
+        if let Some(waits_until) = self.bulk.waits_until() {
+            return now.until(waits_until);
+        }
         if self.ended && !self.reply.is_full() {
             return Duration::ZERO;
         }
@@ -276,16 +291,16 @@ impl Relay<'_, '_> {
             self.half_closed = Some(now + self.terms.half_closed);
         }
         if events.client_room {
+            self.bulk.go_on();
             self.flush(now)?;
         }
         Ok(())
     }
 
     fn flush(&mut self, now: Moment) -> Result<(), Reason> {
-        let before = self.reply.sent();
         self.reply.flush().map_err(|_| Reason::ClientGone)?;
         let sent = self.reply.sent();
-        if sent > before && self.half_closed.is_some() {
+        if mem::replace(&mut self.client_took, sent) < sent && self.half_closed.is_some() {
             self.half_closed = Some(now + self.terms.half_closed);
         }
         if self.reply.is_flushed() {
@@ -302,84 +317,6 @@ impl Relay<'_, '_> {
             None => self.pace = Some(Pace::start(self.terms.send_window, now, sent)),
         }
         Ok(())
-    }
-
-    /// Reads what both pipes have; true when stdout had nothing more.
-    fn read(&mut self, events: &Events, now: Moment) -> Result<bool, Reason> {
-        match events.stderr {
-            Pipe::Quiet => {}
-            Pipe::End => self.child.close_stderr(),
-            Pipe::Bytes => {
-                let read = self.child.read_stderr(self.buffer);
-                read.map_err(|_| Reason::ServerFailed)?;
-                self.stderr.take(self.buffer.filled(), now);
-            }
-        }
-        match events.stdout {
-            Pipe::Quiet => Ok(true),
-            Pipe::End => {
-                self.child.close_stdout();
-                self.quiet_from = now + EXIT_GRACE;
-                Ok(true)
-            }
-            Pipe::Bytes => {
-                let read = self.child.read_stdout(self.buffer);
-                read.map_err(|_| Reason::ServerFailed)?;
-                // What follows such a header reaches nobody, and counts as silence.
-                if !matches!(self.stage, Stage::Elsewhere(_)) {
-                    self.silence_ends = now + self.terms.silence;
-                }
-                self.quiet_from = now + QUIET;
-                // A pipe that was made as wide as it can be holds the last of an ended program; what
-                // is more comes from a child that it left behind.
-                if self.ended {
-                    self.read_late += self.buffer.filled().len();
-                }
-                let read_all = !self.buffer.is_full() || self.read_late >= PIPE_WIDEST;
-                self.take_output()?;
-                if !self.reply.is_held() && !self.reply.is_flushed() {
-                    self.flush(now)?;
-                }
-                Ok(read_all)
-            }
-        }
-    }
-
-    /// Gives what was read from stdout to where the stage says.
-    fn take_output(&mut self) -> Result<(), Reason> {
-        match &mut self.stage {
-            Stage::Raw if !self.reply.is_begun() && !self.buffer.filled().is_empty() => {
-                self.reply.begin_raw();
-                self.reply.push(self.buffer.filled());
-            }
-            Stage::Body | Stage::Raw => self.reply.push(self.buffer.filled()),
-            Stage::Elsewhere(_) | Stage::Given => {}
-            Stage::Header(seen) => {
-                seen.extend_from_slice(self.buffer.filled());
-                if let Parsed::Complete { value, used } =
-                    response::parse(seen, self.terms.max_header)?
-                {
-                    let body = seen.split_off(used);
-                    self.begin(value, &body);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, mut head: CgiHead, body: &[u8]) {
-        if let Some(outcome) = Outcome::elsewhere(&mut head) {
-            self.stage = Stage::Elsewhere(outcome);
-            return;
-        }
-        let response = ResponseHead {
-            status: head.status,
-            phrase: head.phrase,
-            block: head.block,
-        };
-        self.reply.begin(response, head.content_length);
-        self.reply.push(body);
-        self.stage = Stage::Body;
     }
 
     /// Acts on what has not happened for too long.

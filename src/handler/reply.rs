@@ -10,15 +10,18 @@
 //! - A response that is not whole never looks whole: no last chunk, fewer bytes than announced, or a
 //!   reset where the end of the connection is the end of the body.
 
+mod passing;
+
 use std::io;
 use std::sync::Arc;
 
+use self::passing::split;
 use super::{Body, Response};
-use crate::proto::http::chunked::{CHUNK_END, LAST_CHUNK, encode_chunk_size};
+use crate::proto::http::chunked::{CHUNK_END, LAST_CHUNK};
 use crate::proto::http::head::Version;
 use crate::proto::http::response::{BodyPlan, Connection, ResponseHead, encode_head};
 use crate::proto::http::status::StatusCode;
-use crate::sys::outgoing::{Flushed, Outgoing};
+use crate::sys::outgoing::{Flushed, Outgoing, PARTS};
 use crate::sys::spool::Room;
 use crate::sys::stream::Stream;
 
@@ -27,6 +30,9 @@ const HELD_MAX: usize = 16 << 10;
 
 /// A file of up to this size is copied behind its head, so that both leave in one call.
 const COPIED_MAX: usize = 16 << 10;
+
+/// How many parts of a body are given at once.
+pub const BODY_PARTS: usize = PARTS - 2;
 
 /// What the request and the server decide about the response's head.
 #[derive(Debug, Clone, Copy)]
@@ -48,7 +54,7 @@ enum Progress {
     Unbegun,
     /// Head and first bytes are held back.
     Held { head: ResponseHead, body: Vec<u8> },
-    /// The head is on its way; `left` of an announced length are still to come.
+    /// The head is on its way; `left` of an announced length, or of a chunk, are still to come.
     Open { plan: BodyPlan, left: u64 },
     /// A program writes the response itself, head and all.
     Raw,
@@ -170,6 +176,11 @@ impl<'c> Reply<'c> {
         self.outgoing.is_empty()
     }
 
+    /// Whether the client took no more when it was last tried.
+    pub fn is_blocked(&self) -> bool {
+        self.outgoing.is_blocked()
+    }
+
     /// Whether so much is unsent that the source should wait.
     pub fn is_full(&self) -> bool {
         self.outgoing.is_full()
@@ -213,35 +224,59 @@ impl<'c> Reply<'c> {
         self.draft.progress = Progress::Raw;
     }
 
-    /// Gives the next bytes of the body.
+    /// Gives the next bytes of the body, which may be sent at once.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.push_parts(&[bytes]);
+    }
+
+    /// Gives the next bytes of the body as they lie in memory, in [`BODY_PARTS`] parts at most.
+    pub fn push_parts(&mut self, parts: &[&[u8]]) {
+        let len = parts.iter().map(|part| part.len()).sum();
         match &mut self.draft.progress {
-            Progress::Held { body, .. } if body.len() + bytes.len() <= HELD_MAX => {
-                body.extend_from_slice(bytes);
+            Progress::Held { body, .. } if body.len() + len <= HELD_MAX => {
+                parts.iter().for_each(|part| body.extend_from_slice(part));
             }
             Progress::Held { .. } => {
                 self.release();
-                self.push(bytes);
+                self.push_parts(parts);
             }
             Progress::Open {
                 plan: BodyPlan::Length(_),
                 left,
             } => {
-                // At most the length of a slice.
-                let taken = (bytes.len() as u64).min(*left) as usize;
+                // At most the length of what is in memory.
+                let taken = (len as u64).min(*left) as usize;
                 *left -= taken as u64;
-                self.draft.excess |= taken < bytes.len();
-                self.send(&bytes[..taken]);
+                self.draft.excess |= taken < len;
+                match taken == len {
+                    true => self.send(parts, len),
+                    false => self.send(&split(parts, taken).0, taken),
+                }
             }
             Progress::Open {
                 plan: BodyPlan::Chunked,
-                ..
-            } => self.send_chunk(bytes),
+                left: 0,
+            } => self.send_chunk(parts, len),
+            Progress::Open {
+                plan: BodyPlan::Chunked,
+                left,
+            } => {
+                // The rest of a chunk comes first.
+                let taken = (len as u64).min(*left) as usize;
+                *left -= taken as u64;
+                let is_whole = *left == 0;
+                let (rest, parts) = split(parts, taken);
+                self.send(&rest, taken);
+                if is_whole {
+                    self.pass(&[CHUNK_END], CHUNK_END.len());
+                    self.push_parts(&parts);
+                }
+            }
             Progress::Open {
                 plan: BodyPlan::UntilClose,
                 ..
             }
-            | Progress::Raw => self.send(bytes),
+            | Progress::Raw => self.send(parts, len),
             Progress::Open { .. } | Progress::Unbegun | Progress::Ended => {}
         }
     }
@@ -270,12 +305,12 @@ impl<'c> Reply<'c> {
             }
             Progress::Open {
                 plan: BodyPlan::Chunked,
-                ..
+                left: 0,
             } => {
                 self.outgoing.push_output(LAST_CHUNK, self.room);
             }
             Progress::Open {
-                plan: BodyPlan::Length(_),
+                plan: BodyPlan::Length(_) | BodyPlan::Chunked,
                 left: 1..,
             } => {
                 self.draft.closes = true;
@@ -353,35 +388,6 @@ impl<'c> Reply<'c> {
             &self.draft.envelope.date,
         );
         plan
-    }
-
-    fn send_chunk(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return; // An empty chunk would be the last one.
-        }
-        let len = bytes.len() as u64;
-        self.draft.body_len += len;
-        if self.outgoing.is_blocked() {
-            let mut size = Vec::with_capacity(20);
-            encode_chunk_size(&mut size, len);
-            self.outgoing.push_output(&size, self.room);
-            self.outgoing.push_output(bytes, self.room);
-            self.outgoing.push_output(CHUNK_END, self.room);
-        } else {
-            let out = self.outgoing.bytes();
-            encode_chunk_size(out, len);
-            out.extend_from_slice(bytes);
-            out.extend_from_slice(CHUNK_END);
-        }
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        self.draft.body_len += bytes.len() as u64;
-        if self.outgoing.is_blocked() {
-            self.outgoing.push_output(bytes, self.room);
-        } else {
-            self.outgoing.bytes().extend_from_slice(bytes);
-        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod descriptors;
 pub mod listener;
 pub mod log_file;
 pub mod outgoing;
+pub mod pipe;
 pub mod poller;
 #[cfg(feature = "fastcgi")]
 pub mod service;

@@ -6,7 +6,8 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::spool::{Room, SpoolFile};
@@ -14,6 +15,9 @@ use super::stream::{More, Stream};
 
 /// How much unsent program output is kept in memory.
 pub const MEMORY: usize = 16 << 10;
+
+/// How many parts are passed on at once.
+pub const PARTS: usize = 36;
 
 /// How much one flush sends before others get their turn.
 const TURN: u64 = 4 << 20;
@@ -120,6 +124,58 @@ impl Outgoing {
         }
     }
 
+    /// Sends output of a program, at most [`PARTS`] parts, from where it lies, behind what is in memory;
+    /// what the peer does not take is pushed.
+    ///
+    /// Where the connection is beyond use all of it is, and the next flush tells.
+    pub fn pass_output(&mut self, parts: &[&[u8]], stream: &Stream, room: &Arc<Room>) {
+        let mut taken = match self.rest.is_empty() && !self.blocked {
+            true => self.pass(parts, stream).unwrap_or(0),
+            false => 0,
+        };
+        for part in parts {
+            let skipped = taken.min(part.len());
+            taken -= skipped;
+            if skipped < part.len() {
+                self.push_output(&part[skipped..], room);
+            }
+        }
+    }
+
+    /// Sends what is in memory and then `parts`, in one call; returns how much of these was sent.
+    fn pass(&mut self, parts: &[&[u8]], stream: &Stream) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); PARTS + 1];
+        slices[0] = IoSlice::new(&self.front[self.front_sent..]);
+        for (slice, part) in slices[1..].iter_mut().zip(parts) {
+            *slice = IoSlice::new(part);
+        }
+        let slices = &slices[..=parts.len()];
+        let len: usize = slices.iter().map(|slice| slice.len()).sum();
+        let front_len = slices[0].len();
+        let sent = stream.write_parts(slices)?.unwrap_or(0);
+        self.sent += sent as u64;
+        self.blocked = sent < len;
+        if sent < front_len {
+            self.front_sent += sent;
+            return Ok(0);
+        }
+        self.front.clear();
+        self.front_sent = 0;
+        Ok(sent - front_len)
+    }
+
+    /// Sends what is in memory, and behind it `len` bytes that lie in a pipe, without copying these;
+    /// returns how many of them. Only where [`Outgoing::has_bulk`] says no.
+    pub fn splice(&mut self, pipe: impl AsFd, len: usize, stream: &Stream) -> io::Result<usize> {
+        let mut spliced = 0;
+        if self.send_front(stream, More::Follows)? {
+            spliced = stream.splice(pipe, len)?.unwrap_or(0);
+            self.sent += spliced as u64;
+        }
+        self.blocked = spliced < len;
+        Ok(spliced)
+    }
+
     /// Moves what is in memory to a spool file, if it is more than memory is meant for and nothing
     /// else is pending.
     pub fn spill(&mut self, room: &Arc<Room>) {
@@ -203,24 +259,34 @@ impl Outgoing {
         Ok(flushed)
     }
 
-    fn send(&mut self, stream: &Stream) -> io::Result<Flushed> {
-        let before = self.sent;
-        while self.front_sent < self.front.len() {
-            let more = if self.rest.is_empty() {
-                More::No
-            } else {
-                More::Follows
-            };
-            match stream.write(&self.front[self.front_sent..], more)? {
-                Some(sent) => {
-                    self.front_sent += sent;
-                    self.sent += sent as u64;
-                }
-                None => return Ok(Flushed::Blocked),
+    /// Sends the first bytes; false when the peer does not take them all.
+    fn send_front(&mut self, stream: &Stream, more: More) -> io::Result<bool> {
+        let unsent = &self.front[self.front_sent..];
+        if !unsent.is_empty() {
+            let len = unsent.len();
+            let sent = stream.write(unsent, more)?.unwrap_or(0);
+            self.front_sent += sent;
+            self.sent += sent as u64;
+            // A short write to a stream socket has filled it (epoll(7)).
+            if sent < len {
+                return Ok(false);
             }
         }
         self.front.clear();
         self.front_sent = 0;
+        Ok(true)
+    }
+
+    fn send(&mut self, stream: &Stream) -> io::Result<Flushed> {
+        let before = self.sent;
+        let more = if self.rest.is_empty() {
+            More::No
+        } else {
+            More::Follows
+        };
+        if !self.send_front(stream, more)? {
+            return Ok(Flushed::Blocked);
+        }
         while !self.rest.is_empty() {
             let more = if self.rest.len() > 1 {
                 More::Follows

@@ -5,7 +5,7 @@
 //! a SIGPIPE.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{
-    self, AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
-    sockopt,
+    self, AddressFamily, RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown, SocketAddrUnix,
+    SocketFlags, SocketType, sockopt,
 };
+use rustix::pipe::SpliceFlags;
 
 const SOCKET_FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 
@@ -100,6 +101,14 @@ impl Stream {
         settle(|| net::send(&self.socket, bytes, flags))
     }
 
+    /// Sends the beginning of what these parts are together.
+    pub fn write_parts(&self, parts: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        settle(|| {
+            let mut none = SendAncillaryBuffer::default();
+            net::sendmsg(&self.socket, parts, &mut none, SendFlags::NOSIGNAL)
+        })
+    }
+
     /// Sends up to `len` bytes of `file` from `*offset`, which is moved on; `Some(0)` means that the
     /// file is shorter than that.
     pub fn send_file(
@@ -109,6 +118,12 @@ impl Stream {
         len: usize,
     ) -> io::Result<Option<usize>> {
         settle(|| rustix::fs::sendfile(&self.socket, file, Some(offset), len))
+    }
+
+    /// Sends up to `len` bytes of those that lie in a pipe, without copying them.
+    pub fn splice(&self, pipe: impl AsFd, len: usize) -> io::Result<Option<usize>> {
+        let flags = SpliceFlags::NONBLOCK;
+        settle(|| rustix::pipe::splice(&pipe, None, &self.socket, None, len, flags))
     }
 
     /// Tells the peer that nothing more is sent, while it may go on sending.

@@ -139,6 +139,22 @@ fn read_all(peer: &mut TcpStream) -> Vec<u8> {
     received
 }
 
+/// The content of a response.
+fn body_of(wire: &[u8]) -> Vec<u8> {
+    let end = wire.windows(4).position(|at| at == b"\r\n\r\n").unwrap();
+    let (head, mut rest) = (&wire[..end], &wire[end + 4..]);
+    if !head.windows(7).any(|at| at == b"chunked") {
+        return rest.to_vec();
+    }
+    let mut decoder = ChunkedDecoder::default();
+    let mut body = Vec::new();
+    while let Step::Data { bytes, used } = decoder.step(rest).unwrap() {
+        body.extend_from_slice(bytes);
+        rest = &rest[used..];
+    }
+    body
+}
+
 /// What comes up to and with `end`.
 fn read_until(peer: &mut TcpStream, end: &str) -> String {
     peer.set_read_timeout(Some(LONG)).unwrap();
@@ -547,6 +563,92 @@ fn a_client_that_reads_nothing_does_not_slow_the_program() {
     assert_eq!(told(&outcome), "answered");
     let zeros = received.iter().filter(|byte| **byte == 0).count();
     assert_eq!(zeros, 20_000_000);
+    assert!(received.ends_with(b"\r\n0\r\n\r\n"));
+}
+
+#[test]
+fn much_output_arrives_as_it_was_printed_however_the_client_reads() {
+    let bench = Bench::new();
+    let content = pattern(5 << 20);
+    bench.folder.write("file", &content);
+    for (version, length) in [
+        (Version::Http11, ""),
+        (Version::Http10, ""),
+        (Version::Http11, r"Content-Length: 5242880\n"),
+    ] {
+        // In a few pieces, some of them small, so that it is read and passed on by turns.
+        let program = format!(
+            "printf 'X: y\\n{length}\\n'; head -c 1000000 file; tail -c +1000001 file | head -c 5
+             tail -c +1000006 file"
+        );
+        for pause in [Duration::ZERO, 3 * bulk::MOMENT] {
+            let bench = Bench {
+                version,
+                folder: TempDir::new(),
+                ..Bench::new()
+            };
+            bench.folder.write("file", &content);
+            let (outcome, received) = bench.run_with(&program, |peer| {
+                let mut received = Vec::new();
+                let mut piece = vec![0; 1 << 20];
+                loop {
+                    let read = peer.read(&mut piece).unwrap();
+                    received.extend_from_slice(&piece[..read]);
+                    if read == 0 {
+                        return received;
+                    }
+                    // A client that takes its time, not one that something is waited for with.
+                    std::thread::sleep(pause);
+                }
+            });
+            assert_eq!(told(&outcome), "answered");
+            let body = body_of(&received);
+            assert!(body == content, "{version:?}, {length}, {pause:?}");
+        }
+    }
+}
+
+#[test]
+fn much_output_has_to_be_as_long_as_announced() {
+    let content = pattern(2 << 20);
+    for (length, expected) in [
+        (2_097_151, "answered, cgi.long"),
+        (2_097_152, "answered"),
+        (2_097_153, "cut, cgi.short"),
+    ] {
+        let bench = Bench::new();
+        bench.folder.write("file", &content);
+        let program = format!("printf 'Content-Length: {length}\\n\\n'; cat file");
+        let (outcome, received) = bench.run_with(&program, read_all);
+        assert_eq!(told(&outcome), expected);
+        let len = content.len().min(length);
+        assert!(body_of(&received) == content[..len]);
+    }
+}
+
+#[test]
+fn a_client_that_goes_amid_much_output_ends_the_program_and_its_group() {
+    let bench = Bench::new();
+    let fifo = bench.fifo();
+    let program = r"exec 3> fifo; printf 'X: y\n\n'; while :; do head -c 1000000 /dev/zero; done";
+    let held = std::thread::spawn(move || fs::read(fifo));
+    let (outcome, ()) = bench.run_with(program, |peer| {
+        let mut received = vec![0; 3_000_000];
+        peer.read_exact(&mut received).unwrap();
+        reset(peer);
+    });
+    assert_eq!(told(&outcome), "cut, client.gone");
+    // Until the whole group is dead and lets go of it.
+    held.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_child_that_goes_on_printing_much_is_left_soon() {
+    let program = r"printf 'X: y\n\n'; head -c 500000 /dev/zero
+        while :; do head -c 1000000 /dev/zero || exit; done 2> /dev/null &";
+    let bench = Bench::new();
+    let (outcome, received) = bench.run_with(program, read_all);
+    assert_eq!(told(&outcome), "answered");
     assert!(received.ends_with(b"\r\n0\r\n\r\n"));
 }
 

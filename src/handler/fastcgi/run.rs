@@ -156,6 +156,8 @@ pub struct Run {
     address_ends: Moment,
     silence_ends: Moment,
     half_closed: Option<Moment>,
+    /// What the client was sent when that was last looked at.
+    client_took: Option<u64>,
     pace: Option<Pace>,
 }
 
@@ -219,6 +221,7 @@ impl Run {
             address_ends: Moment::NEVER,
             silence_ends: now + terms.silence,
             half_closed: None,
+            client_took: None,
             pace: None,
         }
     }
@@ -259,6 +262,7 @@ impl Run {
         means: &mut Means<'_>,
     ) -> Result<Option<Driven>, Reason> {
         let now = means.now;
+        self.client_took.get_or_insert(reply.sent());
         if means.is_half_closed && self.half_closed.is_none() {
             self.half_closed = Some(now + means.terms.half_closed);
         }
@@ -306,7 +310,7 @@ impl Run {
                     if let Some(end) = self.take_records(reply, means)? {
                         return Ok(Some(Driven::Ended(self.finish(end, reply, now))));
                     }
-                    if !reply.is_held() && !reply.is_flushed() {
+                    if !reply.is_held() {
                         self.flush(reply, means)?;
                     }
                     // An answer to a management record, where one came.
@@ -332,10 +336,10 @@ impl Run {
     }
 
     fn flush(&mut self, reply: &mut Reply<'_>, means: &Means<'_>) -> Result<(), Reason> {
-        let before = reply.sent();
         reply.flush().map_err(|_| Reason::ClientGone)?;
         let sent = reply.sent();
-        if sent > before && self.half_closed.is_some() {
+        let took = self.client_took.replace(sent);
+        if took.is_some_and(|took| took < sent) && self.half_closed.is_some() {
             self.half_closed = Some(means.now + means.terms.half_closed);
         }
         if reply.is_flushed() {

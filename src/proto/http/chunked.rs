@@ -21,18 +21,22 @@ pub const CHUNK_END: &[u8] = b"\r\n";
 /// What ends a chunked body that has no trailer fields.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
-/// Appends the line that begins a chunk of `len` bytes, which is followed by them and [`CHUNK_END`].
+/// The longest line that begins a chunk.
+pub const CHUNK_SIZE_LEN: usize = 16 + CHUNK_END.len();
+
+/// Makes the line that begins a chunk of `len` bytes, which is followed by them and [`CHUNK_END`].
 ///
 /// `len` is not 0: that would be the last chunk.
-pub fn encode_chunk_size(out: &mut Vec<u8>, len: u64) {
+pub fn encode_chunk_size(line: &mut [u8; CHUNK_SIZE_LEN], len: u64) -> &[u8] {
     debug_assert_ne!(len, 0, "an empty chunk ends the body");
-    let digits = (u64::BITS - len.leading_zeros()).div_ceil(4);
-    out.extend(
-        (0..digits)
-            .rev()
-            .map(|digit| b"0123456789abcdef"[(len >> (digit * 4)) as usize & 0xf]),
-    );
-    out.extend_from_slice(b"\r\n");
+    // 16 at most.
+    let digits = (u64::BITS - len.leading_zeros()).div_ceil(4) as usize;
+    for (place, digit) in line.iter_mut().zip((0..digits).rev()) {
+        *place = b"0123456789abcdef"[(len >> (digit * 4)) as usize & 0xf];
+    }
+    let line = &mut line[..digits + CHUNK_END.len()];
+    line[digits..].copy_from_slice(CHUNK_END);
+    line
 }
 
 /// What [`ChunkedDecoder::step`] found.

@@ -1,4 +1,4 @@
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use super::*;
-use crate::sys::testing::{TempDir, connection, pattern};
+use crate::sys::testing::{TempDir, connection, pattern, tcp_connection};
 
 /// A connection of which the kernel holds little.
 fn narrow() -> (Stream, UnixStream) {
@@ -33,7 +33,7 @@ fn file(folder: &TempDir, content: &[u8]) -> Arc<File> {
 }
 
 /// Reads exactly what was sent and not read yet.
-fn take(peer: &mut UnixStream, received: &mut Vec<u8>, sent: u64) {
+fn take(peer: &mut impl Read, received: &mut Vec<u8>, sent: u64) {
     let mut fresh = vec![0; usize::try_from(sent).unwrap() - received.len()];
     peer.read_exact(&mut fresh).unwrap();
     received.extend_from_slice(&fresh);
@@ -117,6 +117,117 @@ fn what_is_pushed_while_others_are_on_their_way_stays_behind_them() {
     take(&mut peer, &mut received, sent);
     received.extend(drain(&mut outgoing, &stream, &mut peer).0);
     assert!(received == expected);
+}
+
+#[test]
+fn what_is_passed_on_stays_in_order_wherever_the_peer_leaves_off() {
+    for memory in [0, 3, 5_000] {
+        let (_folder, room) = room(64 << 20);
+        let (stream, mut peer) = narrow();
+        let mut outgoing = Outgoing::default();
+        let mut expected = Vec::new();
+        let mut received = Vec::new();
+        let mut short = 0;
+        for round in 0..200_usize {
+            let head = pattern(memory);
+            let piece = pattern(round * 371 % 40_000);
+            outgoing.bytes().extend_from_slice(&head);
+            let (first, last) = piece.split_at(piece.len() / 3);
+            let before = outgoing.sent();
+            outgoing.pass_output(&[first, b"", last, b"end"], &stream, &room);
+            expected.extend([&head, &piece[..], b"end"].concat());
+            let is_split = outgoing.sent() > before && !outgoing.is_empty();
+            short += u32::from(is_split && outgoing.is_blocked());
+            assert!(memory > 0 || outgoing.in_memory() <= MEMORY);
+            if round % 3 == 0 {
+                let sent = outgoing.sent();
+                take(&mut peer, &mut received, sent);
+                received.extend(drain(&mut outgoing, &stream, &mut peer).0);
+            }
+        }
+        let sent = outgoing.sent();
+        take(&mut peer, &mut received, sent);
+        received.extend(drain(&mut outgoing, &stream, &mut peer).0);
+        assert!(received == expected, "{memory}");
+        assert!(
+            short > 3,
+            "{short}: the peer was to leave off in the middle"
+        );
+        assert_eq!(outgoing.sent(), expected.len() as u64);
+    }
+}
+
+#[test]
+fn as_many_parts_as_may_be_are_passed_on_in_one_call() {
+    let (_folder, room) = room(0);
+    let (stream, mut peer) = connection();
+    let mut outgoing = Outgoing::default();
+    outgoing.bytes().extend_from_slice(b"head");
+    outgoing.pass_output(&[&b"12"[..]; PARTS], &stream, &room);
+    assert!(outgoing.is_empty() && !outgoing.is_blocked());
+    let mut received = Vec::new();
+    take(&mut peer, &mut received, 4 + 2 * PARTS as u64);
+    assert_eq!(received, [&b"head"[..], &b"12".repeat(PARTS)].concat());
+}
+
+#[test]
+fn a_flush_tells_that_the_peer_went_while_something_was_passed_on() {
+    let (_folder, room) = room(1 << 20);
+    let (stream, peer) = connection();
+    let mut outgoing = Outgoing::default();
+    drop(peer);
+    outgoing.pass_output(&[b"lost"], &stream, &room);
+    assert!(!outgoing.is_empty());
+    assert_eq!(outgoing.sent(), 0);
+    let error = outgoing.flush(&stream).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}
+
+#[test]
+fn what_lies_in_a_pipe_is_sent_behind_what_is_in_memory_as_far_as_the_peer_takes_it() {
+    let (stream, mut peer) = tcp_connection();
+    set_socket_send_buffer_size(stream.as_fd(), 4096).unwrap();
+    let content = pattern(60_000);
+    let mut outgoing = Outgoing::default();
+    let mut expected = Vec::new();
+    let mut received = Vec::new();
+    let mut short = 0;
+    let (mut reader, mut writer) = io::pipe().unwrap();
+    for round in 0..50_usize {
+        let head = pattern(round * 911 % 30_000);
+        outgoing.bytes().extend_from_slice(&head);
+        expected.extend_from_slice(&head);
+        writer.write_all(&content).unwrap();
+        let mut left = content.len();
+        while left > 0 {
+            let spliced = outgoing.splice(&reader, left, &stream).unwrap();
+            left -= spliced;
+            assert_eq!(outgoing.is_blocked(), left > 0);
+            short += u32::from(spliced > 0 && left > 0);
+            let sent = outgoing.sent();
+            take(&mut peer, &mut received, sent);
+        }
+        expected.extend_from_slice(&content);
+        assert!(outgoing.is_empty());
+    }
+    assert!(received == expected);
+    assert!(
+        short > 3,
+        "{short}: the peer was to leave off in the middle"
+    );
+
+    // Less lies there than was asked for, and nobody waits for the rest.
+    writer.write_all(b"few").unwrap();
+    assert_eq!(outgoing.splice(&reader, 10, &stream).unwrap(), 3);
+    assert_eq!(outgoing.splice(&reader, 10, &stream).unwrap(), 0);
+
+    writer.write_all(b"lost").unwrap();
+    drop(peer);
+    assert!(outgoing.splice(&reader, 4, &stream).is_err());
+    drop(writer);
+    let mut rest = Vec::new();
+    reader.read_to_end(&mut rest).unwrap();
+    assert!(rest.len() <= 4);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use super::super::authorizer;
 use super::{ANSWERS_MAX, Ended, Means, Run, Stage};
 use crate::handler::cgi::Outcome;
-use crate::handler::reply::Reply;
+use crate::handler::reply::{BODY_PARTS, Reply};
 use crate::proto::cgi::response::{self, CgiHead, CgiResponse};
 use crate::proto::fastcgi::record::{EndRequest, Role};
 use crate::proto::fastcgi::request;
@@ -42,8 +42,19 @@ impl Run {
     ) -> Result<Option<EndRequest>, Reason> {
         let mut input = means.buffer.filled();
         let mut end = None;
+        // The body, to be given in one piece although it lies between records.
+        let mut parts = [&input[..0]; BODY_PARTS];
+        let mut count = 0;
         while let Some(event) = self.decoder.next(&mut input)? {
             match event {
+                Event::Stdout(bytes) if matches!(self.stage, Stage::Body) => {
+                    parts[count] = bytes;
+                    count += 1;
+                    if count == parts.len() {
+                        reply.push_parts(&parts);
+                        count = 0;
+                    }
+                }
                 Event::Stdout(bytes) => self.take_output(bytes, reply, means.terms.max_header)?,
                 Event::Stderr(bytes) => self.stderr.take(bytes, means.now),
                 Event::End(request) => end = Some(request),
@@ -52,6 +63,9 @@ impl Run {
                     request::encode_unknown_type(self.outgoing.bytes(), record_type);
                 }
             }
+        }
+        if count > 0 {
+            reply.push_parts(&parts[..count]);
         }
         Ok(end)
     }

@@ -265,18 +265,19 @@ fn sizes_are_encoded_as_they_are_decoded() {
         (0x8000, "8000\r\n"),
         (u64::MAX, "ffffffffffffffff\r\n"),
     ] {
-        let mut line = Vec::new();
-        encode_chunk_size(&mut line, len);
+        let mut line = [0; CHUNK_SIZE_LEN];
+        let line = encode_chunk_size(&mut line, len);
         assert_eq!(line, expected.as_bytes());
 
         let mut decoder = ChunkedDecoder::default();
-        assert_eq!(decoder.step(&line), Ok(Step::Partial { used: line.len() }));
+        assert_eq!(decoder.step(line), Ok(Step::Partial { used: line.len() }));
         assert_eq!((decoder.left, decoder.place), (len, Place::Data));
     }
 
     let mut coded = Vec::new();
     for part in [&b"hello"[..], b"\r\n", &[b'x'; 300]] {
-        encode_chunk_size(&mut coded, part.len() as u64);
+        let mut line = [0; CHUNK_SIZE_LEN];
+        coded.extend_from_slice(encode_chunk_size(&mut line, part.len() as u64));
         coded.extend_from_slice(part);
         coded.extend_from_slice(CHUNK_END);
     }
