@@ -116,10 +116,7 @@ fn check_against_output(head: &CgiHead, header: &[u8]) {
     };
     let status = only("status").map(|value| value[..3].to_vec());
     // A space in it is encoded.
-    let location = only("location").map(|value| {
-        let words: Vec<&[u8]> = value.split(|&byte| byte == b' ').collect();
-        words.join(&b"%20"[..])
-    });
+    let location = only("location").map(encoded);
     let location = location.as_deref();
     let customary = match (location, &head.kind) {
         (None, _) | (_, CgiResponse::LocalRedirect { .. } | CgiResponse::SendFile { .. }) => "200",
@@ -155,7 +152,7 @@ fn check_against_output(head: &CgiHead, header: &[u8]) {
         (Some(name), None) => Some(SendFile::Path(name.to_vec())),
         (None, Some(url)) => {
             let path = split_at(url, b"?").map_or(url, |(path, _)| path);
-            Some(SendFile::Url(path.to_vec()))
+            Some(SendFile::Url(encoded(path)))
         }
         (Some(_), Some(_)) => panic!("two files"),
     };
@@ -168,6 +165,12 @@ fn check_against_output(head: &CgiHead, header: &[u8]) {
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
         .collect();
     assert_eq!(block, expected);
+}
+
+/// A URL with its spaces encoded.
+fn encoded(url: &[u8]) -> Vec<u8> {
+    let words: Vec<&[u8]> = url.split(|&byte| byte == b' ').collect();
+    words.join(&b"%20"[..])
 }
 
 /// A program that prints what was made of its output is understood in the same way.

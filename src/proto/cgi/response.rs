@@ -206,7 +206,8 @@ impl<'a> Fields<'a> {
             return once(&mut self.send_file, path.ok_or(Reason::CgiSendFile)?);
         }
         if is("X-Accel-Redirect") {
-            let url = is_local(value).then(|| SendFile::Url(without_query(value).to_vec()));
+            let url = reference(value).filter(|url| is_local(url));
+            let url = url.map(|url| SendFile::Url(without_query(&url).to_vec()));
             return once(&mut self.send_file, url.ok_or(Reason::CgiSendFile)?);
         }
         if is("Content-Type") {
@@ -299,9 +300,8 @@ fn is_redirection(status: StatusCode) -> bool {
     (300..400).contains(&status.as_u16())
 }
 
-/// Whether this is a path of this server, with or without a query: `//` would begin an authority.
-/// A Location as a URI reference: its spaces are written `%20`, as browsers read them. `None` with a tab
-/// in it.
+/// A Location, or another URL that a program names, as a URI reference: its spaces are written `%20`, as
+/// browsers read them. `None` with a tab in it.
 fn reference(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     if value.contains(&b'\t') {
         return None;
@@ -313,6 +313,7 @@ fn reference(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(words.join(&b"%20"[..])))
 }
 
+/// Whether this is a path of this server, with or without a query: `//` would begin an authority.
 fn is_local(location: &[u8]) -> bool {
     location.starts_with(b"/") && !location.starts_with(b"//") && !location.contains(&b'#')
 }

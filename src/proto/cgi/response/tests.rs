@@ -381,6 +381,13 @@ fn files_in_place_of_documents() {
             b"",
         ),
         (
+            "spaces of a URL are encoded, as those of a Location",
+            b"X-Accel-Redirect: /a b ?c d\n\n",
+            url(b"/a%20b%20"),
+            200,
+            b"",
+        ),
+        (
             "in another case of letters",
             b"x-accel-REDIRECT: /a\n\n",
             url(b"/a"),
@@ -430,6 +437,7 @@ fn files_in_place_of_documents() {
         "X-Sendfile: %2Fa",
         "X-Sendfile: file:///a",
         "X-Accel-Redirect: a",
+        "X-Accel-Redirect: /a\tb",
         "X-Accel-Redirect: ?a",
         "X-Accel-Redirect: //host/a",
         "X-Accel-Redirect: /a#b",
