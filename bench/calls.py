@@ -12,6 +12,7 @@ import signal
 import socket
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.load import Wrong, read_answer
@@ -19,13 +20,13 @@ from bench.process import Session
 from bench.servers import Server, program
 
 
-def per_request(server: Server, path: str, few: int, many: int) -> float | None:
-    """System calls for each request; None where there is no strace, or where it may not be used."""
+def per_request(server: Server, path: str, whose: Callable[[], list[int]], few: int, many: int) -> float | None:
+    """System calls of those processes for each request; None where there is no strace, or it may not be used."""
     tracer = program("strace")
     if tracer is None:
         return None
     _ask(server, path, few)
-    counts = [_count(server, path, requests, tracer) for requests in (few, many)]
+    counts = [_count(server, path, whose, requests, tracer) for requests in (few, many)]
     if None in counts:
         return None
     return (counts[1] - counts[0]) / (many - few)  # type: ignore[operator]
@@ -47,9 +48,9 @@ def _threads(pids: list[int]) -> set[str]:
     return found
 
 
-def _count(server: Server, path: str, requests: int, tracer: str) -> int | None:
-    # The server's processes before there is a program: a program is never among them.
-    pids = server.pids()
+def _count(server: Server, path: str, whose: Callable[[], list[int]], requests: int, tracer: str) -> int | None:
+    # Before there is a program: a program is never among them.
+    pids = whose()
     with tempfile.TemporaryDirectory(dir=server.folder) as name:
         folder = Path(name)
         command = [tracer, "-f", "-ff", "-o", str(folder / "calls")]

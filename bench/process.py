@@ -49,6 +49,14 @@ def stat(pid: int) -> Stat | None:
     return Stat(int(fields[3]), fields[0], times[0] + times[1], times[2] + times[3])
 
 
+def called(pid: int) -> str:
+    """What a process was called by whoever started it; empty where it has gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").split("\0")[0]
+    except OSError:
+        return ""
+
+
 def pss_kib(pid: int) -> float:
     """The memory of a process in KiB, what it shares with others divided among them."""
     try:

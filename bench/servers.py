@@ -15,11 +15,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.process import Session
+from bench.process import Session, called
 from bench.site import HERE, Site
 
 CORES = os.cpu_count() or 1
 FCGI_PROCESSES = 16
+STARTERS = ("tollgate: spawner", "fcgiwrap")
+"""What processes are called that start programs and have no connections; Apache's is called as its others."""
 PATIENCE = 10.0
 """Seconds that a server may take to start."""
 
@@ -121,6 +123,10 @@ class Server:
     def pids(self) -> list[int]:
         """The processes that the server consists of."""
         return [pid for session in self.sessions for pid in session.members()]
+
+    def own_pids(self) -> list[int]:
+        """Those of them that have connections: not the ones that start programs for them."""
+        return [pid for pid in self.pids() if Path(called(pid)).name not in STARTERS]
 
     def stop(self) -> None:
         """Ends it and all that was started for it."""

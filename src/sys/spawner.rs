@@ -321,10 +321,17 @@ impl Lease {
     }
 
     fn read_reports(&mut self) -> Fate {
-        let mut told = Vec::with_capacity(2 * REPORT_LEN);
-        // What was read of it before an error counts.
-        let _ = self.reports.read_to_end(&mut told);
-        let mut reports = told.chunks(REPORT_LEN).filter_map(Report::decode);
+        let mut told = [0; 2 * REPORT_LEN];
+        let mut len = 0;
+        // What was read of it before an error counts, and behind the last report there is only the end.
+        while len < told.len() {
+            match self.reports.read(&mut told[len..]) {
+                Ok(read @ 1..) => len += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
+            }
+        }
+        let mut reports = told[..len].chunks(REPORT_LEN).filter_map(Report::decode);
         match reports.next_back() {
             Some(Report::Ended(status)) => Fate::Ended(ExitStatus::from_raw(status)),
             Some(Report::Failed(error)) => Fate::Unstarted(error),
