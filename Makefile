@@ -31,14 +31,15 @@ hello:
 toll: build ## measure one program as CGI and as FastCGI, and print a table
 	@examples/toll-bench
 
-bench: build ## compare with lighttpd, nginx, Apache and busybox: rates, times, memory (ARGS="..." for options)
+bench: static ## compare with lighttpd, nginx, Apache and busybox: rates, times, memory (ARGS="..." for options)
 	@bench/install
-	$(CARGO) build --release --locked --no-default-features --target-dir target/no-default
-	python3 -m bench --no-default-binary target/no-default/release/tollgate $(ARGS)
+	dist/static $(TARGET) --no-default-features --target-dir target/no-default
+	python3 -m bench --tollgate target/$(TARGET)/release/tollgate \
+		--no-default-binary target/no-default/$(TARGET)/release/tollgate $(ARGS)
 
-bench-quick: build ## the same in less than two minutes
+bench-quick: static ## the same in less than two minutes
 	@bench/install
-	python3 -m bench --quick $(ARGS)
+	python3 -m bench --quick --tollgate target/$(TARGET)/release/tollgate $(ARGS)
 
 bench-report: ## write docs/performance.md and its pictures from the last figures (FILES="..." for others)
 	python3 -m bench.document $(FILES)
@@ -62,8 +63,7 @@ fuzz: ## run each fuzz target for a short while
 	fuzz/run
 
 static: ## build a static binary for this machine, or for TARGET=...
-	rustup target add $(TARGET)
-	$(CARGO) build --release --locked --target $(TARGET)
+	dist/static $(TARGET)
 	@echo "target/$(TARGET)/release/tollgate"
 
 clean: ## remove what was built
