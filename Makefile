@@ -7,7 +7,7 @@ TARGET ?= $(shell uname -m)-unknown-linux-musl
 # The program of www/toll.html, kept running; left out where there is no Python to run it.
 TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-bin/toll.py | processes=2'")
 
-.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test check fuzz static clean
+.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test check deny fuzz static clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 22
@@ -58,6 +58,11 @@ check: ## formatting, clippy, documentation and layers; a warning is an error
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	$(CARGO) test --locked --test layering
+	@! $(CARGO) tree --locked --quiet --duplicates -e normal | grep . || { echo 'two versions of one crate'; exit 1; }
+
+deny: ## crates: known vulnerabilities, licences, sources, versions (ARGS="bans licenses sources" without GitHub)
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install cargo-deny --locked
+	$(CARGO) deny check $(ARGS)
 
 fuzz: ## run each fuzz target for a short while
 	fuzz/run
