@@ -41,8 +41,13 @@ impl Connection {
             let turn = Turn::Come(Box::new(course), ticket.redeem());
             return self.answer(pending, turn, worker);
         }
-        if ticket.is_dismissed() {
-            return self.answer(pending, Turn::Never(Box::new(course)), worker);
+        let in_vain = match (ticket.is_dismissed(), ticket.is_displaced()) {
+            (true, _) => Some(Reason::FastcgiDown),
+            (_, true) => Some(course.busy()),
+            _ => None,
+        };
+        if let Some(reason) = in_vain {
+            return self.answer(pending, Turn::Never(Box::new(course), reason), worker);
         }
         // Earlier responses need not wait for this one.
         let is_lost = self.outgoing.flush(&self.stream).is_err() || self.look_for_end().is_err();
