@@ -4,11 +4,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{
     Client, Ended, PATIENCE, Server, Site, eventually, has_ended, process_state, published_pids,
-    request,
+    raise_descriptor_limit, request,
 };
 
 /// Asks for a behaviour of the probe that writes process ids to `pids`, and reads them.
@@ -28,13 +28,6 @@ fn expect_ended(pids: &[i32]) {
             "process {pid} was left running"
         );
     }
-}
-
-/// A soft limit of 1,024 descriptors is customary, and too low to crowd a server.
-fn raise_descriptor_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit).unwrap();
 }
 
 #[test]
