@@ -1,0 +1,132 @@
+//! Clients that take their time, by the hundred: they hold no worker and no process, and those who are
+//! slower than the least rate are cut by the deadline that is named for it.
+
+use std::time::Duration;
+
+use super::Scenario;
+use super::scenario::{self, Figures, Probes, address, site};
+use super::swarm::{Ended, Leaves, Rate, Reads, Swarm, Visit, count};
+use crate::support::{PATIENCE, eventually, request};
+
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    ("slow-heads", heads),
+    ("slow-bodies", bodies),
+    ("slow-files", files),
+    ("slow-outputs", outputs),
+];
+
+/// A server that is this much later than its deadline is still on time: the janitor's tick, and a
+/// loaded machine.
+const LATE: Duration = Duration::from_secs(10);
+
+/// The window of a body's least rate.
+const BODY_WINDOW: Duration = Duration::from_secs(10);
+
+const READS: Reads = Reads::Slowly(Rate {
+    bytes: 1024,
+    every: Duration::from_secs(1),
+});
+
+/// The file and the output that are read.
+const LONG: usize = 10 << 20;
+
+fn heads(name: &str) -> Figures {
+    let timeout = Duration::from_secs(6);
+    let server = site().serve(&["--header-timeout", "6"]);
+    scenario::run(name, &server, Probes::Programs, || {
+        let visit = Visit::sending("G")
+            .then_endlessly("ET / HTTP/1.1 and so on")
+            .at(1, Duration::from_secs(2));
+        let swarm = Swarm::start(address(&server), 1000, visit);
+        let outcomes = swarm.outcomes(timeout + PATIENCE);
+        let cut = count(&outcomes, |it| {
+            it.ended == Ended::Whole
+                && it.status == 408
+                && (timeout..timeout + LATE).contains(&it.after)
+        });
+        assert_eq!(cut, 1000, "{outcomes:?}");
+        server.wait_for_access("head.timeout");
+        "1,000 cut by --header-timeout (6 s) with 408".to_owned()
+    })
+}
+
+fn bodies(name: &str) -> Figures {
+    let server = site().serve(&[]);
+    scenario::run(name, &server, Probes::Programs, || {
+        let head =
+            "POST /cgi-bin/probe/stdin HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n";
+        let visit = Visit::sending(head)
+            .then_endlessly("x")
+            .at(1, Duration::from_secs(1));
+        let swarm = Swarm::start(address(&server), 500, visit);
+        let outcomes = swarm.outcomes(BODY_WINDOW + PATIENCE);
+        let cut = count(&outcomes, |it| {
+            it.ended == Ended::Whole
+                && it.status == 408
+                && (BODY_WINDOW..BODY_WINDOW + LATE).contains(&it.after)
+        });
+        assert_eq!(cut, 500, "{outcomes:?}");
+        server.wait_for_access("body.timeout");
+        let log = server.log();
+        assert!(!log.contains("/cgi-bin/probe/stdin"), "one was run: {log}");
+        "500 cut by the least rate (256 B/s over 10 s) with 408, none run".to_owned()
+    })
+}
+
+/// Those who read a little go on; those who read nothing are cut.
+fn files(name: &str) -> Figures {
+    let site = site();
+    site.file("www/long", vec![b'x'; LONG]);
+    let server = site.serve(&["--send-timeout", "4"]);
+    scenario::run(name, &server, Probes::Programs, || {
+        let get = request("GET", "/long", &[], b"");
+        let slow = Visit::sending(&get).reading(READS);
+        let still = Visit::sending(&get)
+            .reading(Reads::Nothing)
+            .leaving(Leaves::Never);
+        let slow = Swarm::start(address(&server), 500, slow);
+        let still = Swarm::start(address(&server), 100, still);
+        let is_cut = || still.ended() == 100;
+        assert!(eventually(LATE + PATIENCE, is_cut), "{}", still.ended());
+        let cut = count(&still.stop(), |it| it.ended == Ended::Reset);
+        assert_eq!(cut, 100);
+        server.wait_for_access("client.slow");
+        assert_eq!((slow.connected(), slow.ended()), (500, 0));
+        drop(slow.stop());
+        "500 at 1 KiB/s go on, 100 that read nothing cut by --send-timeout (4 s)".to_owned()
+    })
+}
+
+/// What does not fit the spool would keep its program waiting, and is cut.
+fn outputs(name: &str) -> Figures {
+    let server = site().serve(&["--send-timeout", "2", "--max-processes", "40"]);
+    scenario::run(name, &server, Probes::Files, || {
+        let target = format!("/cgi-bin/probe/flood?bytes={LONG}");
+        let get = request("GET", &target, &[], b"");
+        let swarm = Swarm::start(address(&server), 500, Visit::sending(get).reading(READS));
+        assert!(eventually(PATIENCE, || swarm.connected() == 500));
+        assert!(eventually(PATIENCE, || !server.children().is_empty()));
+        let patience = Duration::from_secs(120);
+        let is_over = || {
+            let access = server.access_log();
+            let cut = access
+                .lines()
+                .filter(|line| line.contains("/flood"))
+                .count();
+            cut == swarm.ended() && server.children().is_empty() && cut > 0
+        };
+        assert!(
+            eventually(patience, is_over),
+            "{:?} run, {} ended",
+            server.children().len(),
+            swarm.ended()
+        );
+        let left = swarm.connected() - swarm.ended();
+        let outcomes = swarm.stop();
+        let cut = count(&outcomes, |it| {
+            matches!(it.ended, Ended::Reset | Ended::Closed)
+        });
+        assert_eq!(left + cut, 500);
+        format!("{left} read from the spool, {cut} that it had no room for cut, no program waits")
+    })
+}
