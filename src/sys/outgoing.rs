@@ -15,8 +15,9 @@ use super::stream::{More, Stream};
 /// How much unsent program output is kept in memory.
 pub const MEMORY: usize = 16 << 10;
 
-/// How much one flush sends before others get their turn.
-const TURN: u64 = 4 << 20;
+/// How much one flush sends before others get their turn: when hundreds ask for something long in the
+/// same moment, whoever asks for something short waits for a turn of each.
+const TURN: u64 = 1 << 20;
 
 /// How much one sendfile is asked to send.
 const SENDFILE: u64 = 1 << 20;

@@ -27,6 +27,12 @@ use super::incoming::Incoming;
 /// How often what is done slowly is looked at.
 const TICK: Duration = Duration::from_millis(20);
 
+/// Longer than anything lasts.
+const NEVER: Duration = Duration::from_secs(1 << 20);
+
+/// How much one client sends before others have their turn: a server may take it as fast as it comes.
+const TURN: usize = 256 << 10;
+
 /// How many connections may be on their way at once: fewer than a listener lets wait.
 const CONNECTING: usize = 512;
 
@@ -301,7 +307,6 @@ impl Crowd<'_> {
             sockopt::set_socket_recv_buffer_size(&socket, 4096).unwrap();
         }
         let began = Instant::now();
-        let never = began + Duration::from_secs(1 << 20);
         let is_slow = visit.rate.is_some() || matches!(visit.reads, Reads::Slowly(_));
         let mut guest = Guest {
             socket,
@@ -310,11 +315,11 @@ impl Crowd<'_> {
             sent: 0,
             incoming: Incoming::default(),
             is_counted: false,
-            next: if is_slow { began } else { never },
+            next: if is_slow { began } else { began + NEVER },
         };
         let connected = connect(&guest.socket, &self.address);
         if !matches!(connected, Ok(()) | Err(Errno::INPROGRESS)) {
-            guest.next = never;
+            guest.next = began + NEVER;
         }
         let data = EventData::new_u64(at as u64);
         let wanted = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
@@ -348,6 +353,9 @@ impl Crowd<'_> {
             }
         }
         let now = Instant::now();
+        if is_due {
+            guest.next = now + NEVER;
+        }
         let may_send = guest.send(visit, is_due);
         let ended = guest.read(visit, is_due);
         if is_due {
@@ -407,13 +415,19 @@ impl Guest {
         let mut left = match visit.rate {
             Some(rate) if is_due => rate.bytes,
             Some(_) => 0,
-            None => usize::MAX,
+            None => TURN,
         };
         loop {
             let first = visit.first.len();
             let bytes = match self.sent.checked_sub(first) {
                 None => &visit.first[self.sent..],
-                Some(_) if visit.again.is_empty() || left == 0 => return true,
+                Some(_) if visit.again.is_empty() => return true,
+                Some(_) if left == 0 => {
+                    if visit.rate.is_none() {
+                        self.next = Instant::now();
+                    }
+                    return true;
+                }
                 Some(beyond) => {
                     let rest = &visit.again[beyond % visit.again.len()..];
                     &rest[..rest.len().min(left)]
