@@ -176,6 +176,17 @@ pub(crate) fn process_state(pid: i32) -> Option<ProcessState> {
     })
 }
 
+/// The memory of a process in KiB: what is its own, and its share of the rest (Pss).
+pub(crate) fn memory_of(pid: i32) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.unwrap()
+        .trim_end_matches(" kB")
+        .trim()
+        .parse()
+        .unwrap()
+}
+
 /// The processes whose parent is `pid`, zombies included.
 pub(crate) fn children_of(pid: i32) -> Vec<i32> {
     std::fs::read_dir("/proc")

@@ -11,6 +11,7 @@ use crate::support::{eventually, raise_descriptor_limit, request};
 
 pub(crate) const SCENARIOS: &[Scenario] = &[
     ("many-idle", idle),
+    ("many-slow-heads", slow_heads),
     ("many-empty", empty),
     ("many-in-line", in_line),
     ("many-of-one", of_one),
@@ -43,6 +44,27 @@ fn idle(name: &str) -> Figures {
         }
         swarm.stop();
         format!("{wanted} kept open for 5 s, each after an answer")
+    })
+}
+
+/// More heads at a byte a second than there may be connections: who has a whole one is let in.
+fn slow_heads(name: &str) -> Figures {
+    let wanted = connections(3000);
+    let server = site().serve(&["--max-connections", "2000"]);
+    scenario::run(name, &server, Probes::Programs, || {
+        let visit = Visit::sending("G")
+            .then_endlessly("ET / HTTP/1.1 and so on")
+            .at(1, Duration::from_secs(1))
+            .leaving(Leaves::Returns);
+        let swarm = Swarm::start(address(&server), wanted, visit);
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(15) {
+            thread::sleep(Duration::from_millis(100));
+        }
+        let outcomes = swarm.stop();
+        let cut = count(&outcomes, |it| it.ended == Ended::Closed);
+        assert!(cut > 0, "{} ended", outcomes.len());
+        format!("{wanted} for 2,000 places, for 15 s: {cut} closed for whoever has a whole one")
     })
 }
 

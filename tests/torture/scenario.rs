@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::vitals::Vitals;
-use crate::support::{Client, PATIENCE, Response, Server, Site, eventually, request};
+use crate::support::{Client, PATIENCE, Response, Server, Site, eventually, memory_of, request};
 
 /// How long the client may wait for its answer: a hang would be longer.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -157,7 +157,7 @@ fn probe(server: &Server, probes: Probes, stops: &AtomicBool) -> Probed {
         }
         if round.is_multiple_of(5) {
             let pid = server.pid();
-            probed.memory = probed.memory.max(super::vitals::memory(pid));
+            probed.memory = probed.memory.max(memory_of(pid));
             probed.spool = probed.spool.max(super::vitals::spool(pid));
         }
         if is_last {

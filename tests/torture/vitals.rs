@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use crate::support::Server;
+use crate::support::{Server, memory_of};
 
 /// What a server takes at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Vitals {
     pub(crate) fn of(server: &Server) -> Vitals {
         let pid = server.pid();
         Vitals {
-            memory: memory(pid),
+            memory: memory_of(pid),
             descriptors: entries(pid, "fd"),
             threads: entries(pid, "task"),
             programs: server.children().len(),
@@ -37,14 +37,6 @@ impl Vitals {
             && self.programs <= before.programs
             && self.spool <= before.spool
     }
-}
-
-/// The memory of a process in KiB: what is its own, and its share of the rest.
-pub(crate) fn memory(pid: i32) -> u64 {
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
-    let Some(line) = line else { return 0 };
-    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// The disk that its files without a name take, in KiB.

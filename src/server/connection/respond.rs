@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::{Connection, HALF_CLOSED_GRACE, Next, Pending, Stage, Step, Then};
+use super::{Connection, FRESH, HALF_CLOSED_GRACE, Next, Pending, Stage, Step, Then};
 use crate::handler::pace::Pace;
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
@@ -209,6 +209,7 @@ impl Connection {
                     self.idle_since = now + QUIET;
                     self.deadline = now + worker.server.settings.idle_timeout;
                 } else {
+                    self.idle_since = now + FRESH;
                     self.deadline = now + worker.server.settings.header_timeout;
                 }
                 Step::Again
