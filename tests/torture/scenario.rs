@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use super::vitals::Vitals;
 use crate::support::{Client, PATIENCE, Response, Server, Site, eventually, memory_of, request};
 
-/// How long the client may wait for its answer: a hang would be longer.
-const ANSWER_MAX: Duration = Duration::from_secs(2);
+/// How long the client may wait for its answer, on a machine that has several other things to do. A hang
+/// would be longer, and how fast it is meant to be the figures tell.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// How often it asks.
 const ASKS_EVERY: Duration = Duration::from_millis(100);
