@@ -146,16 +146,17 @@ fn forks(name: &str) -> Figures {
         site.text("pids")
     );
     site.script("cgi-bin/forks", program);
-    let server = site.serve(&["--cgi-timeout", "1"]);
+    // Time enough to start them all on a machine that has other things to do.
+    let server = site.serve(&["--cgi-timeout", "5"]);
     scenario::run(name, &server, Probes::Programs, || {
-        for _ in 0..3 {
+        for _ in 0..2 {
             assert_eq!(server.get("/cgi-bin/forks").status, 504);
             let pids = published_pids(&server.path("pids"));
             assert_eq!(pids.len(), 50);
             expect_ended(&pids);
             fs::remove_file(server.path("pids")).unwrap();
         }
-        "3 × 50 children end with their program at --cgi-timeout (1 s)".to_owned()
+        "2 × 50 children end with their program at --cgi-timeout (5 s)".to_owned()
     })
 }
 

@@ -137,9 +137,16 @@ fn outputs(name: &str) -> Figures {
         let get = request("GET", &target, &[], b"");
         let swarm = Swarm::start(address(&server), 500, Visit::sending(get).reading(READS));
         assert!(eventually(PATIENCE, || swarm.connected() == 500));
-        expect_cut(swarm, Duration::from_secs(2));
+        let outcomes = swarm.outcomes(Duration::from_secs(120));
+        let cut = count(&outcomes, |it| it.ended == Ended::Reset);
+        // Who has waited in line for 30 s is told so.
+        let busy = count(&outcomes, |it| it.ended == Ended::Whole && it.status == 503);
+        assert_eq!(cut + busy, 500, "{outcomes:?}");
+        assert!(cut > 0);
         server.wait_for_access("client.slow");
         server.wait_until_childless();
-        "500, more than the spool has room for, cut by --send-timeout (2 s)".to_owned()
+        format!(
+            "of 500, more than the spool has room for, {cut} cut by --send-timeout (2 s), {busy} refused with 503"
+        )
     })
 }

@@ -93,7 +93,9 @@ impl Visit {
 
     /// Then sends this for ever.
     pub(crate) fn then_endlessly(mut self, again: impl AsRef<[u8]>) -> Visit {
-        self.again = again.as_ref().into();
+        // A call for a few bytes each would have the swarm be slower than what it is to crowd.
+        let again = again.as_ref();
+        self.again = again.repeat(4096_usize.div_ceil(again.len())).into();
         self
     }
 
