@@ -7,7 +7,7 @@ TARGET ?= $(shell uname -m)-unknown-linux-musl
 # The program of www/toll.html, kept running; left out where there is no Python to run it.
 TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-bin/toll.py | processes=2'")
 
-.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test check deny fuzz static clean
+.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test torture soak check deny fuzz static clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 22
@@ -52,10 +52,20 @@ test: hello ## run all tests; on Debian, install first what they need and is mis
 	$(CARGO) test --locked
 	$(CARGO) test --locked --no-default-features
 
+torture: build ## do to the server whatever the internet does, in minutes (ARGS="slow many-idle" for some of it)
+	$(CARGO) build --locked --examples
+	TOLLGATE_BIN=$(CURDIR)/target/release/tollgate $(CARGO) test --locked --test torture -- $(ARGS)
+
+soak: build ## mixed traffic for ten minutes (SECONDS=... for others), during which nothing may grow
+	$(CARGO) build --locked --examples
+	TOLLGATE_BIN=$(CURDIR)/target/release/tollgate $(CARGO) test --locked --test torture -- soak $(ARGS)
+
 check: ## formatting, clippy, documentation and layers; a warning is an error
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --test torture -- -D warnings
+	$(CARGO) clippy --locked --test torture --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	$(CARGO) test --locked --test layering
 	@! $(CARGO) tree --locked --quiet --duplicates -e normal | grep . || { echo 'two versions of one crate'; exit 1; }

@@ -47,6 +47,8 @@ mod fastcgi_real;
 mod fastcgi_wiki;
 #[path = "integration/framing.rs"]
 mod framing;
+#[path = "integration/line.rs"]
+mod line;
 #[path = "integration/proxy.rs"]
 mod proxy;
 #[path = "integration/real.rs"]

@@ -1,14 +1,20 @@
-//! Rations dynamic work: so many requests at once at each place, so many in line, first come first
-//! served.
+//! Rations dynamic work: so many requests at once at each place, so many in line, where clients take
+//! turns.
 //!
 //! Shape: a place is what runs programs (there is one, of `--max-processes`) or one backend of a FastCGI
 //! application (`--max-backend`). A request asks with [`Admission::ask`] and gets a [`Permit`] for a
-//! place, a [`Ticket`] for the line, or neither. Rules: a permit is always given back, because dropping
-//! it does so, and goes straight to the first in line that may be served there; a ticket whose request
-//! went away is passed over.
-//! A request that waits holds no worker: it is parked, and woken by the number it left.
+//! place, a [`Ticket`] for the line, or neither. Rules:
+//! - A permit is always given back, because dropping it does so, and goes straight to the next in line
+//!   that may be served there.
+//! - The line is fair by client address (`line.rs`). Where it is full, who has more in it than others
+//!   makes room for them: a ticket can be displaced.
+//! - A request that waits holds no worker: it is parked, and woken by the number it left.
 
-use std::collections::VecDeque;
+mod line;
+
+pub use self::line::Party;
+use self::line::{Entered, Line};
+
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +25,7 @@ const WAITING: u8 = 0;
 const GRANTED: u8 = 1;
 const LEFT: u8 = 2;
 const DISMISSED: u8 = 3;
+const DISPLACED: u8 = 4;
 
 /// The places where requests may be served, and the line of those that wait for one.
 #[derive(Debug)]
@@ -30,7 +37,7 @@ pub struct Admission {
 #[derive(Debug)]
 struct State {
     places: Vec<Place>,
-    line: VecDeque<Arc<Waiter>>,
+    line: Line<Arc<Waiter>>,
     /// Where to look first among equals.
     turn: usize,
     ties: Ties,
@@ -111,6 +118,8 @@ impl std::fmt::Debug for Wake {
 #[derive(Debug)]
 pub struct Ticket {
     waiter: Arc<Waiter>,
+    party: Party,
+    stand: u64,
     admission: Arc<Admission>,
 }
 
@@ -122,7 +131,7 @@ impl Admission {
         Admission {
             state: Mutex::new(State {
                 places: places.iter().map(place).collect(),
-                line: VecDeque::new(),
+                line: Line::new(LINE_MAX),
                 turn: 0,
                 ties,
             }),
@@ -130,12 +139,13 @@ impl Admission {
         }
     }
 
-    /// Asks for the connection with this number to be served at any of the places that `suits` names:
-    /// at the least busy one, or when all of them are full by waiting in line for whichever place is
-    /// free first. It is served at none of those that were tried before.
+    /// Asks for the connection with this number, of a client who counts to `party`, to be served at any
+    /// of the places that `suits` names: at the least busy one, or when all of them are full by waiting
+    /// in line for whichever place is free first. It is served at none of those that were tried before.
     pub fn ask(
         self: &Arc<Admission>,
         number: u32,
+        party: Party,
         tried: Places,
         suits: impl Fn(usize) -> bool,
     ) -> Admitted {
@@ -144,24 +154,27 @@ impl Admission {
             state.places[place].running += 1;
             return Admitted::Now(self.permit(place));
         }
-        if state.line.len() >= LINE_MAX {
-            // Those who left without a turn still stand there.
-            state
-                .line
-                .retain(|waiter| waiter.state.load(Ordering::Acquire) == WAITING);
-        }
-        if state.line.len() >= LINE_MAX {
-            return Admitted::Full;
-        }
         let waiter = Arc::new(Waiter {
             state: AtomicU8::new(WAITING),
             tried,
             place: 0.into(),
             number,
         });
-        state.line.push_back(Arc::clone(&waiter));
+        let (stand, displaced) = match state.line.enter(party, Arc::clone(&waiter)) {
+            Entered::Stands(stand) => (stand, None),
+            Entered::InPlaceOf(stand, other) => (stand, Some(other)),
+            Entered::Full => return Admitted::Full,
+        };
+        drop(state);
+        if let Some(other) = displaced
+            && other.moves(WAITING, DISPLACED)
+        {
+            (self.wake.0)(other.number);
+        }
         Admitted::Wait(Ticket {
             waiter,
+            party,
+            stand,
             admission: Arc::clone(self),
         })
     }
@@ -178,9 +191,7 @@ impl Admission {
 
     /// How many wait in line.
     pub fn waiting(&self) -> usize {
-        let state = self.state();
-        let waits = |waiter: &&Arc<Waiter>| waiter.state.load(Ordering::Acquire) == WAITING;
-        state.line.iter().filter(waits).count()
+        self.state().line.len()
     }
 
     /// Changes how many a place serves at once; those in line take what is free.
@@ -201,14 +212,9 @@ impl Admission {
 
     /// Tells all who could be served at none of these places that they wait in vain.
     pub fn dismiss_but_for(&self, left: Places) {
-        let mut state = self.state();
-        let (stay, go) = std::mem::take(&mut state.line)
-            .into_iter()
-            .partition(|waiter| left.0 & !waiter.tried.0 != 0);
-        state.line = stay;
-        drop(state);
-        let go: VecDeque<Arc<Waiter>> = go;
-        for waiter in go {
+        let in_vain = |waiter: &Arc<Waiter>| left.0 & !waiter.tried.0 == 0;
+        let dismissed = self.state().line.take_all(in_vain);
+        for waiter in dismissed {
             if waiter.moves(WAITING, DISMISSED) {
                 (self.wake.0)(waiter.number);
             }
@@ -226,7 +232,7 @@ impl Admission {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a turn on to the first in line who still waits; returns its number.
+    /// Hands a turn on to the next in line; returns its number.
     fn hand_on(&self, place: usize) -> Option<u32> {
         let mut state = self.state();
         if state.places[place].running <= state.places[place].max
@@ -254,17 +260,11 @@ impl State {
         Some(found)
     }
 
-    /// Grants a turn at a place to the first in line who still waits and was not there before; returns
-    /// its number.
+    /// Grants a turn at a place to the next in line that was not there before; returns its number.
     fn grant_first(&mut self, place: usize) -> Option<u32> {
-        let mut at = 0;
-        while at < self.line.len() {
-            if self.line[at].tried.has(place) {
-                at += 1;
-                continue;
-            }
-            let waiter = self.line.remove(at)?;
+        while let Some(waiter) = self.line.take_next(|waiter| !waiter.tried.has(place)) {
             waiter.place.store(place, Ordering::Relaxed);
+            // One that is leaving at this moment is passed over.
             if waiter.moves(WAITING, GRANTED) {
                 return Some(waiter.number);
             }
@@ -304,6 +304,11 @@ impl Ticket {
         self.waiter.state.load(Ordering::Acquire) == DISMISSED
     }
 
+    /// Whether another was let in instead, since the client had more in line than others.
+    pub fn is_displaced(&self) -> bool {
+        self.waiter.state.load(Ordering::Acquire) == DISPLACED
+    }
+
     /// Turns a granted ticket into the permit.
     pub fn redeem(self) -> Option<Permit> {
         let redeemed = self.waiter.moves(GRANTED, LEFT);
@@ -318,7 +323,10 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.waiter.moves(WAITING, LEFT) && self.waiter.moves(GRANTED, LEFT) {
+        if self.waiter.moves(WAITING, LEFT) {
+            let mut state = self.admission.state();
+            state.line.leave(self.party, self.stand);
+        } else if self.waiter.moves(GRANTED, LEFT) {
             // A turn that came too late is handed on.
             drop(self.permit());
         }
@@ -335,143 +343,4 @@ impl Waiter {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wake_log() -> (Wake, Arc<Mutex<Vec<u32>>>) {
-        let woken = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&woken);
-        (
-            Wake(Arc::new(move |number| log.lock().unwrap().push(number))),
-            woken,
-        )
-    }
-
-    fn wait(admission: &Arc<Admission>, number: u32) -> Ticket {
-        match admission.ask(number, Places::default(), |_| true) {
-            Admitted::Wait(ticket) => ticket,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn turns_are_handed_on_in_order_and_past_those_who_left() {
-        let (wake, woken) = wake_log();
-        let admission = Arc::new(Admission::new(&[1], Ties::First, wake));
-        let Admitted::Now(permit) = admission.ask(1, Places::default(), |_| true) else {
-            panic!()
-        };
-        let second = wait(&admission, 2);
-        let third = wait(&admission, 3);
-        let fourth = wait(&admission, 4);
-        drop(second);
-        drop(permit);
-        assert_eq!(*woken.lock().unwrap(), [3]);
-        assert!(third.is_granted() && !fourth.is_granted());
-        drop(third.redeem());
-        assert_eq!(*woken.lock().unwrap(), [3, 4]);
-        drop(fourth);
-        assert_eq!(admission.running(), 0);
-    }
-
-    #[test]
-    fn a_full_line_turns_away_until_someone_leaves_it() {
-        let (wake, _) = wake_log();
-        let admission = Arc::new(Admission::new(&[1], Ties::First, wake));
-        let _permit = admission.ask(0, Places::default(), |_| true);
-        let mut tickets: Vec<Ticket> = (0..LINE_MAX as u32)
-            .map(|number| wait(&admission, number))
-            .collect();
-        assert!(matches!(
-            admission.ask(9, Places::default(), |_| true),
-            Admitted::Full
-        ));
-        tickets.pop();
-        assert!(matches!(
-            admission.ask(9, Places::default(), |_| true),
-            Admitted::Wait(_)
-        ));
-    }
-
-    #[test]
-    fn the_least_busy_place_that_suits_serves_and_equals_take_turns() {
-        let admission = Arc::new(Admission::new(&[2, 2, 2], Ties::InTurn, wake_log().0));
-        let place = |suits: fn(usize) -> bool| match admission.ask(0, Places::default(), suits) {
-            Admitted::Now(permit) => {
-                let place = permit.place();
-                std::mem::forget(permit);
-                Some(place)
-            }
-            _ => None,
-        };
-        assert_eq!(
-            [(); 3].map(|()| place(|_| true)),
-            [Some(0), Some(1), Some(2)]
-        );
-        assert_eq!(place(|at| at == 2), Some(2));
-        assert_eq!(place(|at| at == 2), None);
-        assert_eq!(place(|at| at != 1), Some(0));
-        assert_eq!(place(|_| true), Some(1));
-    }
-
-    #[test]
-    fn a_place_that_comes_to_serve_more_takes_from_the_line() {
-        let (wake, woken) = wake_log();
-        let admission = Arc::new(Admission::new(&[0, 0], Ties::First, wake));
-        let tickets: Vec<Ticket> = (1..4).map(|number| wait(&admission, number)).collect();
-        assert_eq!(admission.waiting(), 3);
-        admission.set_max(1, 2);
-        assert_eq!(*woken.lock().unwrap(), [1, 2]);
-        let mut permits = tickets.into_iter().filter_map(Ticket::redeem);
-        let permit = permits.next().unwrap();
-        assert_eq!(permit.place(), 1);
-        // Less from now on: the turn is not handed on.
-        admission.set_max(1, 0);
-        drop(permit);
-        drop(permits);
-        assert_eq!((admission.running(), woken.lock().unwrap().len()), (0, 2));
-    }
-
-    #[test]
-    fn nobody_is_served_again_where_it_was_before() {
-        let (wake, woken) = wake_log();
-        let admission = Arc::new(Admission::new(&[1, 1], Ties::First, wake));
-        let mut tried = Places::default();
-        tried.add(0);
-        let ask = |number, tried| admission.ask(number, tried, |_| true);
-        let (Admitted::Now(first), Admitted::Now(second)) =
-            (ask(1, Places::default()), ask(2, Places::default()))
-        else {
-            panic!()
-        };
-        let Admitted::Wait(ticket) = ask(3, tried) else {
-            panic!()
-        };
-        drop(first);
-        assert!(!ticket.is_granted());
-        assert!(matches!(ask(4, Places::default()), Admitted::Now(permit) if permit.place() == 0));
-        drop(second);
-        assert_eq!(*woken.lock().unwrap(), [3]);
-        assert_eq!(ticket.redeem().map(|permit| permit.place()), Some(1));
-
-        let permit = admission.ask(5, Places::default(), |place| place == 1);
-        let Admitted::Wait(ticket) = ask(6, tried) else {
-            panic!()
-        };
-        admission.dismiss_but_for(tried);
-        assert!(ticket.is_dismissed());
-        drop(permit);
-    }
-
-    #[test]
-    fn those_who_are_dismissed_are_woken_and_told() {
-        let (wake, woken) = wake_log();
-        let admission = Arc::new(Admission::new(&[0], Ties::First, wake));
-        let ticket = wait(&admission, 7);
-        admission.dismiss_but_for(Places::default());
-        assert_eq!(*woken.lock().unwrap(), [7]);
-        assert!(ticket.is_dismissed() && !ticket.is_granted());
-        assert!(ticket.redeem().is_none());
-        assert_eq!(admission.running(), 0);
-    }
-}
+mod tests;

@@ -53,7 +53,9 @@ const REQUESTS_PER_TURN: u32 = 64;
 /// program.
 pub const HALF_CLOSED_GRACE: Duration = Duration::from_secs(5);
 
-/// How long after its start a connection without a request counts as idle.
+/// How long a connection may take for a head before it counts as idle: it is closed if there is no room
+/// for another one. Otherwise slow heads, which cost their clients next to nothing, could keep everybody
+/// out for `--header-timeout`.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// What a worker has to do with a connection that it has driven.
@@ -247,7 +249,7 @@ impl Connection {
         self.deadline
     }
 
-    /// Since when no request is on its way; [`Moment::NEVER`] while one is.
+    /// Since when it may be closed to make room; [`Moment::NEVER`] while a request is on its way.
     pub fn idle_since(&self) -> Moment {
         self.idle_since
     }

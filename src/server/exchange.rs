@@ -30,7 +30,7 @@ use super::connection::{Connection, Pending, Then};
 use super::origin::Origin;
 use super::request::Request;
 use super::worker::Worker;
-use crate::handler::admission::{Permit, Ticket};
+use crate::handler::admission::{Party, Permit, Ticket};
 use crate::handler::cgi::Outcome;
 use crate::handler::error_page;
 use crate::handler::reply::{Draft, Envelope, Reply};
@@ -86,6 +86,10 @@ pub fn answer(
     let draft = Draft::new(exchange.envelope(pending, worker));
     let mut reply = connection.reply(&worker.server.room, draft);
     let given = match turn {
+        Turn::Never(course, reason) => {
+            exchange.course = *course;
+            Given::Answered(exchange.give_error(&mut reply, reason))
+        }
         #[cfg(feature = "auth")]
         turn if pending.behind_door.is_some() => exchange.knock(&mut reply, turn, worker),
         Turn::First if exchange.request.is_pathless() => exchange.give_pathless(&mut reply),
@@ -93,10 +97,6 @@ pub fn answer(
         Turn::Come(course, permit) => {
             exchange.course = *course;
             exchange.give(&mut reply, permit, worker)
-        }
-        Turn::Never(course) => {
-            exchange.course = *course;
-            Given::Answered(exchange.give_error(&mut reply, Reason::FastcgiDown))
         }
     };
     exchange.conclude(given, reply, pending, worker)
@@ -340,6 +340,11 @@ impl<'e> Exchange<'e> {
         let id = self.id();
         let frame = errors::frame(self.server, self.request.head, &id, self.now);
         error_page::explain(response, &frame)
+    }
+
+    /// Whom the request counts to in a waiting line.
+    fn party(&self) -> Party {
+        Party::of(self.origin.whom.address())
     }
 
     fn id(&mut self) -> String {

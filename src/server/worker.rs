@@ -235,12 +235,17 @@ impl<'s> Worker<'s> {
         next
     }
 
-    /// Gives a connection without buffers those of this worker.
+    /// Gives a connection the buffers of this worker, with the little that it has received before.
+    /// Read into its own, a head that comes byte by byte would be given the room of a read, and keep it.
     fn lend(&mut self, connection: &mut Connection) {
-        if connection.input.capacity() == 0 {
-            connection.input = std::mem::take(&mut self.input);
+        let received = connection.input.len() - connection.consumed;
+        if received <= INPUT_LEN / 2 {
+            let kept = std::mem::replace(&mut connection.input, std::mem::take(&mut self.input));
             connection.input.clear();
             connection.input.reserve(INPUT_LEN);
+            connection
+                .input
+                .extend_from_slice(&kept[connection.consumed..]);
             connection.consumed = 0;
         }
         if connection.outgoing.is_empty() {

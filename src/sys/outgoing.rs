@@ -19,8 +19,9 @@ pub const MEMORY: usize = 16 << 10;
 /// How many parts are passed on at once.
 pub const PARTS: usize = 36;
 
-/// How much one flush sends before others get their turn.
-const TURN: u64 = 4 << 20;
+/// How much one flush sends before others get their turn: when hundreds ask for something long in the
+/// same moment, whoever asks for something short waits for a turn of each.
+const TURN: u64 = 1 << 20;
 
 /// How much one sendfile is asked to send.
 const SENDFILE: u64 = 1 << 20;

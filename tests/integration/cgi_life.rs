@@ -4,11 +4,11 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Resource, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{
     Client, Ended, PATIENCE, Server, Site, eventually, has_ended, process_state, published_pids,
-    request,
+    raise_descriptor_limit, request,
 };
 
 /// Asks for a behaviour of the probe that writes process ids to `pids`, and reads them.
@@ -28,13 +28,6 @@ fn expect_ended(pids: &[i32]) {
             "process {pid} was left running"
         );
     }
-}
-
-/// A soft limit of 1,024 descriptors is customary, and too low to crowd a server.
-fn raise_descriptor_limit() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    setrlimit(Resource::Nofile, limit).unwrap();
 }
 
 #[test]
@@ -474,4 +467,30 @@ fn a_spawner_that_is_killed_costs_no_more_than_what_it_runs() {
         expect_ended(&pids[..1]);
         assert_eq!(server.get("/cgi-bin/probe/hello").text(), "hello\n");
     }
+}
+
+#[test]
+fn programs_that_complain_a_little_each_do_not_flood_the_log_together() {
+    const RUNS: usize = 40;
+    const LINES: usize = 150;
+    let server = Server::start(&[]);
+    let began = Instant::now();
+    for _ in 0..RUNS {
+        let response = server.get(&format!("/cgi-bin/probe/flood-stderr?bytes={}", LINES * 64));
+        assert_eq!(response.status, 200);
+    }
+    let kept = server.log().matches(": 0000").count();
+    // 2,000, then 100 a second.
+    let most = 2000 + 100 * (began.elapsed().as_secs() as usize + 1);
+    assert!(
+        kept <= most.min(RUNS * LINES - 1),
+        "{kept} of {most} at most"
+    );
+    let told = eventually(PATIENCE, || {
+        server.get("/cgi-bin/probe/stderr?text=again");
+        server
+            .log()
+            .contains("more lines of several programs were dropped")
+    });
+    assert!(told, "{}", server.log().lines().count());
 }

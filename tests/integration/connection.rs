@@ -8,8 +8,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::support::{
-    Client, Ended, Framing, PATIENCE, Response, Server, Site, eventually, has_ended, process_state,
-    published_pids, request,
+    Client, Ended, Framing, PATIENCE, Response, Server, Site, eventually, has_ended, memory_of,
+    process_state, published_pids, raise_descriptor_limit, request,
 };
 
 fn site_with_page() -> Site {
@@ -435,6 +435,45 @@ fn a_connection_without_a_request_makes_room_for_who_waits() {
     second.send(get("/page.txt"));
     assert_eq!(second.read_response("GET").text(), "a page\n");
     silent.expect_closed();
+}
+
+#[test]
+fn a_head_that_is_slow_makes_room_for_who_waits() {
+    let server = site_with_page().serve(&["--max-connections", "1", "--header-timeout", "600"]);
+    for before in ["", "GET /page.txt HTTP/1.1\r\nHost: h\r\n\r\n"] {
+        let mut slow = server.connect();
+        slow.send(format!("{before}GET /page.txt HT"));
+        if !before.is_empty() {
+            assert_eq!(slow.read_response("GET").text(), "a page\n");
+        }
+        let mut second = server.connect();
+        second.send(request("GET", "/page.txt", &["Connection: close"], b""));
+        assert_eq!(second.read_response("GET").text(), "a page\n");
+        slow.expect_closed();
+    }
+}
+
+#[test]
+fn heads_that_come_byte_by_byte_take_no_more_memory_than_they_are_long() {
+    const HEADS: usize = 1000;
+    // The room of a read each would be four times as much.
+    const GROWTH_MAX: u64 = 2048;
+    raise_descriptor_limit();
+    let server = site_with_page().serve(&["--header-timeout", "600"]);
+    server.get("/page.txt");
+    let before = memory_of(server.pid());
+    let mut slow: Vec<Client> = (0..HEADS).map(|_| server.connect()).collect();
+    for byte in ["G", "E", "T", " "] {
+        slow.iter_mut().for_each(|client| client.send(byte));
+        // Whoever comes after them is answered after they were read.
+        server.get("/page.txt");
+    }
+    let growth = memory_of(server.pid()).saturating_sub(before);
+    assert!(growth < GROWTH_MAX, "{growth} KiB for {HEADS} heads");
+    for client in &mut slow[HEADS - 10..] {
+        client.send(&get("/page.txt")[4..]);
+        assert_eq!(client.read_response("GET").text(), "a page\n");
+    }
 }
 
 #[test]

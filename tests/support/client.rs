@@ -4,11 +4,11 @@
 //! test that received it, and so does a byte after a response that nobody asked for.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use rustix::net::sockopt;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
 
 use super::PATIENCE;
 
@@ -107,6 +107,21 @@ impl Client {
         Client::try_connect(address).unwrap_or_else(|error| panic!("{address}: {error}"))
     }
 
+    /// Connects to `http://HOST:PORT/` as a client of another address of this machine.
+    pub(crate) fn connect_from(source: [u8; 4], address: &str) -> Client {
+        let to: SocketAddr = address
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+            .parse()
+            .unwrap();
+        // Without CLOEXEC the servers that tests start would hold the connection open.
+        let flags = SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
+        bind(&socket, &SocketAddr::from((source, 0))).unwrap();
+        connect(&socket, &to).unwrap();
+        Client::over(socket.into()).unwrap()
+    }
+
     pub(crate) fn try_connect(address: &str) -> io::Result<Client> {
         let stream = if let Some(path) = address.strip_prefix("unix:") {
             let stream = UnixStream::connect(path)?;
@@ -115,14 +130,20 @@ impl Client {
             Stream::Unix(stream)
         } else {
             let authority = address.trim_start_matches("http://").trim_end_matches('/');
-            let stream = TcpStream::connect(authority)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            stream.set_nodelay(true)?;
-            Stream::Tcp(stream)
+            return Client::over(TcpStream::connect(authority)?);
         };
         Ok(Client {
             stream,
+            received: Vec::new(),
+        })
+    }
+
+    fn over(stream: TcpStream) -> io::Result<Client> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Client {
+            stream: Stream::Tcp(stream),
             received: Vec::new(),
         })
     }

@@ -18,6 +18,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, getrlimit, setrlimit};
+
 #[cfg(feature = "fastcgi")]
 pub(crate) use application::{Application, Fpm};
 pub(crate) use client::{Client, Ended, Framing, Response, request};
@@ -28,6 +30,15 @@ pub(crate) use server::{Server, Site, Variables, tollgate};
 
 /// Longer than anything that works takes on a busy machine; a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Lets this process have as many descriptors as it may, and returns how many: a soft limit of 1,024 is
+/// customary, and too low to crowd a server.
+pub(crate) fn raise_descriptor_limit() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).unwrap();
+    limit.current.unwrap_or(u64::MAX)
+}
 
 /// Whether `condition` holds within the time given.
 pub(crate) fn eventually(within: Duration, mut condition: impl FnMut() -> bool) -> bool {
@@ -163,6 +174,17 @@ pub(crate) fn process_state(pid: i32) -> Option<ProcessState> {
         parent,
         cpu_ticks,
     })
+}
+
+/// The memory of a process in KiB: what is its own, and its share of the rest (Pss).
+pub(crate) fn memory_of(pid: i32) -> u64 {
+    let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+    line.unwrap()
+        .trim_end_matches(" kB")
+        .trim()
+        .parse()
+        .unwrap()
 }
 
 /// The processes whose parent is `pid`, zombies included.

@@ -31,7 +31,7 @@ use super::connect::{Address, Connecting};
 use super::links::{Channel, Links};
 use super::lookup::Lookup;
 use super::watch::Watch;
-use crate::handler::admission::{Admission, Admitted, Permit, Places, Ticket, Ties, Wake};
+use crate::handler::admission::{Admission, Admitted, Party, Permit, Places, Ticket, Ties, Wake};
 use crate::sys::clock::Moment;
 use crate::sys::service::Doorbell;
 use crate::sys::stream::Stream;
@@ -244,8 +244,9 @@ impl Pool {
         self.admission.running()
     }
 
-    /// Asks for the connection with this number to be served by a backend that it has not tried.
-    pub fn ask(&self, client: u32, tried: Places, now: Moment) -> Asked {
+    /// Asks for the connection with this number, of a client who counts to `party`, to be served by a
+    /// backend that it has not tried.
+    pub fn ask(&self, client: u32, party: Party, tried: Places, now: Moment) -> Asked {
         let backends = self.backends();
         let mut suits = Places::default();
         for (place, backend) in backends.iter().enumerate() {
@@ -269,7 +270,8 @@ impl Pool {
                 None => {}
             }
         }
-        let asked = match self.admission.ask(client, tried, |place| suits.has(place)) {
+        let suits = |place| suits.has(place);
+        let asked = match self.admission.ask(client, party, tried, suits) {
             Admitted::Now(permit) => Asked::Now(permit),
             Admitted::Wait(ticket) => Asked::Wait(ticket),
             Admitted::Full => Asked::Full,

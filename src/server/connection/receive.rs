@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Connection, Next, Pending, PreambleState, Stage, Step, Then};
+use super::{Connection, FRESH, Next, Pending, PreambleState, Stage, Step, Then};
 use crate::proto::http::head::RequestHead;
 use crate::proto::proxy;
 use crate::proto::{Parsed, Reason};
@@ -55,8 +55,9 @@ impl Connection {
                 Ok(Some(0)) => {}
                 // A PROXY header and the head behind it have one deadline.
                 Ok(Some(_)) if is_idle && self.preamble != PreambleState::Taken => {
-                    self.idle_since = Moment::NEVER;
-                    self.deadline = worker.now() + worker.server.settings.header_timeout;
+                    let now = worker.now();
+                    self.idle_since = now + FRESH;
+                    self.deadline = now + worker.server.settings.header_timeout;
                 }
                 Ok(Some(_)) => {}
                 Ok(None) if is_idle && worker.server.is_stopping() => {

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::{Connection, HALF_CLOSED_GRACE, Next, Pending, Stage, Step, Then};
+use super::{Connection, FRESH, HALF_CLOSED_GRACE, Next, Pending, Stage, Step, Then};
 use crate::handler::pace::Pace;
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
@@ -41,8 +41,13 @@ impl Connection {
             let turn = Turn::Come(Box::new(course), ticket.redeem());
             return self.answer(pending, turn, worker);
         }
-        if ticket.is_dismissed() {
-            return self.answer(pending, Turn::Never(Box::new(course)), worker);
+        let in_vain = match (ticket.is_dismissed(), ticket.is_displaced()) {
+            (true, _) => Some(Reason::FastcgiDown),
+            (_, true) => Some(course.busy()),
+            _ => None,
+        };
+        if let Some(reason) = in_vain {
+            return self.answer(pending, Turn::Never(Box::new(course), reason), worker);
         }
         // Earlier responses need not wait for this one.
         let is_lost = self.outgoing.flush(&self.stream).is_err() || self.look_for_end().is_err();
@@ -204,6 +209,7 @@ impl Connection {
                     self.idle_since = now + QUIET;
                     self.deadline = now + worker.server.settings.idle_timeout;
                 } else {
+                    self.idle_since = now + FRESH;
                     self.deadline = now + worker.server.settings.header_timeout;
                 }
                 Step::Again

@@ -14,8 +14,9 @@ pub enum Turn {
     First,
     /// Its turn in the line has come, or its pause is over.
     Come(Box<Course>, Option<Permit>),
-    /// Its turn will never come: nobody is left to serve it.
-    Never(Box<Course>),
+    /// Its turn will never come, for this reason: nobody is left to serve it, or another was let into
+    /// the line in its place.
+    Never(Box<Course>, Reason),
 }
 
 /// The steps that an exchange has behind it.

@@ -197,7 +197,7 @@ impl Exchange<'_> {
         let held = permit.take().filter(|permit| pool.granted(permit));
         let permit = match held {
             Some(permit) => permit,
-            None => match pool.ask(self.number, self.course.tried, worker.now()) {
+            None => match pool.ask(self.number, self.party(), self.course.tried, worker.now()) {
                 Asked::Now(permit) => permit,
                 Asked::Wait(ticket) => return self.wait(ticket, Reason::FastcgiBusy),
                 Asked::Full => return Step::failed(Reason::FastcgiBusy),

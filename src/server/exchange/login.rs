@@ -109,7 +109,7 @@ impl Exchange<'_> {
         let held = permit.take().filter(|permit| permit.is_of(checks));
         let held = match held {
             Some(permit) => permit,
-            None => match checks.ask(self.number, Places::default(), |_| true) {
+            None => match checks.ask(self.number, self.party(), Places::default(), |_| true) {
                 Admitted::Now(permit) => permit,
                 Admitted::Wait(ticket) => return Some(self.wait(ticket, Reason::AuthBusy)),
                 Admitted::Full => return Some(Step::failed(Reason::AuthBusy)),

@@ -159,7 +159,7 @@ impl Exchange<'_> {
                 {
                     match server
                         .admission
-                        .ask(self.number, Places::default(), |_| true)
+                        .ask(self.number, self.party(), Places::default(), |_| true)
                     {
                         Admitted::Now(granted) => *permit = Some(granted),
                         // A program that redirects gave its own turn for this one.

@@ -39,7 +39,7 @@ fn pool(backends: u16) -> (Pool, Arc<Mutex<Vec<u32>>>) {
 
 #[track_caller]
 fn permit(pool: &Pool, now: Moment) -> Permit {
-    match pool.ask(0, Places::default(), now) {
+    match pool.ask(0, Party::Unnamed, Places::default(), now) {
         Asked::Now(permit) => permit,
         other => panic!("{other:?}"),
     }
@@ -47,7 +47,7 @@ fn permit(pool: &Pool, now: Moment) -> Permit {
 
 #[track_caller]
 fn ticket(pool: &Pool, client: u32, now: Moment) -> Ticket {
-    match pool.ask(client, Places::default(), now) {
+    match pool.ask(client, Party::Unnamed, Places::default(), now) {
         Asked::Wait(ticket) => ticket,
         other => panic!("{other:?}"),
     }
@@ -56,7 +56,7 @@ fn ticket(pool: &Pool, client: u32, now: Moment) -> Ticket {
 /// Which backends serve, at this moment.
 fn up(pool: &Pool, now: Moment) -> Vec<usize> {
     let mut permits = Vec::new();
-    while let Asked::Now(permit) = pool.ask(0, Places::default(), now) {
+    while let Asked::Now(permit) = pool.ask(0, Party::Unnamed, Places::default(), now) {
         permits.push(permit);
     }
     let mut places: Vec<usize> = permits.iter().map(Permit::place).collect();
