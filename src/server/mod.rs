@@ -127,6 +127,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     let system = |error: io::Error| StartError::failed("tollgate", "", error);
     descriptors::hand_down_default_signals();
     descriptors::unblock_signals().map_err(system)?;
+    descriptors::survive_file_limit().map_err(system)?;
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
     let server = Arc::new(Server::open(settings)?);

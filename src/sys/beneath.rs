@@ -17,12 +17,15 @@
 //! Not here: which names are hidden, and what a client is told (`handler/static_file.rs`).
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{self as sys, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+
+use super::buffer::reserve;
+use super::fault;
 
 /// What is done about symbolic links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +152,7 @@ impl Root {
     /// What `rel` names now, **not confined**: only to be compared with the [`Stat`] of a file that
     /// was opened here before.
     pub fn stat(&self, rel: &[u8]) -> io::Result<Stat> {
+        fault::stat()?;
         Ok(Stat::from(&sys::statat(
             &self.folder,
             rel,
@@ -200,11 +204,16 @@ impl Root {
         }
         let rel = if rel.is_empty() { b"." } else { rel };
         let flags = flags | OFlags::CLOEXEC;
-        match self.way {
-            Way::Confined => open_confined(&self.folder, rel, flags),
-            Way::Steps => open_by_steps(&self.folder, rel, flags),
-            Way::Open => sys::openat(&self.folder, rel, flags, Mode::empty()),
-        }
+        let open = || {
+            fault::open()?;
+            match self.way {
+                Way::Confined => open_confined(&self.folder, rel, flags),
+                Way::Steps => open_by_steps(&self.folder, rel, flags),
+                Way::Open => sys::openat(&self.folder, rel, flags, Mode::empty()),
+            }
+        };
+        // A file system over a network, or in a process, may be interrupted.
+        rustix::io::retry_on_intr(open)
     }
 }
 
@@ -244,6 +253,19 @@ pub fn path_of(file: &File) -> io::Result<PathBuf> {
     fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
+/// Reads an open file of `len` bytes from where it stands to its end; one of another length is an error of
+/// the kind `UnexpectedEof`.
+pub fn read_whole(file: &File, len: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    reserve(&mut content, usize::try_from(len).unwrap_or(usize::MAX))?;
+    fault::read_file()?;
+    file.take(len.saturating_add(1)).read_to_end(&mut content)?;
+    if content.len() as u64 != len {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(content)
+}
+
 /// Whether a folder has more names than were asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
@@ -256,6 +278,7 @@ pub enum Rest {
 impl Stat {
     /// The kind and version of an open file.
     pub fn of(file: &File) -> io::Result<Stat> {
+        fault::stat()?;
         Ok(Stat::from(&sys::fstat(file)?))
     }
 

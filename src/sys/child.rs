@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::buffer::Buffer;
+use super::fault;
 use super::spawner::{Fate, Lease, Spawners, Urgency};
 use super::spool::{Content, memory_file};
 use super::watch;
@@ -53,6 +54,8 @@ pub enum Exit {
     Signal(i32),
     /// It was never started: the kernel's error number.
     Unstarted(i32),
+    /// Nobody knows: its spawner was ended, and the program with it.
+    Lost,
 }
 
 impl fmt::Display for Exit {
@@ -61,6 +64,7 @@ impl fmt::Display for Exit {
             Exit::Status(status) => write!(f, "exit status {status}"),
             Exit::Signal(signal) => write!(f, "signal {signal}"),
             Exit::Unstarted(error) => write!(f, "not started, error {error}"),
+            Exit::Lost => f.write_str("lost with its spawner"),
         }
     }
 }
@@ -141,6 +145,7 @@ impl Program<'_> {
         if let Some(name) = self.path.file_name() {
             command.arg0(name);
         }
+        fault::pipe()?;
         let (reader, writer) = io::pipe()?;
         command
             .stdin(listener.try_clone_to_owned()?)
@@ -179,6 +184,7 @@ fn stdin_of(content: Content<'_>) -> io::Result<OwnedFd> {
         }
         Content::Memory(bytes) => bytes,
     };
+    fault::pipe()?;
     let (reader, mut writer) = io::pipe()?;
     if bytes.len() > PIPE_LEAST && rustix::pipe::fcntl_getpipe_size(&writer)? < bytes.len() {
         return Ok(memory_file(bytes)?.into());
@@ -190,9 +196,12 @@ fn stdin_of(content: Content<'_>) -> io::Result<OwnedFd> {
 impl Child {
     /// By value: the command keeps our copies of the child's ends of pipes open.
     fn spawn(mut command: Command) -> io::Result<Child> {
+        fault::spawn()?;
         let mut process = command.spawn()?;
         let pid = Pid::from_child(&process);
-        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
+        let pidfd = fault::pidfd()
+            .and_then(|()| rustix::process::pidfd_open(pid, PidfdFlags::empty()))
+            .ok();
         Ok(Child {
             stdout: process.stdout.take(),
             stderr: process.stderr.take(),
@@ -294,7 +303,7 @@ impl Child {
                 (None, signal) => Exit::Signal(signal.unwrap_or(0)),
             },
             Fate::Unstarted(error) => Exit::Unstarted(error),
-            Fate::Lost => Exit::Status(-1),
+            Fate::Lost => Exit::Lost,
         };
         self.exit = Some(exit);
         exit

@@ -17,6 +17,8 @@ use rustix::net::{
     sockopt,
 };
 
+use super::fault;
+
 const SOCKET_FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 
 /// Whether more bytes follow at once, so that the kernel may wait for them to fill a packet.
@@ -47,9 +49,10 @@ impl Stream {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
         };
+        fault::socket()?;
         let socket = net::socket_with(family, SocketType::STREAM, SOCKET_FLAGS, None)?;
         sockopt::set_tcp_nodelay(&socket, true)?;
-        match net::connect(&socket, address) {
+        match fault::connect().and_then(|()| net::connect(&socket, address)) {
             Ok(()) | Err(Errno::INPROGRESS) => Ok(Stream { socket }),
             Err(error) => Err(error.into()),
         }
@@ -57,7 +60,9 @@ impl Stream {
 
     /// Connects to a unix socket. Fails with `WouldBlock` when its queue of connections is full.
     pub fn connect_unix(path: &Path) -> io::Result<Stream> {
+        fault::socket()?;
         let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SOCKET_FLAGS, None)?;
+        fault::connect()?;
         net::connect(&socket, &SocketAddrUnix::new(path)?)?;
         Ok(Stream { socket })
     }
@@ -75,6 +80,7 @@ impl Stream {
     /// Reads once into `buffer`; `Some(0)` is the end of what the peer sends.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         settle(|| {
+            fault::recv()?;
             let received = net::recv(&self.socket, &mut *buffer, RecvFlags::empty());
             received.map(|(read, _)| read)
         })
@@ -86,6 +92,7 @@ impl Stream {
     /// taken for an end.
     pub fn read(&self, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
         settle(|| {
+            fault::recv()?;
             let spare = rustix::buffer::spare_capacity(buffer);
             net::recv(&self.socket, spare, RecvFlags::empty()).map(|(read, _)| read)
         })
@@ -97,7 +104,10 @@ impl Stream {
             More::No => SendFlags::NOSIGNAL,
             More::Follows => SendFlags::NOSIGNAL | SendFlags::MORE,
         };
-        settle(|| net::send(&self.socket, bytes, flags))
+        settle(|| {
+            fault::send()?;
+            net::send(&self.socket, bytes, flags)
+        })
     }
 
     /// Sends up to `len` bytes of `file` from `*offset`, which is moved on; `Some(0)` means that the
@@ -108,7 +118,10 @@ impl Stream {
         offset: &mut u64,
         len: usize,
     ) -> io::Result<Option<usize>> {
-        settle(|| rustix::fs::sendfile(&self.socket, file, Some(offset), len))
+        settle(|| {
+            fault::sendfile()?;
+            rustix::fs::sendfile(&self.socket, file, Some(offset), len)
+        })
     }
 
     /// Tells the peer that nothing more is sent, while it may go on sending.

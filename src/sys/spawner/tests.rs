@@ -192,7 +192,7 @@ fn a_program_without_room_for_its_descriptors_fails_alone() {
     let exit = last.reap();
     let no_room = Errno::MFILE.raw_os_error();
     assert!(
-        [Exit::Unstarted(no_room), Exit::Status(-1)].contains(&exit),
+        [Exit::Unstarted(no_room), Exit::Lost].contains(&exit),
         "{exit}"
     );
     assert!(!running[0].has_ended());
@@ -249,7 +249,7 @@ fn a_spawner_that_was_killed_is_replaced_and_its_programs_are_ended() {
     let program = output(&mut before).trim().to_owned();
     let process = processes(&spawners)[0];
     kill(process, Signal::KILL);
-    assert_eq!(before.reap(), Exit::Status(-1), "nobody knows");
+    assert_eq!(before.reap(), Exit::Lost, "nobody knows");
     await_gone(&program);
     for word in ["once\n", "twice\n"] {
         let mut after = start(&spawners, &format!("echo {word}"), None);
