@@ -118,34 +118,36 @@ const PROGRAMS: &[Case] = &[
     case("spawn", &["EAGAIN", "ENOMEM", "EMFILE"], &[503]),
     case("pidfd", &["EMFILE", "ENOMEM"], &[503]),
     case("poll", &["EINTR"], &[]),
-    case("poll", &["ENOMEM"], &[500]),
+    case("poll", &["ENOMEM"], &[CUT, 500]),
     case("read", &["EINTR"], &[]),
     case("read", &["EIO", "ENOMEM"], &[CUT, 500]),
 ];
 
-/// Between the server and its applications.
-#[cfg(feature = "fastcgi")]
-const APPLICATIONS: &[Case] = &[
-    // The first ones are the server's own and the application's.
-    case("socket", &["EMFILE", "ENOBUFS"], &[502, 503]).at(&["3", "4-9"]),
-    case("connect", &["EAGAIN"], &[]),
+/// Between the server and applications that run already.
+const BACKENDS: &[Case] = &[
+    // The first one is the listener.
+    case("socket", &["EMFILE", "ENOBUFS"], &[502, 503]).at(&["2", "3-9"]),
     case(
         "connect",
-        &["ECONNREFUSED", "ENOENT", "EACCES"],
+        &["ECONNREFUSED", "EACCES", "EAGAIN"],
         &[502, 503],
     ),
     case("recv", &["ECONNRESET", "ENOMEM"], &[CUT, 502, 503]),
     case("send", &["EPIPE", "ENOBUFS"], &[CUT, 502, 503]),
-    case("sendfile", &["EIO", "EPIPE"], &[CUT, 502, 503]),
-    case("epoll_add", &["ENOMEM"], &[CUT, 502, 503]).at(&["3", "4-6"]),
-    case("pipe", &["EMFILE"], &[502, 503]),
-    case("spawn", &["EAGAIN"], &[502, 503]),
-    case("pidfd", &["EMFILE"], &[]),
-    case("poll", &["EINTR", "ENOMEM"], &[]),
+    case("sendfile", &["EIO", "ENOMEM"], &[CUT, 500]),
+    case("memory", &["ENOMEM"], &[CUT, 500, 502, 503]).at(&["2-9"]),
+    // The server's own, then the first client; what is registered for that one comes next.
+    case("epoll_add", &["ENOMEM"], &[502, 503]).at(&["4"]),
 ];
 
-#[cfg(not(feature = "fastcgi"))]
-const APPLICATIONS: &[Case] = &[case("connect", &[], &[])];
+/// What is wanting while the server starts an application is not wanting for good.
+const SUPERVISED: &[Case] = &[
+    case("connect", &["EAGAIN"], &[]).at(&["1", "2-3"]),
+    case("pipe", &["EMFILE"], &[502, 503]).at(&["1-2"]),
+    case("spawn", &["EAGAIN", "ENOMEM"], &[502, 503]).at(&["1-2"]),
+    case("pidfd", &["EMFILE"], &[]).at(&["1"]),
+    case("poll", &["EINTR", "ENOMEM"], &[]),
+];
 
 /// One request of a round.
 struct Ask {
@@ -264,7 +266,15 @@ const APPLICATION_ROUND: &[Ask] = &[
 
 #[test]
 fn every_point_is_tried() {
-    let groups = [STARTS, CONNECTIONS, FILES, SPOOLS, PROGRAMS, APPLICATIONS];
+    let groups = [
+        STARTS,
+        CONNECTIONS,
+        FILES,
+        SPOOLS,
+        PROGRAMS,
+        BACKENDS,
+        SUPERVISED,
+    ];
     let tried: BTreeSet<&str> = groups
         .into_iter()
         .flatten()
@@ -324,14 +334,20 @@ fn a_spawner_that_cannot_be_had_costs_nothing() {
 
 #[cfg(feature = "fastcgi")]
 #[test]
-fn an_application_that_cannot_be_asked_is_asked_again() {
+fn a_backend_that_cannot_be_asked_is_asked_again() {
+    let application = support::Application::start(&support::example("visitor"), 2);
+    let route = format!("/app/={}", application.address());
+    let arguments = ["-f", &route, "--max-backend", "2", "--fastcgi-keep", "0"];
+    try_all(BACKENDS, APPLICATION_ROUND, &arguments);
+}
+
+#[cfg(feature = "fastcgi")]
+#[test]
+fn an_application_that_cannot_be_started_is_started_again() {
     let program = support::example("visitor");
     let route = format!("/app/=exec:{}", program.display());
-    try_all(
-        APPLICATIONS,
-        APPLICATION_ROUND,
-        &["-f", &route, "--max-backend", "2", "--fastcgi-keep", "0"],
-    );
+    let arguments = ["-f", &route, "--fastcgi-keep", "0"];
+    try_all(SUPERVISED, APPLICATION_ROUND, &arguments);
 }
 
 /// Output that cannot be spooled waits at its program: nothing of it is lost.
@@ -385,6 +401,8 @@ fn try_all(cases: &[Case], round: &[Ask], arguments: &[&str]) {
     let held = descriptors(&sound);
     drop(sound);
     for (fault, case) in faults(cases) {
+        // Shown where it fails.
+        println!("{fault}");
         let server = serve(&fault, arguments);
         let (point, last) = last_call(&fault);
         let told = |log: &str| {

@@ -154,6 +154,26 @@ impl AsFd for Stream {
     }
 }
 
+/// Whether a transfer failed for what became of the peer or of the way there, and not for want of memory or
+/// for the disk that a file is sent from.
+pub fn is_of_peer(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::PIPE
+                | Errno::CONNRESET
+                | Errno::CONNABORTED
+                | Errno::CONNREFUSED
+                | Errno::NOTCONN
+                | Errno::TIMEDOUT
+                | Errno::HOSTUNREACH
+                | Errno::HOSTDOWN
+                | Errno::NETUNREACH
+                | Errno::NETDOWN
+        )
+    )
+}
+
 /// Makes a call, again where a signal interrupted it, and tells "would block" from failure.
 fn settle(call: impl FnMut() -> Result<usize, Errno>) -> io::Result<Option<usize>> {
     match rustix::io::retry_on_intr(call) {

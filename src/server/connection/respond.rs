@@ -13,6 +13,7 @@ use crate::server::exchange::{Client, Forward};
 use crate::server::worker::Worker;
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::Flushed;
+use crate::sys::stream::is_of_peer;
 
 /// How much of several responses is gathered into one call.
 const GATHERED_MAX: usize = 64 << 10;
@@ -171,13 +172,7 @@ impl Connection {
     fn break_off(&mut self, error: &io::Error, worker: &Worker<'_>) -> Step {
         let reason = match error.kind() {
             ErrorKind::UnexpectedEof => Reason::FileShrunk,
-            ErrorKind::BrokenPipe
-            | ErrorKind::ConnectionReset
-            | ErrorKind::ConnectionAborted
-            | ErrorKind::TimedOut
-            | ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::NetworkDown => Reason::ClientGone,
+            _ if is_of_peer(error) => Reason::ClientGone,
             _ => {
                 log::error!("a response cannot be sent to its end: {error}");
                 match self.outgoing.has_bulk() {
