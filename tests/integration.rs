@@ -51,6 +51,10 @@ mod framing;
 mod proxy;
 #[path = "integration/real.rs"]
 mod real;
+#[path = "integration/resources.rs"]
+mod resources;
+#[path = "integration/restart.rs"]
+mod restart;
 #[path = "integration/send_file.rs"]
 mod send_file;
 #[path = "integration/site.rs"]

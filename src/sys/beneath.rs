@@ -11,6 +11,8 @@
 //! - A `..` or a leading slash is refused everywhere, so that following links ([`Links::Follow`]) lets
 //!   the owner of the folder leave it by a link, but never the writer of a path.
 //! - Files are opened with O_NONBLOCK: a FIFO or a device must not hold up a thread.
+//! - A folder that has come to the path of the root is taken in its place ([`Root::renew`]), if no link leads
+//!   there that did not when the root was opened: what is known of the path holds for the new one.
 //! - [`Root::stat`] follows links without confinement: it is good for comparing with a file opened
 //!   earlier, never for deciding that something may be opened.
 //!
@@ -20,6 +22,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use rustix::fs::{self as sys, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -39,7 +42,8 @@ pub enum Links {
 /// A folder, held open, below which files are opened.
 #[derive(Debug)]
 pub struct Root {
-    folder: OwnedFd,
+    /// Locked for writing by [`Root::renew`] alone, which waits for nobody.
+    folder: RwLock<OwnedFd>,
     path: PathBuf,
     way: Way,
 }
@@ -118,7 +122,39 @@ impl Root {
             Links::Within if confines(&folder) => Way::Confined,
             Links::Within => Way::Steps,
         };
+        let folder = RwLock::new(folder);
         Ok(Root { folder, path, way })
+    }
+
+    /// Takes the folder that is now at the path of this root, where that is another one; true if so. It was
+    /// removed and put back, or exchanged.
+    pub fn renew(&self) -> bool {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let no_links = ResolveFlags::NO_SYMLINKS;
+        let found = sys::openat2(sys::CWD, &self.path, flags, Mode::empty(), no_links);
+        let Ok(found) = found else {
+            return false;
+        };
+        let same = |one: &sys::Stat, other: &sys::Stat| {
+            (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+        };
+        match (sys::fstat(&*self.folder()), sys::fstat(&found)) {
+            (Ok(held), Ok(found)) if !same(&held, &found) => {}
+            _ => return false,
+        }
+        // Whoever reads is inside a call that may take long; the next look is soon enough.
+        for _ in 0..RENEWALS {
+            if let Ok(mut folder) = self.folder.try_write() {
+                *folder = found;
+                return true;
+            }
+            std::thread::yield_now();
+        }
+        false
+    }
+
+    fn folder(&self) -> RwLockReadGuard<'_, OwnedFd> {
+        self.folder.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The canonical path that the folder had when it was opened.
@@ -153,11 +189,8 @@ impl Root {
     /// was opened here before.
     pub fn stat(&self, rel: &[u8]) -> io::Result<Stat> {
         fault::stat()?;
-        Ok(Stat::from(&sys::statat(
-            &self.folder,
-            rel,
-            AtFlags::empty(),
-        )?))
+        let folder = self.folder();
+        Ok(Stat::from(&sys::statat(&*folder, rel, AtFlags::empty())?))
     }
 
     /// Reads at most `most` names that satisfy `wanted` from the folder `rel`, in no order. The
@@ -204,12 +237,13 @@ impl Root {
         }
         let rel = if rel.is_empty() { b"." } else { rel };
         let flags = flags | OFlags::CLOEXEC;
+        let folder = &*self.folder();
         let open = || {
             fault::open()?;
             match self.way {
-                Way::Confined => open_confined(&self.folder, rel, flags),
-                Way::Steps => open_by_steps(&self.folder, rel, flags),
-                Way::Open => sys::openat(&self.folder, rel, flags, Mode::empty()),
+                Way::Confined => open_confined(folder, rel, flags),
+                Way::Steps => open_by_steps(folder, rel, flags),
+                Way::Open => sys::openat(folder, rel, flags, Mode::empty()),
             }
         };
         // A file system over a network, or in a process, may be interrupted.
@@ -317,6 +351,9 @@ impl From<&sys::Stat> for Stat {
 
 /// How often a resolution that raced with a rename is tried again before the error is passed on.
 const RACES: usize = 8;
+
+/// How often a root is tried to be renewed between two others that read from it.
+const RENEWALS: usize = 100;
 
 fn confines(folder: &OwnedFd) -> bool {
     open_confined(folder, b".", OFlags::PATH | OFlags::CLOEXEC).is_ok()
