@@ -50,11 +50,13 @@ test: hello ## run all tests; on Debian, install first what they need and is mis
 	@.ci/install
 	$(CARGO) test --locked
 	$(CARGO) test --locked --no-default-features
+	$(CARGO) test --locked --features fault-points --test faults
 
 check: ## formatting, clippy, documentation and layers; a warning is an error
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features fault-points -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	$(CARGO) test --locked --test layering
 

@@ -310,3 +310,27 @@ fn signals_that_end_a_server_do_not_end_a_spawner_but_its_connection_does() {
     await_gone(&process.to_string());
     await_gone(&program);
 }
+
+#[test]
+fn after_launches_that_came_to_nothing_one_is_tried_again() {
+    let folder = TempDir::new();
+    let own = launch("sys::spawner::tests::serves");
+    let program = folder.path().join("spawner");
+    let spawners = Spawners::new(
+        1,
+        Launch {
+            program: program.clone(),
+            ..own
+        },
+    );
+    let run = || start(&spawners, "exit 7", None).reap();
+    for _ in 0..FAILURES_MAX {
+        assert_eq!(run(), Exit::Status(7), "without a spawner");
+    }
+    folder.link(std::env::current_exe().unwrap(), "spawner");
+    assert_eq!(run(), Exit::Status(7));
+    assert!(spawners.all().is_empty(), "not at once");
+    spawners.failures.store(RETRY - 1, Ordering::Relaxed);
+    assert_eq!((run(), run()), (Exit::Status(7), Exit::Status(7)));
+    assert_eq!(spawners.all().len(), 1);
+}
