@@ -32,6 +32,9 @@ use super::watch;
 /// What any pipe holds, even when a user's pipes are rationed.
 const PIPE_LEAST: usize = 4096;
 
+/// How soon it is looked again whether a program that was told to end has.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
+
 /// A program about to be started.
 #[derive(Debug)]
 pub struct Program<'a> {
@@ -324,7 +327,7 @@ impl Child {
         if self.exit.is_none() {
             self.ask_to_end();
             self.stdout = None;
-            self.stderr = None;
+            // stderr stays: a shell whose command was ended says so there, before it does what its trap says.
             self.await_end(grace);
             self.kill();
         }
@@ -350,13 +353,18 @@ impl Child {
     }
 
     fn await_end(&mut self, grace: Duration) {
-        if !matches!(self.sign(), Sign::Nothing) {
-            watch::await_sign(self.sign(), grace);
-            return;
-        }
         let until = Instant::now() + grace;
-        while !self.has_ended() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(10));
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let has_ended = match self.sign() {
+                Sign::Nothing => self.has_ended(),
+                sign => fault::grace().is_ok() && watch::await_sign(sign, left),
+            };
+            if has_ended || left.is_zero() {
+                return;
+            }
+            // There is no sign to wait for, or a signal to the server interrupted that.
+            std::thread::sleep(left.min(ASK_AGAIN));
         }
     }
 }

@@ -70,6 +70,7 @@ points! {
     spawn "A program is started, by a spawner or without.";
     pidfd "A program's end is made something to wait for.";
     read "A program's pipe is read from.";
+    grace "A program that was told to end is waited for.";
     // Memory: Linux grants what is asked for as long as it can, but for limits (RLIMIT_AS, overcommit
     // off). A few hundred bytes are then past mending, and end the process. Buffers, which others can
     // have this server fill, are asked for by calls that may fail, and these are what this point is.

@@ -43,13 +43,12 @@ fn what_was_begun_is_answered_whole_when_the_server_stops() {
     #[cfg(feature = "fastcgi")]
     let application = crate::support::Application::start(&crate::support::example("visitor"), 2);
     #[cfg(feature = "fastcgi")]
-    let (route, last) = (format!("/app/={}", application.address()), "/app/?");
-    #[cfg(not(feature = "fastcgi"))]
-    let last = "/page.txt?";
-    let targets = ["/cgi-bin/note?", "/page.txt?", "/long.txt?", last];
-    let mut arguments = vec!["--drain-timeout", "20"];
+    let route = format!("/app/={}", application.address());
     #[cfg(feature = "fastcgi")]
-    arguments.extend(["-f", &route]);
+    let (last, arguments) = ("/app/?", ["--drain-timeout", "20", "-f", &route]);
+    #[cfg(not(feature = "fastcgi"))]
+    let (last, arguments) = ("/page.txt?", ["--drain-timeout", "20"]);
+    let targets = ["/cgi-bin/note?", "/page.txt?", "/long.txt?", last];
     let mut server = site.serve(&arguments);
 
     let address = server.addresses()[0].to_string();
