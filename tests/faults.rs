@@ -24,7 +24,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
-use support::{Client, Ended, PATIENCE, Server, Site, eventually, request, run, tollgate};
+use support::{
+    Client, Ended, PATIENCE, Response, Server, Site, eventually, request, run, tollgate,
+};
 use tollgate::sys::fault::{POINTS, VARIABLE};
 
 /// A response that the client can tell is none, or not whole.
@@ -352,6 +354,39 @@ fn an_application_that_cannot_be_started_is_started_again() {
     let route = format!("/app/=exec:{}", program.display());
     let arguments = ["-f", &route, "--fastcgi-keep", "0"];
     try_all(SUPERVISED, APPLICATION_ROUND, &arguments);
+}
+
+/// A disk that fails is not taken for a client that left.
+#[test]
+fn why_a_response_was_cut_is_told() {
+    for (fault, method, target, status, reason) in [
+        ("sendfile=EIO@1", "GET", "/long.txt", 200, "file.failed"),
+        ("sendfile=EPIPE@1", "GET", "/long.txt", 200, "client.gone"),
+        (
+            "send=ENOBUFS@1",
+            "OPTIONS",
+            "/long.txt",
+            204,
+            "server.failed",
+        ),
+        (
+            "send=ECONNRESET@1",
+            "OPTIONS",
+            "/long.txt",
+            204,
+            "client.gone",
+        ),
+    ] {
+        let server = serve(fault, &[]);
+        let mut client = server.connect();
+        client.send(request(method, target, &[], b""));
+        let is_whole = |response: Response| response.ended == Ended::Clean;
+        assert!(
+            !client.try_read_response(method).is_ok_and(is_whole),
+            "{fault}"
+        );
+        server.expect_access(target, status, reason);
+    }
 }
 
 /// A signal to the server while it waits for a program to end: no shorter time to end in.

@@ -9,11 +9,11 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
-use rustix::process::{Resource, Signal, geteuid, getrlimit};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat, statvfs};
+use rustix::process::{Pid, Resource, Signal, geteuid, getrlimit, kill_process};
 
 use crate::support::{
-    Client, PATIENCE, Server, Site, eventually, installed, request, skipped, tollgate,
+    Client, Ended, PATIENCE, Server, Site, eventually, installed, request, skipped, tollgate,
 };
 
 /// A user that owns nothing.
@@ -116,6 +116,31 @@ fn shell(command: &str) -> bool {
 }
 
 #[test]
+fn a_program_that_is_lost_with_its_spawner_leaves_a_response_that_is_cut() {
+    let server = site_with_page().serve(&[]);
+    let gate = server.text("gate");
+    for version in ["1.1", "1.0"] {
+        let mut client = server.connect();
+        client.send(format!(
+            "GET /cgi-bin/probe/gate?file={gate} HTTP/{version}\r\nHost: a\r\n\r\n"
+        ));
+        client.wait_for("first");
+        for spawner in server.spawners() {
+            kill_process(Pid::from_raw(spawner).unwrap(), Signal::KILL).unwrap();
+        }
+        // Nothing tells that the rest is missing but the server.
+        assert_eq!(client.read_response("GET").ended, Ended::Cut);
+        server.expect_access(
+            &format!("/cgi-bin/probe/gate?file={gate}"),
+            200,
+            "cgi.killed",
+        );
+        expect_served(&server);
+    }
+    server.wait_until_childless();
+}
+
+#[test]
 fn a_full_disk_costs_those_alone_who_need_it() {
     const TEST: &str = "a_full_disk_costs_those_alone_who_need_it";
     let Some(unshare) = installed(TEST, "unshare") else {
@@ -140,6 +165,12 @@ fn a_full_disk_costs_those_alone_who_need_it() {
             "exec {unshare} sh -c '{disk} && exec \"$0\" \"$@\"' \"$0\" \"$@\""
         ))
         .serve(&[]);
+    // As the server sees it.
+    let disk = format!("/proc/{}/root{folder}", server.pid());
+    let taken = || {
+        let disk = statvfs(&disk).unwrap();
+        (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+    };
     let long = vec![b'x'; 1 << 20];
     for _ in 0..3 {
         // It fits, and takes most of the disk.
@@ -152,6 +183,7 @@ fn a_full_disk_costs_those_alone_who_need_it() {
         );
         holder.send(&head);
         holder.send(&long[..200_000]);
+        assert!(eventually(PATIENCE, || taken() >= 200_000), "{}", taken());
         let response = server.post("/cgi-bin/probe/stdin", &long);
         assert_eq!(response.status, 507, "{response:?}");
         server.expect_access("/cgi-bin/probe/stdin", 507, "spool.full");
