@@ -120,7 +120,7 @@ const PROGRAMS: &[Case] = &[
     case("recvmsg", &["EINTR", "ENOMEM"], &[]),
     case("spawn", &["EAGAIN", "ENOMEM", "EMFILE"], &[503]),
     // The program may have printed something already.
-    case("pidfd", &["EMFILE", "ENOMEM"], &[CUT, 503]),
+    case("pidfd", &["EMFILE", "ENOMEM"], &[CUT, 503]).at(&["1", "2-40"]),
     case("poll", &["EINTR"], &[]),
     case("poll", &["ENOMEM"], &[CUT, 500]),
     case("read", &["EINTR"], &[]),
