@@ -51,6 +51,7 @@ test: hello ## run all tests; on Debian, install first what they need and is mis
 	@.ci/install
 	$(CARGO) test --locked
 	$(CARGO) test --locked --no-default-features
+	$(CARGO) test --locked --features fault-points --test faults
 
 torture: build ## do to the server whatever the internet does, in minutes (ARGS="slow many-idle" for some of it)
 	$(CARGO) build --locked --examples
@@ -66,6 +67,7 @@ check: ## formatting, clippy, documentation and layers; a warning is an error
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 	$(CARGO) clippy --locked --test torture -- -D warnings
 	$(CARGO) clippy --locked --test torture --no-default-features -- -D warnings
+	$(CARGO) clippy --locked --all-targets --features fault-points -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 	$(CARGO) test --locked --test layering
 	@! $(CARGO) tree --locked --quiet --duplicates -e normal | grep . || { echo 'two versions of one crate'; exit 1; }

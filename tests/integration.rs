@@ -53,6 +53,10 @@ mod line;
 mod proxy;
 #[path = "integration/real.rs"]
 mod real;
+#[path = "integration/resources.rs"]
+mod resources;
+#[path = "integration/restart.rs"]
+mod restart;
 #[path = "integration/send_file.rs"]
 mod send_file;
 #[path = "integration/site.rs"]

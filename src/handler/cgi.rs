@@ -363,9 +363,9 @@ impl Relay<'_, '_> {
             Ok(()) => self.child.reap(),
             Err(_) => self.child.end(TERM_GRACE),
         };
-        if let Exit::Unstarted(error) = exit
-            && pumped.is_ok()
-        {
+        // One that is said not to have started may have printed something before it was ended.
+        let is_untold = pumped.is_ok() && !self.reply.is_begun();
+        if let (Exit::Unstarted(error), true) = (exit, is_untold) {
             let error = io::Error::from_raw_os_error(error);
             return not_started(self.name, self.program, &error);
         }
@@ -416,7 +416,7 @@ fn not_started(name: &str, program: &Path, error: &io::Error) -> Outcome {
 fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option<Reason>, Reason> {
     match (stage, exit) {
         (Stage::Elsewhere(_) | Stage::Given, _) => {}
-        (_, Exit::Signal(_)) => return Err(Reason::CgiKilled),
+        (_, Exit::Signal(_) | Exit::Lost | Exit::Unstarted(_)) => return Err(Reason::CgiKilled),
         (Stage::Header(seen), _) => return Err(response::ended(seen)),
         (Stage::Raw, _) if !reply.is_begun() => return Err(Reason::CgiNoOutput),
         (Stage::Body | Stage::Raw, _) => {

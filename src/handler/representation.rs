@@ -14,7 +14,7 @@
 
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read};
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ use crate::proto::http::range::{
 };
 use crate::proto::http::response::ResponseHead;
 use crate::proto::http::status::StatusCode;
-use crate::sys::beneath::Stat;
+use crate::sys::beneath::{Stat, read_whole};
 
 /// A regular file that was opened below a root.
 #[derive(Debug)]
@@ -122,12 +122,7 @@ impl Representation {
     /// opened, that is an error of the kind `UnexpectedEof`.
     pub fn read(&mut self) -> io::Result<()> {
         if let Content::File(file) = &self.content {
-            let mut content = Vec::with_capacity(usize::try_from(self.stat.size).unwrap_or(0));
-            let mut file = file.as_ref().take(self.stat.size + 1);
-            file.read_to_end(&mut content)?;
-            if content.len() as u64 != self.stat.size {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
+            let content = read_whole(file, self.stat.size)?;
             self.content = Content::Memory(content.into());
         }
         Ok(())

@@ -202,6 +202,22 @@ impl Site {
         }
     }
 
+    /// Looks whether other folders have come to the paths of those that are served, and takes them.
+    pub fn renew(&self) {
+        let programs = self.routes.targets().filter_map(|mount| match mount {
+            Mount::Programs(folder) => Some(folder),
+            _ => None,
+        });
+        for root in self.statics.iter().map(|it| &it.root).chain(programs) {
+            if root.renew() {
+                log::info!(
+                    "{} is another folder now, and served as such",
+                    root.path().display()
+                );
+            }
+        }
+    }
+
     /// What is served where, for the line that is printed at start.
     pub fn summary(&self) -> &str {
         &self.summary

@@ -4,6 +4,7 @@
 //! right. A body that nobody wants is received only while it is short, to keep the connection; a body
 //! that is too long is refused as early as its length is known.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -200,7 +201,10 @@ impl BodyState {
             Some(spool) => spool.append(data).map_err(|error| {
                 log::error!("a request body cannot be spooled: {error}");
                 match error.kind() {
-                    std::io::ErrorKind::StorageFull => Reason::SpoolFull,
+                    // The disk or --max-spool, what this user may have of it, the longest file.
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                        Reason::SpoolFull
+                    }
                     _ => Reason::SpoolFailed,
                 }
             }),

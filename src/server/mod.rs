@@ -73,6 +73,9 @@ const DESCRIPTORS_RESERVED: u64 = 24 + OPEN_MAX as u64;
 /// How long accepting rests when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether other folders have come to be served.
+const FOLDER_LOOK: Duration = Duration::from_secs(1);
+
 /// How long the last responses may take to leave.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -127,6 +130,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     let system = |error: io::Error| StartError::failed("tollgate", "", error);
     descriptors::hand_down_default_signals();
     descriptors::unblock_signals().map_err(system)?;
+    descriptors::survive_file_limit().map_err(system)?;
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
     let server = Arc::new(Server::open(settings)?);
@@ -321,8 +325,13 @@ impl Server {
             false => shortest.min(exchange::WRONG_PAUSE),
         };
         let tick = (shortest / 4).max(Duration::from_millis(10));
+        let mut look_again = Moment(0);
         while !self.halt.wait(tick) {
             let now = self.clock.now();
+            if now >= look_again {
+                self.site.renew();
+                look_again = now + FOLDER_LOOK;
+            }
             for number in self.parking.table.overdue(now) {
                 self.parking.wakes.push(number);
             }

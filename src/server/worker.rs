@@ -6,6 +6,8 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::Duration;
 
 #[cfg(feature = "fastcgi")]
 use super::APPLICATION_TOKEN;
@@ -16,7 +18,7 @@ use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
 use crate::proto::http::head::RequestHead;
-use crate::sys::buffer::Buffer;
+use crate::sys::buffer::{self, Buffer};
 use crate::sys::clock::{Moment, epoch_seconds};
 use crate::sys::listener::Accepted;
 use crate::sys::poller::Woken;
@@ -34,6 +36,9 @@ const BEHIND: u32 = 32768;
 
 /// After so many connections accepted in a row another worker is called to serve them.
 const ACCEPTED_ALONE: u32 = 16;
+
+/// How long a worker rests when the system does not let it wait for events.
+const WAIT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What one thread needs to serve any connection.
 #[derive(Debug)]
@@ -88,9 +93,10 @@ impl<'s> Worker<'s> {
                 }
                 // Below LISTENER_TOKEN tokens are numbers of slots.
                 Ok(woken) => self.attend(woken.token as u32, woken.hung_up),
+                // Nobody else would do what this worker is there for.
                 Err(error) => {
-                    log::error!("epoll_wait failed: {error}");
-                    return;
+                    log::error!("no event can be waited for: {error}");
+                    thread::sleep(WAIT_PAUSE);
                 }
             }
         }
@@ -240,13 +246,14 @@ impl<'s> Worker<'s> {
     fn lend(&mut self, connection: &mut Connection) {
         let received = connection.input.len() - connection.consumed;
         if received <= INPUT_LEN / 2 {
-            let kept = std::mem::replace(&mut connection.input, std::mem::take(&mut self.input));
-            connection.input.clear();
-            connection.input.reserve(INPUT_LEN);
-            connection
-                .input
-                .extend_from_slice(&kept[connection.consumed..]);
-            connection.consumed = 0;
+            let mut lent = std::mem::take(&mut self.input);
+            lent.clear();
+            // Where there is no memory for it, the next read fails.
+            if buffer::reserve(&mut lent, INPUT_LEN).is_ok() {
+                lent.extend_from_slice(&connection.input[connection.consumed..]);
+                connection.input = lent;
+                connection.consumed = 0;
+            }
         }
         if connection.outgoing.is_empty() {
             connection
@@ -304,8 +311,12 @@ impl<'s> Worker<'s> {
                         parking.poller.register(connection.stream(), number.into())
                     });
                     if let Err(error) = filled {
-                        log::warn!("a connection could not be registered: {error}");
+                        // The next one would fare no better.
+                        log::warn!(
+                            "a connection is lost, and none is accepted for a second: {error}"
+                        );
                         server.closed(number);
+                        return server.pause_accepting();
                     } else if parking.table.slot(number).is_marked() {
                         parking.wakes.push(number);
                     }

@@ -11,18 +11,24 @@
 //! - A `..` or a leading slash is refused everywhere, so that following links ([`Links::Follow`]) lets
 //!   the owner of the folder leave it by a link, but never the writer of a path.
 //! - Files are opened with O_NONBLOCK: a FIFO or a device must not hold up a thread.
+//! - A folder that has come to the path of the root is taken in its place ([`Root::renew`]), if no link leads
+//!   there that did not when the root was opened: what is known of the path holds for the new one.
 //! - [`Root::stat`] follows links without confinement: it is good for comparing with a file opened
 //!   earlier, never for deciding that something may be opened.
 //!
 //! Not here: which names are hidden, and what a client is told (`handler/static_file.rs`).
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use rustix::fs::{self as sys, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+
+use super::buffer::reserve;
+use super::fault;
 
 /// What is done about symbolic links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +42,8 @@ pub enum Links {
 /// A folder, held open, below which files are opened.
 #[derive(Debug)]
 pub struct Root {
-    folder: OwnedFd,
+    /// Locked for writing by [`Root::renew`] alone, which waits for nobody.
+    folder: RwLock<OwnedFd>,
     path: PathBuf,
     way: Way,
 }
@@ -115,7 +122,39 @@ impl Root {
             Links::Within if confines(&folder) => Way::Confined,
             Links::Within => Way::Steps,
         };
+        let folder = RwLock::new(folder);
         Ok(Root { folder, path, way })
+    }
+
+    /// Takes the folder that is now at the path of this root, where that is another one; true if so. It was
+    /// removed and put back, or exchanged.
+    pub fn renew(&self) -> bool {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let no_links = ResolveFlags::NO_SYMLINKS;
+        let found = sys::openat2(sys::CWD, &self.path, flags, Mode::empty(), no_links);
+        let Ok(found) = found else {
+            return false;
+        };
+        let same = |one: &sys::Stat, other: &sys::Stat| {
+            (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+        };
+        match (sys::fstat(&*self.folder()), sys::fstat(&found)) {
+            (Ok(held), Ok(found)) if !same(&held, &found) => {}
+            _ => return false,
+        }
+        // Whoever reads is inside a call that may take long; the next look is soon enough.
+        for _ in 0..RENEWALS {
+            if let Ok(mut folder) = self.folder.try_write() {
+                *folder = found;
+                return true;
+            }
+            std::thread::yield_now();
+        }
+        false
+    }
+
+    fn folder(&self) -> RwLockReadGuard<'_, OwnedFd> {
+        self.folder.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The canonical path that the folder had when it was opened.
@@ -149,11 +188,9 @@ impl Root {
     /// What `rel` names now, **not confined**: only to be compared with the [`Stat`] of a file that
     /// was opened here before.
     pub fn stat(&self, rel: &[u8]) -> io::Result<Stat> {
-        Ok(Stat::from(&sys::statat(
-            &self.folder,
-            rel,
-            AtFlags::empty(),
-        )?))
+        fault::stat()?;
+        let folder = self.folder();
+        Ok(Stat::from(&sys::statat(&*folder, rel, AtFlags::empty())?))
     }
 
     /// Reads at most `most` names that satisfy `wanted` from the folder `rel`, in no order. The
@@ -200,11 +237,17 @@ impl Root {
         }
         let rel = if rel.is_empty() { b"." } else { rel };
         let flags = flags | OFlags::CLOEXEC;
-        match self.way {
-            Way::Confined => open_confined(&self.folder, rel, flags),
-            Way::Steps => open_by_steps(&self.folder, rel, flags),
-            Way::Open => sys::openat(&self.folder, rel, flags, Mode::empty()),
-        }
+        let folder = &*self.folder();
+        let open = || {
+            fault::open()?;
+            match self.way {
+                Way::Confined => open_confined(folder, rel, flags),
+                Way::Steps => open_by_steps(folder, rel, flags),
+                Way::Open => sys::openat(folder, rel, flags, Mode::empty()),
+            }
+        };
+        // A file system over a network, or in a process, may be interrupted.
+        rustix::io::retry_on_intr(open)
     }
 }
 
@@ -244,6 +287,19 @@ pub fn path_of(file: &File) -> io::Result<PathBuf> {
     fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
+/// Reads an open file of `len` bytes from where it stands to its end; one of another length is an error of
+/// the kind `UnexpectedEof`.
+pub fn read_whole(file: &File, len: u64) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    reserve(&mut content, usize::try_from(len).unwrap_or(usize::MAX))?;
+    fault::read_file()?;
+    file.take(len.saturating_add(1)).read_to_end(&mut content)?;
+    if content.len() as u64 != len {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(content)
+}
+
 /// Whether a folder has more names than were asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
@@ -256,6 +312,7 @@ pub enum Rest {
 impl Stat {
     /// The kind and version of an open file.
     pub fn of(file: &File) -> io::Result<Stat> {
+        fault::stat()?;
         Ok(Stat::from(&sys::fstat(file)?))
     }
 
@@ -294,6 +351,9 @@ impl From<&sys::Stat> for Stat {
 
 /// How often a resolution that raced with a rename is tried again before the error is passed on.
 const RACES: usize = 8;
+
+/// How often a root is tried to be renewed between two others that read from it.
+const RENEWALS: usize = 100;
 
 fn confines(folder: &OwnedFd) -> bool {
     open_confined(folder, b".", OFlags::PATH | OFlags::CLOEXEC).is_ok()

@@ -2,10 +2,20 @@
 //!
 //! Rules: it is as large as one read may be, and belongs to a worker, most of which never read into theirs:
 //! it takes memory from the first read on. What was read is made use of before the next read replaces it.
+//! Where there is no memory for a buffer, that is an error of whoever wanted to read, and not the end of all.
 
 use std::io::{self, Read};
 
+use super::fault;
 use super::stream::Stream;
+
+/// Sees to it that `len` more bytes fit into `bytes`.
+///
+/// Errors: there is no memory for them.
+pub fn reserve(bytes: &mut Vec<u8>, len: usize) -> io::Result<()> {
+    fault::memory()?;
+    Ok(bytes.try_reserve(len)?)
+}
 
 /// What the last read brought, in memory that the next one uses again.
 #[derive(Debug)]
@@ -38,7 +48,7 @@ impl Buffer {
 
     /// Reads once what a connection has; `Some(0)` is its end, `None` that nothing has come.
     pub fn receive(&mut self, stream: &Stream) -> io::Result<Option<usize>> {
-        let received = stream.receive(self.emptied())?;
+        let received = stream.receive(self.emptied()?)?;
         self.filled = received.unwrap_or(0);
         Ok(received)
     }
@@ -49,7 +59,11 @@ impl Buffer {
 
     pub(super) fn fill(&mut self, source: &mut impl Read) -> io::Result<usize> {
         loop {
-            match source.read(self.emptied()) {
+            let emptied = self.emptied()?;
+            match fault::read()
+                .map_err(io::Error::from)
+                .and_then(|()| source.read(emptied))
+            {
                 Ok(read) => {
                     self.filled = read;
                     return Ok(read);
@@ -59,11 +73,15 @@ impl Buffer {
             }
         }
     }
+
     /// All of it, to be read into.
-    fn emptied(&mut self) -> &mut [u8] {
+    fn emptied(&mut self) -> io::Result<&mut [u8]> {
         self.filled = 0;
-        self.bytes.resize(self.size, 0);
-        &mut self.bytes
+        if self.bytes.is_empty() {
+            reserve(&mut self.bytes, self.size)?;
+            self.bytes.resize(self.size, 0);
+        }
+        Ok(&mut self.bytes)
     }
 }
 

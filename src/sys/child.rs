@@ -24,12 +24,16 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
 
 use super::buffer::Buffer;
+use super::fault;
 use super::spawner::{Fate, Lease, Spawners, Urgency};
 use super::spool::{Content, memory_file};
 use super::watch;
 
 /// What any pipe holds, even when a user's pipes are rationed.
 const PIPE_LEAST: usize = 4096;
+
+/// How soon it is looked again whether a program that was told to end has.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A program about to be started.
 #[derive(Debug)]
@@ -53,6 +57,8 @@ pub enum Exit {
     Signal(i32),
     /// It was never started: the kernel's error number.
     Unstarted(i32),
+    /// Nobody knows: its spawner was ended, and the program with it.
+    Lost,
 }
 
 impl fmt::Display for Exit {
@@ -61,6 +67,7 @@ impl fmt::Display for Exit {
             Exit::Status(status) => write!(f, "exit status {status}"),
             Exit::Signal(signal) => write!(f, "signal {signal}"),
             Exit::Unstarted(error) => write!(f, "not started, error {error}"),
+            Exit::Lost => f.write_str("lost with its spawner"),
         }
     }
 }
@@ -141,6 +148,7 @@ impl Program<'_> {
         if let Some(name) = self.path.file_name() {
             command.arg0(name);
         }
+        fault::pipe()?;
         let (reader, writer) = io::pipe()?;
         command
             .stdin(listener.try_clone_to_owned()?)
@@ -179,6 +187,7 @@ fn stdin_of(content: Content<'_>) -> io::Result<OwnedFd> {
         }
         Content::Memory(bytes) => bytes,
     };
+    fault::pipe()?;
     let (reader, mut writer) = io::pipe()?;
     if bytes.len() > PIPE_LEAST && rustix::pipe::fcntl_getpipe_size(&writer)? < bytes.len() {
         return Ok(memory_file(bytes)?.into());
@@ -190,9 +199,12 @@ fn stdin_of(content: Content<'_>) -> io::Result<OwnedFd> {
 impl Child {
     /// By value: the command keeps our copies of the child's ends of pipes open.
     fn spawn(mut command: Command) -> io::Result<Child> {
+        fault::spawn()?;
         let mut process = command.spawn()?;
         let pid = Pid::from_child(&process);
-        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
+        let pidfd = fault::pidfd()
+            .and_then(|()| rustix::process::pidfd_open(pid, PidfdFlags::empty()))
+            .ok();
         Ok(Child {
             stdout: process.stdout.take(),
             stderr: process.stderr.take(),
@@ -294,7 +306,7 @@ impl Child {
                 (None, signal) => Exit::Signal(signal.unwrap_or(0)),
             },
             Fate::Unstarted(error) => Exit::Unstarted(error),
-            Fate::Lost => Exit::Status(-1),
+            Fate::Lost => Exit::Lost,
         };
         self.exit = Some(exit);
         exit
@@ -315,7 +327,7 @@ impl Child {
         if self.exit.is_none() {
             self.ask_to_end();
             self.stdout = None;
-            self.stderr = None;
+            // stderr stays: a shell whose command was ended says so there, before it does what its trap says.
             self.await_end(grace);
             self.kill();
         }
@@ -341,13 +353,18 @@ impl Child {
     }
 
     fn await_end(&mut self, grace: Duration) {
-        if !matches!(self.sign(), Sign::Nothing) {
-            watch::await_sign(self.sign(), grace);
-            return;
-        }
         let until = Instant::now() + grace;
-        while !self.has_ended() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(10));
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let has_ended = match self.sign() {
+                Sign::Nothing => self.has_ended(),
+                sign => fault::grace().is_ok() && watch::await_sign(sign, left),
+            };
+            if has_ended || left.is_zero() {
+                return;
+            }
+            // There is no sign to wait for, or a signal to the server interrupted that.
+            std::thread::sleep(left.min(ASK_AGAIN));
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use nix::sys::signal::SigSet;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Resource, Rlimit};
+use signal_hook::consts::SIGXFSZ;
 
 /// Closes inherited descriptors above 2 to the programs that are run, and puts /dev/null in the place
 /// of the server's own stdin, where a program without a body then finds it without a call of its own.
@@ -42,6 +43,12 @@ pub fn raise_limit(wanted: u64) -> u64 {
 /// and a server that cannot hear SIGTERM cannot be stopped. To be called before any thread starts.
 pub fn unblock_signals() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
+}
+
+/// Has a file that comes to be longer than a limit lets it (RLIMIT_FSIZE) be an error of the write, and not
+/// the end of the server. A handler that does nothing, so that programs start with the default.
+pub fn survive_file_limit() -> io::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(drop)
 }
 
 /// Gives signals that were ignored when the server started (as `nohup` and a shell's `&` do) a handler

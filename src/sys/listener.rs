@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
+use super::fault;
 use super::stream::Stream;
 
 /// How many connections the kernel may hold that were not accepted yet (it caps this at somaxconn).
@@ -102,6 +103,7 @@ impl Listener {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
         };
+        fault::socket()?;
         let socket = net::socket_with(family, SocketType::STREAM, FLAGS, None)?;
         sockopt::set_socket_reuseaddr(&socket, true)?;
         if matches!(address, SocketAddr::V6(SocketAddrV6 { .. })) {
@@ -110,6 +112,7 @@ impl Listener {
         }
         // Linux hands this on to every accepted connection.
         sockopt::set_tcp_nodelay(&socket, true)?;
+        fault::bind()?;
         net::bind(&socket, &address)?;
         net::listen(&socket, BACKLOG)?;
         let bound = SocketAddr::try_from(net::getsockname(&socket)?)?;
@@ -122,8 +125,9 @@ impl Listener {
     /// Binds a unix socket at `path` and listens.
     pub fn unix(path: &Path) -> io::Result<Listener> {
         let address = SocketAddrUnix::new(path)?;
+        fault::socket()?;
         let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
-        if let Err(error) = net::bind(&socket, &address) {
+        if let Err(error) = fault::bind().and_then(|()| net::bind(&socket, &address)) {
             if error != Errno::ADDRINUSE || !is_stale(path, &address) {
                 return Err(error.into());
             }
@@ -160,7 +164,7 @@ impl Listener {
     /// Accepts one connection.
     pub fn accept(&self) -> Accepted {
         loop {
-            match net::acceptfrom_with(&self.socket, FLAGS) {
+            match fault::accept().and_then(|()| net::acceptfrom_with(&self.socket, FLAGS)) {
                 Ok((socket, address)) => {
                     let address = address.and_then(|any| SocketAddr::try_from(any).ok());
                     return Accepted::Connection(Stream::new(socket), address);

@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 
+use super::fault;
+
 const EDGES: EventFlags = INPUT_EDGES.union(EventFlags::OUT);
 
 const INPUT_EDGES: EventFlags = EventFlags::IN
@@ -56,6 +58,7 @@ pub struct Woken {
 impl Poller {
     /// Makes an epoll instance.
     pub fn new() -> io::Result<Poller> {
+        fault::epoll_create()?;
         Ok(Poller {
             epoll: epoll::create(CreateFlags::CLOEXEC)?,
             reported: Mutex::new(Reported {
@@ -68,6 +71,7 @@ impl Poller {
     /// Registers a descriptor for edge-triggered events in both directions. A first event follows at
     /// once, since a fresh socket can be written.
     pub fn register(&self, source: impl AsFd, token: u64) -> io::Result<()> {
+        fault::epoll_add()?;
         Ok(epoll::add(
             &self.epoll,
             source,
@@ -78,6 +82,7 @@ impl Poller {
 
     /// Registers a descriptor for edge-triggered events of what comes in alone.
     pub fn register_input(&self, source: impl AsFd, token: u64) -> io::Result<()> {
+        fault::epoll_add()?;
         Ok(epoll::add(
             &self.epoll,
             source,
@@ -138,7 +143,8 @@ impl Reported {
         self.given = 0;
         let mut slots = [MaybeUninit::<Event>::uninit(); REPORTED];
         let before = Instant::now();
-        let events = match epoll::wait(epoll, &mut slots, patience) {
+        let waited = fault::epoll_wait().and_then(|()| epoll::wait(epoll, &mut slots, patience));
+        let events = match waited {
             Ok((events, _)) => events,
             Err(rustix::io::Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
@@ -168,6 +174,7 @@ pub struct Bell {
 impl Bell {
     /// A bell that was not rung yet.
     pub fn new() -> io::Result<Bell> {
+        fault::eventfd()?;
         Ok(Bell {
             event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
         })

@@ -27,6 +27,7 @@ use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use super::child::{Child, Sign};
+use super::fault;
 use super::listener::Bound;
 use super::stream::Stream;
 use super::watch::{Pipe, polled_for};
@@ -143,6 +144,7 @@ impl Drop for ServiceSocket {
 }
 
 fn open_socket(family: AddressFamily) -> io::Result<OwnedFd> {
+    fault::socket()?;
     Ok(net::socket_with(
         family,
         SocketType::STREAM,
@@ -161,6 +163,7 @@ pub struct Doorbell {
 impl Doorbell {
     /// A bell that was not rung yet.
     pub fn new() -> io::Result<Doorbell> {
+        fault::eventfd()?;
         Ok(Doorbell {
             event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             rung: AtomicBool::new(false),
@@ -222,7 +225,7 @@ pub fn watch_services(
         }
     }
     let patience = Timespec::try_from(patience).ok();
-    match poll(&mut polled, patience.as_ref()) {
+    match fault::poll().and_then(|()| poll(&mut polled, patience.as_ref())) {
         Ok(_) | Err(Errno::INTR) => {}
         Err(error) => return Err(error.into()),
     }

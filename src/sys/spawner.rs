@@ -34,6 +34,7 @@ use rustix::net::{
 };
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process_group, pidfd_open};
 
+use super::fault;
 pub use order::Urgency;
 use order::{ORDER_MAX, REPORT_LEN, Report, encode_signal, encode_start};
 pub use process::serve;
@@ -41,8 +42,12 @@ pub use process::serve;
 /// What a spawner is called by `ps`, and knows itself by.
 const NAME: &str = "tollgate: spawner";
 
-/// After so many launches in a row that came to nothing none is tried any more.
+/// After so many launches in a row that came to nothing the next one is tried after [`RETRY`] programs: what
+/// was wanting may have been memory.
 const FAILURES_MAX: u32 = 3;
+
+/// How many programs are started without a new spawner before one is tried again.
+const RETRY: u32 = 1000;
 
 /// How long a spawner may take to listen at first, and to take an order later. One that takes longer was
 /// stopped by somebody; it is given up, and nobody waits for it for ever.
@@ -82,7 +87,7 @@ pub struct Spawners {
     max: usize,
     all: Mutex<Vec<Arc<Spawner>>>,
     serial: AtomicU32,
-    /// How often in a row none could be launched.
+    /// How often in a row none could be launched, or none was tried since.
     failures: AtomicU32,
 }
 
@@ -174,6 +179,7 @@ impl Spawners {
         if order.len() > ORDER_MAX {
             return Ok(None);
         }
+        fault::pipe()?;
         let ((stdout, its_stdout), (stderr, its_stderr)) = (io::pipe()?, io::pipe()?);
         let (reports, its_reports) = io::pipe()?;
         let mut descriptors = vec![its_reports.as_fd(), its_stdout.as_fd(), its_stderr.as_fd()];
@@ -210,8 +216,12 @@ impl Spawners {
         let running = |spawner: &&Arc<Spawner>| spawner.running.load(Ordering::Relaxed);
         let least = all.iter().min_by_key(running).cloned();
         let is_idle = least.as_ref().is_some_and(|least| running(&least) == 0);
-        let is_hopeless = self.failures.load(Ordering::Relaxed) >= FAILURES_MAX;
-        if is_idle || is_hopeless || all.len() == self.max {
+        if is_idle || all.len() == self.max {
+            return least;
+        }
+        let failures = self.failures.load(Ordering::Relaxed);
+        if failures >= FAILURES_MAX && !failures.is_multiple_of(RETRY) {
+            self.failures.store(failures + 1, Ordering::Relaxed);
             return least;
         }
         match Spawner::launch(&self.launch) {
@@ -241,6 +251,7 @@ impl Spawners {
 impl Spawner {
     /// Starts a spawner, and waits until it listens.
     fn launch(launch: &Launch) -> io::Result<Spawner> {
+        fault::socketpair()?;
         let (socket, theirs) = socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
@@ -255,10 +266,12 @@ impl Spawner {
             .arg0(&launch.name)
             .args(&launch.arguments)
             .env_clear()
+            .envs(fault::handed_down())
             .stdin(theirs)
             .stdout(Stdio::null())
             // Ctrl-C at a terminal is for the server.
             .process_group(0);
+        fault::launch()?;
         let spawner = Spawner {
             socket,
             process: Mutex::new(command.spawn()?),
@@ -286,7 +299,10 @@ impl Spawner {
             control.push(SendAncillaryMessage::ScmRights(descriptors));
         }
         let parts = [IoSlice::new(order)];
-        let send = || sendmsg(&self.socket, &parts, &mut control, SendFlags::NOSIGNAL);
+        let send = || {
+            fault::sendmsg()?;
+            sendmsg(&self.socket, &parts, &mut control, SendFlags::NOSIGNAL)
+        };
         Ok(rustix::io::retry_on_intr(send).map(drop)?)
     }
 

@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use super::buffer::reserve;
+use super::fault;
+
 /// How much of one body is kept in memory: what fits a pipe.
 pub const MEMORY_EACH: u64 = 64 << 10;
 
@@ -104,6 +107,7 @@ impl SpoolFile {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.claimed += needed;
+        fault::spool_write()?;
         self.file.write_all_at(bytes, self.len)?;
         self.len += len;
         Ok(())
@@ -167,9 +171,12 @@ impl Spool {
         }
         let len = bytes.len() as u64;
         if self.claimed + len <= MEMORY_EACH && self.room.memory.claim(len) {
-            self.claimed += len;
-            self.memory.extend_from_slice(bytes);
-            return Ok(());
+            if reserve(&mut self.memory, bytes.len()).is_ok() {
+                self.claimed += len;
+                self.memory.extend_from_slice(bytes);
+                return Ok(());
+            }
+            self.room.memory.release(len);
         }
         let mut file = SpoolFile::create(&self.room)?;
         file.append(&self.memory)?;
@@ -217,6 +224,7 @@ impl Drop for Spool {
 /// Opens a file that has no name; where the file system cannot make one, a named one is unlinked at
 /// once.
 fn open_unnamed(folder: &Path) -> io::Result<File> {
+    fault::spool_open()?;
     let mode = Mode::RUSR | Mode::WUSR;
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     match rustix::fs::open(folder, flags | OFlags::TMPFILE, mode) {

@@ -18,6 +18,8 @@ use rustix::net::{
 };
 use rustix::pipe::SpliceFlags;
 
+use super::fault;
+
 const SOCKET_FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 
 /// Whether more bytes follow at once, so that the kernel may wait for them to fill a packet.
@@ -48,9 +50,10 @@ impl Stream {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
         };
+        fault::socket()?;
         let socket = net::socket_with(family, SocketType::STREAM, SOCKET_FLAGS, None)?;
         sockopt::set_tcp_nodelay(&socket, true)?;
-        match net::connect(&socket, address) {
+        match fault::connect().and_then(|()| net::connect(&socket, address)) {
             Ok(()) | Err(Errno::INPROGRESS) => Ok(Stream { socket }),
             Err(error) => Err(error.into()),
         }
@@ -58,7 +61,9 @@ impl Stream {
 
     /// Connects to a unix socket. Fails with `WouldBlock` when its queue of connections is full.
     pub fn connect_unix(path: &Path) -> io::Result<Stream> {
+        fault::socket()?;
         let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SOCKET_FLAGS, None)?;
+        fault::connect()?;
         net::connect(&socket, &SocketAddrUnix::new(path)?)?;
         Ok(Stream { socket })
     }
@@ -76,6 +81,7 @@ impl Stream {
     /// Reads once into `buffer`; `Some(0)` is the end of what the peer sends.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
         settle(|| {
+            fault::recv()?;
             let received = net::recv(&self.socket, &mut *buffer, RecvFlags::empty());
             received.map(|(read, _)| read)
         })
@@ -87,6 +93,7 @@ impl Stream {
     /// taken for an end.
     pub fn read(&self, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
         settle(|| {
+            fault::recv()?;
             let spare = rustix::buffer::spare_capacity(buffer);
             net::recv(&self.socket, spare, RecvFlags::empty()).map(|(read, _)| read)
         })
@@ -98,7 +105,10 @@ impl Stream {
             More::No => SendFlags::NOSIGNAL,
             More::Follows => SendFlags::NOSIGNAL | SendFlags::MORE,
         };
-        settle(|| net::send(&self.socket, bytes, flags))
+        settle(|| {
+            fault::send()?;
+            net::send(&self.socket, bytes, flags)
+        })
     }
 
     /// Sends the beginning of what these parts are together.
@@ -117,7 +127,10 @@ impl Stream {
         offset: &mut u64,
         len: usize,
     ) -> io::Result<Option<usize>> {
-        settle(|| rustix::fs::sendfile(&self.socket, file, Some(offset), len))
+        settle(|| {
+            fault::sendfile()?;
+            rustix::fs::sendfile(&self.socket, file, Some(offset), len)
+        })
     }
 
     /// Sends up to `len` bytes of those that lie in a pipe, without copying them.
@@ -154,6 +167,26 @@ impl AsFd for Stream {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Whether a transfer failed for what became of the peer or of the way there, and not for want of memory or
+/// for the disk that a file is sent from.
+pub fn is_of_peer(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::PIPE
+                | Errno::CONNRESET
+                | Errno::CONNABORTED
+                | Errno::CONNREFUSED
+                | Errno::NOTCONN
+                | Errno::TIMEDOUT
+                | Errno::HOSTUNREACH
+                | Errno::HOSTDOWN
+                | Errno::NETUNREACH
+                | Errno::NETDOWN
+        )
+    )
 }
 
 /// Makes a call, again where a signal interrupted it, and tells "would block" from failure.

@@ -12,6 +12,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
 use super::child::{Child, Sign};
+use super::fault;
 use super::stream::Stream;
 
 /// How often a program without a pidfd is asked whether it has ended.
@@ -27,6 +28,7 @@ pub struct Halt {
 impl Halt {
     /// An order that was not given yet.
     pub fn new() -> io::Result<Halt> {
+        fault::eventfd()?;
         Ok(Halt {
             event: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
             ordered: AtomicBool::new(false),
@@ -169,7 +171,8 @@ pub fn watch(
         stdout_at = Some(count);
         count += 1;
     }
-    match poll(&mut polled[..count], Some(&timespec(patience))) {
+    let waited = fault::poll().and_then(|()| poll(&mut polled[..count], Some(&timespec(patience))));
+    match waited {
         Ok(_) | Err(Errno::INTR) => {}
         Err(error) => return Err(error.into()),
     }

@@ -39,6 +39,13 @@ impl Application {
         &self.address
     }
 
+    /// Sends all of its processes a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        for process in &self.processes {
+            kill_process(Pid::from_child(process), signal).unwrap();
+        }
+    }
+
     /// Kills all of its processes, with whatever they are doing; nobody listens there any more.
     pub(crate) fn kill(&mut self) {
         for process in &mut self.processes {

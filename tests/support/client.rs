@@ -221,16 +221,23 @@ impl Client {
     /// Reads the response to a request with that method (a response to HEAD has no body).
     #[track_caller]
     pub(crate) fn read_response(&mut self, method: &str) -> Response {
+        self.try_read_response(method)
+            .unwrap_or_else(|ended| panic!("no response: {ended}"))
+    }
+
+    /// The same; how the connection ended, where it did so before a head was whole.
+    #[track_caller]
+    pub(crate) fn try_read_response(&mut self, method: &str) -> Result<Response, String> {
         let head_len = loop {
             if let Some(at) = find(&self.received, b"\r\n\r\n") {
                 break at + 4;
             }
-            match self.receive() {
+            match self.receive_within() {
                 Ok(true) => {}
-                ended => panic!(
-                    "no response: {ended:?} after {:?}",
-                    String::from_utf8_lossy(&self.received)
-                ),
+                ended => {
+                    let seen = String::from_utf8_lossy(&self.received);
+                    return Err(format!("{ended:?} after {seen:?}"));
+                }
             }
         };
         let head: Vec<u8> = self.received.drain(..head_len).collect();
@@ -242,7 +249,7 @@ impl Client {
             Framing::Chunked => self.read_chunks(),
             Framing::UntilClose => self.read_until_close(),
         };
-        response
+        Ok(response)
     }
 
     /// Fails unless the server closes the connection without another byte.

@@ -128,6 +128,11 @@ impl<T> Routes<T> {
         None
     }
 
+    /// What the prefixes lead to, the longest first.
+    pub fn targets(&self) -> impl Iterator<Item = &T> {
+        self.prefixes.iter().map(|(_, target)| target)
+    }
+
     /// Adds a route for `extension`, as [`RouteKey::Extension`] holds it; returns the target it
     /// replaces, which may have been added in other case.
     pub fn insert_extension(&mut self, extension: &str, target: T) -> Option<T> {

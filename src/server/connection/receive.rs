@@ -12,6 +12,7 @@ use crate::server::request::body_wanted;
 #[cfg(feature = "auth")]
 use crate::server::request::is_behind_door;
 use crate::server::worker::Worker;
+use crate::sys::buffer;
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::Flushed;
 
@@ -223,7 +224,7 @@ impl Connection {
             self.input.drain(..self.consumed);
             self.consumed = 0;
         }
-        self.input.reserve(least);
+        buffer::reserve(&mut self.input, least)?;
         let room = self.input.capacity() - self.input.len();
         let read = self.stream.read(&mut self.input)?;
         match read {

@@ -1,6 +1,6 @@
 //! What a connection gives out: the turn in line, the answer, and the bytes on their way.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use super::{Connection, FRESH, HALF_CLOSED_GRACE, Next, Pending, Stage, Step, Then};
@@ -13,6 +13,7 @@ use crate::server::exchange::{Client, Forward};
 use crate::server::worker::Worker;
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::Flushed;
+use crate::sys::stream::is_of_peer;
 
 /// How much of several responses is gathered into one call.
 const GATHERED_MAX: usize = 64 << 10;
@@ -172,6 +173,25 @@ impl Connection {
         Step::Again
     }
 
+    /// Ends a connection over which a response cannot be sent to its end.
+    fn break_off(&mut self, error: &io::Error, worker: &Worker<'_>) -> Step {
+        let reason = match error.kind() {
+            ErrorKind::UnexpectedEof => Reason::FileShrunk,
+            _ if is_of_peer(error) => Reason::ClientGone,
+            _ => {
+                log::error!("a response cannot be sent to its end: {error}");
+                match self.outgoing.has_bulk() {
+                    true => Reason::FileFailed,
+                    false => Reason::ServerFailed,
+                }
+            }
+        };
+        // Also where the end of the connection is that of the body: it is not to be taken for a good one.
+        let _ = self.stream.reset_on_close();
+        self.abandon(worker, reason);
+        Step::Done(Next::Close)
+    }
+
     /// Sends what is to be sent, then enters the state that follows.
     pub(super) fn send(&mut self, then: Then, worker: &mut Worker<'_>) -> Step {
         if self.outgoing.unsent() >= LONG {
@@ -193,11 +213,7 @@ impl Connection {
                     Next::Park
                 });
             }
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                self.abandon(worker, Reason::FileShrunk);
-                return Step::Done(Next::Close);
-            }
-            Err(_) => return self.lose(worker),
+            Err(error) => return self.break_off(&error, worker),
         }
         self.pace = None;
         self.end_entry(worker);

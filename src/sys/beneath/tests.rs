@@ -204,3 +204,36 @@ fn a_link_swapped_for_a_folder_never_leads_out() {
         }
     });
 }
+
+#[test]
+fn a_folder_that_came_to_the_path_is_taken_but_never_by_a_link() {
+    let tree = tree();
+    let root = root(&tree, Way::Confined);
+    let site = tree.path().join("site");
+    let away = tree.path().join("away");
+    assert!(!root.renew(), "it is the same");
+    fs::rename(&site, &away).unwrap();
+    assert!(!root.renew(), "nothing is there");
+    assert_eq!(read(&root, "file"), Ok("file".to_owned()));
+    tree.link("away", "site");
+    tree.write("other/file", "other");
+    assert!(!root.renew(), "a link is there");
+    fs::remove_file(&site).unwrap();
+    fs::rename(tree.path().join("other"), &site).unwrap();
+    assert!(root.renew());
+    assert_eq!(read(&root, "file"), Ok("other".to_owned()));
+    assert!(!root.renew(), "it was taken");
+}
+
+#[test]
+fn a_root_that_is_read_from_is_not_waited_for() {
+    let tree = tree();
+    let root = root(&tree, Way::Confined);
+    let site = tree.path().join("site");
+    fs::rename(&site, tree.path().join("away")).unwrap();
+    tree.write("site/file", "other");
+    let reading = root.folder();
+    assert!(!root.renew());
+    drop(reading);
+    assert!(root.renew());
+}

@@ -28,10 +28,13 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::order::{ORDER_MAX, Order, Report, Start, Urgency};
-use crate::sys::descriptors;
+use crate::sys::{descriptors, fault};
 
 /// How long programs whose server is gone may take to end after SIGTERM.
 const TERM_GRACE: Duration = Duration::from_secs(2);
+
+/// How long a spawner rests when the system has no memory for a call.
+const WANT_PAUSE: Duration = Duration::from_millis(10);
 
 /// The descriptors that come with an order to start a program: where to report, stdout, stderr, and
 /// stdin where it has one.
@@ -103,8 +106,9 @@ impl Spawner {
         polled.push(PollFd::new(&self.server, PollFlags::IN));
         let pidfds = self.programs.iter().map(|program| &program.pidfd);
         polled.extend(pidfds.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
-        match poll(&mut polled, None) {
+        match fault::poll().and_then(|()| poll(&mut polled, None)) {
             Ok(_) | Err(Errno::INTR) => {}
+            Err(error) if is_passing(error) => return Ok(false),
             Err(error) => return Err(error.into()),
         }
         let mut happened = polled.iter().map(|polled| !polled.revents().is_empty());
@@ -120,7 +124,11 @@ impl Spawner {
     /// Carries out the next order; fails when there will be none.
     fn obey(&mut self) -> io::Result<()> {
         let mut descriptors = [const { None }; DESCRIPTORS_MAX];
-        let len = self.receive(&mut descriptors)?;
+        let len = match self.receive(&mut descriptors) {
+            // The order is still there.
+            Err(error) if Errno::from_io_error(&error).is_some_and(is_passing) => return Ok(()),
+            received => received?,
+        };
         match Order::decode(&self.message[..len]) {
             Some(Order::Start(order)) => {
                 self.programs.extend(start(&order, descriptors));
@@ -150,8 +158,11 @@ impl Spawner {
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let mut parts = [IoSliceMut::new(&mut self.message)];
         let flags = RecvFlags::CMSG_CLOEXEC;
-        let received =
-            rustix::io::retry_on_intr(|| recvmsg(&self.server, &mut parts, &mut control, flags))?;
+        let receive = || {
+            fault::recvmsg()?;
+            recvmsg(&self.server, &mut parts, &mut control, flags)
+        };
+        let received = rustix::io::retry_on_intr(receive)?;
         for message in control.drain() {
             if let RecvAncillaryMessage::ScmRights(sent) = message {
                 for (place, descriptor) in descriptors.iter_mut().zip(sent) {
@@ -201,6 +212,16 @@ impl Program {
                 .write(&Report::Ended(status.into_raw()).encode());
         }
     }
+}
+
+/// Whether a call failed for want of memory: to end all programs would be the worse answer. Waits a while
+/// before it is made again.
+fn is_passing(error: Errno) -> bool {
+    let passes = matches!(error, Errno::NOMEM | Errno::NOBUFS);
+    if passes {
+        thread::sleep(WANT_PAUSE);
+    }
+    passes
 }
 
 /// Starts a program, and tells the server what came of it, unless that is gone.
@@ -253,12 +274,14 @@ fn spawn(
         .stdin(stdin.map_or_else(Stdio::inherit, Stdio::from))
         .stdout(stdout)
         .stderr(stderr);
+    fault::spawn()?;
     let mut child = command.spawn()?;
-    match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
+    let pid = Pid::from_child(&child);
+    match fault::pidfd().and_then(|()| pidfd_open(pid, PidfdFlags::empty())) {
         Ok(pidfd) => Ok((child, pidfd)),
         Err(error) => {
             // Its end could not be seen.
-            let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+            let _ = kill_process_group(pid, Signal::KILL);
             child.wait()?;
             Err(error.into())
         }

@@ -192,7 +192,7 @@ fn a_program_without_room_for_its_descriptors_fails_alone() {
     let exit = last.reap();
     let no_room = Errno::MFILE.raw_os_error();
     assert!(
-        [Exit::Unstarted(no_room), Exit::Status(-1)].contains(&exit),
+        [Exit::Unstarted(no_room), Exit::Lost].contains(&exit),
         "{exit}"
     );
     assert!(!running[0].has_ended());
@@ -249,7 +249,7 @@ fn a_spawner_that_was_killed_is_replaced_and_its_programs_are_ended() {
     let program = output(&mut before).trim().to_owned();
     let process = processes(&spawners)[0];
     kill(process, Signal::KILL);
-    assert_eq!(before.reap(), Exit::Status(-1), "nobody knows");
+    assert_eq!(before.reap(), Exit::Lost, "nobody knows");
     await_gone(&program);
     for word in ["once\n", "twice\n"] {
         let mut after = start(&spawners, &format!("echo {word}"), None);
@@ -309,4 +309,28 @@ fn signals_that_end_a_server_do_not_end_a_spawner_but_its_connection_does() {
     rustix::net::shutdown(&spawner, rustix::net::Shutdown::Both).unwrap();
     await_gone(&process.to_string());
     await_gone(&program);
+}
+
+#[test]
+fn after_launches_that_came_to_nothing_one_is_tried_again() {
+    let folder = TempDir::new();
+    let own = launch("sys::spawner::tests::serves");
+    let program = folder.path().join("spawner");
+    let spawners = Spawners::new(
+        1,
+        Launch {
+            program: program.clone(),
+            ..own
+        },
+    );
+    let run = || start(&spawners, "exit 7", None).reap();
+    for _ in 0..FAILURES_MAX {
+        assert_eq!(run(), Exit::Status(7), "without a spawner");
+    }
+    folder.link(std::env::current_exe().unwrap(), "spawner");
+    assert_eq!(run(), Exit::Status(7));
+    assert!(spawners.all().is_empty(), "not at once");
+    spawners.failures.store(RETRY - 1, Ordering::Relaxed);
+    assert_eq!((run(), run()), (Exit::Status(7), Exit::Status(7)));
+    assert_eq!(spawners.all().len(), 1);
 }

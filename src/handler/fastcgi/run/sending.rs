@@ -15,6 +15,7 @@ use crate::proto::fastcgi::request;
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::Flushed;
 use crate::sys::spool::{Content, Spool};
+use crate::sys::stream::is_of_peer;
 
 /// How many STDIN records are queued at once.
 const STDIN_AHEAD: usize = 16;
@@ -90,7 +91,15 @@ impl Run {
                     return Ok(false);
                 }
                 // What it has answered before it closed may be there to be read.
-                Err(_) => self.is_deaf = true,
+                Err(error) if is_of_peer(&error) => self.is_deaf = true,
+                // It is still there, and waits for the rest.
+                Err(error) => {
+                    log::error!(
+                        "{}: the request cannot be sent to its end: {error}",
+                        self.name
+                    );
+                    return Err(Reason::ServerFailed);
+                }
             }
         }
     }
