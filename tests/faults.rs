@@ -125,6 +125,8 @@ const PROGRAMS: &[Case] = &[
     case("poll", &["ENOMEM"], &[CUT, 500]),
     case("read", &["EINTR"], &[]),
     case("read", &["EIO", "ENOMEM"], &[CUT, 500]),
+    case("splice", &["EINTR"], &[]),
+    case("splice", &["EPIPE", "ECONNRESET", "ENOMEM"], &[CUT]),
 ];
 
 /// Between the server and applications that run already.

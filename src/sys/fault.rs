@@ -49,6 +49,7 @@ points! {
     recv "A connection is read from.";
     send "A connection is written to.";
     sendfile "A file is sent over a connection: disk and peer may both fail.";
+    splice "What lies in a program's pipe is sent over a connection.";
     // Waiting.
     epoll_create "The poller is made.";
     epoll_add "A descriptor is registered with the poller.";

@@ -114,6 +114,7 @@ impl Stream {
     /// Sends the beginning of what these parts are together.
     pub fn write_parts(&self, parts: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
         settle(|| {
+            fault::send()?;
             let mut none = SendAncillaryBuffer::default();
             net::sendmsg(&self.socket, parts, &mut none, SendFlags::NOSIGNAL)
         })
@@ -136,7 +137,10 @@ impl Stream {
     /// Sends up to `len` bytes of those that lie in a pipe, without copying them.
     pub fn splice(&self, pipe: impl AsFd, len: usize) -> io::Result<Option<usize>> {
         let flags = SpliceFlags::NONBLOCK;
-        settle(|| rustix::pipe::splice(&pipe, None, &self.socket, None, len, flags))
+        settle(|| {
+            fault::splice()?;
+            rustix::pipe::splice(&pipe, None, &self.socket, None, len, flags)
+        })
     }
 
     /// Tells the peer that nothing more is sent, while it may go on sending.
