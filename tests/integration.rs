@@ -8,6 +8,8 @@
 
 mod support;
 
+#[path = "integration/attack_framing.rs"]
+mod attack_framing;
 #[cfg(feature = "auth")]
 #[path = "integration/auth.rs"]
 mod auth;

@@ -63,6 +63,7 @@ reasons! {
     FramingCodingUnknown "framing.coding-unknown" 501 "The request uses a transfer coding other than chunked.";
     FramingCodingOrder "framing.coding-order" 400 "Transfer-Encoding is not exactly one final chunked.";
     FramingCodingVersion "framing.coding-version" 400 "Transfer-Encoding in an HTTP/1.0 request.";
+    FramingConnectionOption "framing.connection-option" 400 "Connection names Content-Length, Transfer-Encoding or Host, which would get lost on the way.";
     FramingChunkSize "framing.chunk-size" 400 "A chunk size is not a hexadecimal number that fits 64 bits.";
     FramingChunkLine "framing.chunk-line" 400 "A chunk is not ended by CR LF, or its line is too long.";
     FramingTrailer "framing.trailer" 400 "The trailer section is malformed or too long.";

@@ -312,6 +312,10 @@ impl<'e> Exchange<'e> {
             });
             return Given::Answered(None);
         }
+        if self.request.head.method() == "CONNECT" {
+            // Security: a client that takes the tunnel for granted sends what is meant for somebody else.
+            reply.close();
+        }
         Given::Answered(self.give_error(reply, Reason::MethodRefused))
     }
 

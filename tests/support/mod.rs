@@ -5,6 +5,7 @@
 
 #[cfg(feature = "fastcgi")]
 mod application;
+pub(crate) mod attacks;
 #[cfg(feature = "fastcgi")]
 pub(crate) mod backend;
 mod client;
