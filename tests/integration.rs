@@ -49,6 +49,8 @@ mod fastcgi_real;
 mod fastcgi_wiki;
 #[path = "integration/framing.rs"]
 mod framing;
+#[path = "integration/pairs.rs"]
+mod pairs;
 #[path = "integration/proxy.rs"]
 mod proxy;
 #[path = "integration/real.rs"]
