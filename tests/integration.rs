@@ -10,6 +10,8 @@ mod support;
 
 #[path = "integration/attack_framing.rs"]
 mod attack_framing;
+#[path = "integration/attack_paths.rs"]
+mod attack_paths;
 #[cfg(feature = "auth")]
 #[path = "integration/auth.rs"]
 mod auth;

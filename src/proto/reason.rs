@@ -84,6 +84,7 @@ reasons! {
     RouteNone "route.none" 404 "No route matches the path.";
     FileNotFound "file.not-found" 404 "There is no such file.";
     FileHidden "file.hidden" 404 "A name that begins with a dot, or the folder of a CGI route, is not shown.";
+    FileCopy "file.copy" 404 "The name is that of a copy, such as editors leave, of a program or of another file that is not shown.";
     FileDenied "file.denied" 403 "The server may not read the file.";
     FileEscapes "file.escapes" 403 "The path leaves its root by a symbolic link.";
     FileNotRegular "file.not-regular" 403 "The path names something that is not a regular file.";
@@ -95,6 +96,7 @@ reasons! {
     FileFailed "file.failed" 500 "The file could not be opened or read.";
     CgiNotFound "cgi.not-found" 404 "There is no such program.";
     CgiHidden "cgi.hidden" 404 "A program's name that begins with a dot is not run.";
+    CgiCopy "cgi.copy" 404 "The name is that of a copy of a program, such as editors leave, and is not run.";
     CgiFolder "cgi.folder" 403 "The path names a folder of programs, not a program.";
     CgiDenied "cgi.denied" 403 "The program may not be reached by the server's user, or leaves its root by a link.";
     CgiNotExecutable "cgi.not-executable" 403 "The program has no execute permission.";
