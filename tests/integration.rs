@@ -8,6 +8,8 @@
 
 mod support;
 
+#[path = "integration/attack_fields.rs"]
+mod attack_fields;
 #[path = "integration/attack_framing.rs"]
 mod attack_framing;
 #[path = "integration/attack_paths.rs"]
