@@ -298,22 +298,22 @@ fn is_source(site: &StaticRoot, path: &[u8]) -> Option<Reason> {
 }
 
 /// Why what lies at `place` is not sent: it is one of the programs at the paths `hidden`, lies in one of
-/// their folders, or in a copy of either.
+/// their folders, or in a copy of either. Names count as the same if any file system takes them for the same.
 fn kept_back(place: &Path, hidden: &[PathBuf]) -> Option<Reason> {
-    place.ancestors().find_map(|place| {
-        let name = place.file_name()?.as_bytes();
-        // What the kernel adds where the file is gone already.
-        let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
-        let original = original_name(name);
-        let beside = hidden
-            .iter()
-            .filter(|hidden| hidden.parent() == place.parent());
-        let mut names = beside.filter_map(|hidden| Some(hidden.file_name()?.as_bytes()));
-        names.find_map(|hidden| match hidden {
-            _ if hidden == name => Some(Reason::FileHidden),
-            _ => (hidden == original).then_some(Reason::FileCopy),
+    let is_or_holds = |hidden: &PathBuf| {
+        let mut names = place.iter().map(OsStr::as_bytes);
+        hidden.iter().try_fold(Reason::FileHidden, |reason, own| {
+            let (name, own) = (names.next()?, plain_name(own.as_bytes()));
+            // What the kernel adds where the file is gone already.
+            let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
+            if plain_name(name).eq_ignore_ascii_case(own) {
+                return Some(reason);
+            }
+            let is_copy = original_name(name).eq_ignore_ascii_case(own);
+            is_copy.then_some(Reason::FileCopy)
         })
-    })
+    };
+    hidden.iter().find_map(is_or_holds)
 }
 
 fn open_file(site: &StaticRoot, path: &[u8]) -> Result<Opened, Reason> {

@@ -15,7 +15,7 @@ pub(crate) struct Row {
 impl Row {
     /// The method, as far as it decides whether the response has a body.
     pub(crate) fn method(&self) -> &'static str {
-        match self.bytes.starts_with(b"HEAD ") {
+        match self.bytes.trim_ascii_start().starts_with(b"HEAD ") {
             true => "HEAD",
             false => "GET",
         }
