@@ -105,6 +105,8 @@ FEATURES = {
     "program": rb"[^\r\n]*/cgi-bin",
     "host-empty": rb"(?is).*\r\nhost:[ \t]*\r\n",
     "host-odd": rb"(?is).*\r\nhost:[^\r\n]*[^a-z0-9.:\r\n \t-]",
+    "host-number": rb"(?is).*\r\nhost:[ \t]*[0-9.]+[ \t]*\r\n",
+    "expect-twice": rb"(?is).*\r\nexpect:.*\r\nexpect:",
     "tab": rb"(?is).*\r\n(content-length|transfer-encoding):[^\r\n]*\t",
     "expect": rb"(?is).*\r\nexpect:",
     "connection": rb"(?is).*\r\nconnection:",
@@ -134,6 +136,7 @@ def reason_of(servers: Servers, start: int, request: bytes) -> str:
     head = request.lstrip(b"\r\n").partition(b"\r\n\r\n")[0] + b"\r\n"
     features = [name for name, pattern in PATTERNS.items() if pattern.match(head)]
     features += ["blank-first"] if request.startswith(b"\r\n") else []
+    features += ["blank-behind"] if request.endswith(b"\r\n\r\n\r\n") else []
     features += [code for code in others if code.startswith(REFUSALS)]
     return "+".join(features) or "plain"
 

@@ -305,10 +305,7 @@ fn the_log_has_one_printable_line_for_each_request() {
     server.get("/cgi-bin/probe/stderr?text=%1b[31m%0aforged");
     sent += 1;
     let is_whole = || server.access_log().lines().count() >= sent;
-    assert!(crate::support::eventually(
-        crate::support::PATIENCE,
-        is_whole
-    ));
+    assert!(eventually(PATIENCE, is_whole));
     let log = server.access_log();
     assert_eq!(log.lines().count(), sent, "{log}");
     for line in log.lines() {
