@@ -27,7 +27,7 @@ from .servers import Servers
 HERE = Path(__file__).resolve().parent
 AT_ONCE = 16
 """Requests on their way at the same time."""
-QUIET, QUIET_AGAIN = 0.3, 1.5
+QUIET, QUIET_AGAIN = 0.5, 4.0
 """Seconds of silence that mean that a server waits for more: at first, and when it is looked at again."""
 SHOWN = 3
 """Requests that are shown of a kind of disagreement that is not known."""

@@ -30,7 +30,7 @@ class Outcome:
     answers: tuple[Answer, ...]
     end: str
     """`next`: the canary was answered. `closed`: the connection was closed. `waits`: the server wants more.
-    `junk`: what came is no response."""
+    `cut`: it was closed inside an answer. `junk`: what came is no response."""
 
     def is_refusal(self) -> bool:
         """Whether nothing but errors came, if anything, and then the end: some refuse without a word."""
@@ -89,11 +89,14 @@ def read(raw: bytes, waits: bool, request: bytes) -> Outcome:
         if is_bodiless:
             answer, raw = Answer(status, b"", "none"), rest
         elif coding == b"chunked":
-            body, raw = dechunk(rest)
+            body, behind = dechunk(rest)
             answer = Answer(status, body, "chunked")
+            if behind is None:
+                return Outcome((*answers, answer), "waits" if waits else "cut")
+            raw = behind
         elif length is not None and length.isdigit():
             if len(rest) < int(length):
-                return Outcome((*answers, Answer(status, rest, "length")), "waits" if waits else "junk")
+                return Outcome((*answers, Answer(status, rest, "length")), "waits" if waits else "cut")
             answer, raw = Answer(status, rest[: int(length)], "length"), rest[int(length) :]
         else:
             answer, raw = Answer(status, rest, "close"), b""
@@ -109,12 +112,17 @@ def field(line: bytes) -> tuple[bytes, bytes]:
     return name.lower(), value.strip()
 
 
-def dechunk(raw: bytes) -> tuple[bytes, bytes]:
-    """The body of a chunked response, and what follows it."""
+def dechunk(raw: bytes) -> tuple[bytes, bytes | None]:
+    """The body of a chunked response, and what follows it; None where the end did not come."""
     body = b""
     while True:
-        size, _, raw = raw.partition(b"\r\n")
+        size, line_end, raw = raw.partition(b"\r\n")
+        if not line_end:
+            return body, None
         count = int(size, 16)
-        body, raw = body + raw[:count], raw[count + 2 :]
+        body, rest = body + raw[:count], raw[count:]
+        if not rest.startswith(b"\r\n"):
+            return body, None
+        raw = rest[2:]
         if count == 0:
             return body, raw
