@@ -7,10 +7,10 @@ TARGET ?= $(shell uname -m)-unknown-linux-musl
 # The program of www/toll.html, kept running; left out where there is no Python to run it.
 TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-bin/toll.py | processes=2'")
 
-.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test torture soak check deny fuzz static clean
+.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static clean
 
 help: ## list what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 26
 
 run: build hello ## build, and serve www and cgi-bin at http://127.0.0.1:8080 (ARGS="..." for options)
 	target/release/tollgate $(TOLL) $(ARGS) .
@@ -78,6 +78,9 @@ deny: ## crates: known vulnerabilities, licences, sources, versions (ARGS="bans 
 
 fuzz: ## run each fuzz target for a short while
 	fuzz/run
+
+fuzz-differential: build ## send the same random requests to tollgate, lighttpd and nginx (ARGS="..." for options)
+	python3 -m fuzz.differential $(ARGS)
 
 static: ## build a static binary for this machine, or for TARGET=...
 	dist/static $(TARGET)

@@ -8,6 +8,12 @@
 
 mod support;
 
+#[path = "integration/attack_fields.rs"]
+mod attack_fields;
+#[path = "integration/attack_framing.rs"]
+mod attack_framing;
+#[path = "integration/attack_paths.rs"]
+mod attack_paths;
 #[cfg(feature = "auth")]
 #[path = "integration/auth.rs"]
 mod auth;
@@ -49,6 +55,8 @@ mod fastcgi_wiki;
 mod framing;
 #[path = "integration/line.rs"]
 mod line;
+#[path = "integration/pairs.rs"]
+mod pairs;
 #[path = "integration/proxy.rs"]
 mod proxy;
 #[path = "integration/real.rs"]

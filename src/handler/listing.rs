@@ -4,7 +4,8 @@
 //! before `10`, `a` beside `A`.
 //! Rules:
 //! - Only what can be asked for is shown: no hidden names, nothing that a link takes out of the
-//!   root, no name with a control character (no URL path has one), no folder of a CGI route.
+//!   root, no name with a control character (no URL path has one), no folder of a CGI route, no copy of
+//!   a program.
 //! - A name is encoded in the link and escaped in the text: whoever may write a file name must not
 //!   write the page.
 //! - Bounded: a folder of a million names costs no more than `MOST`.
@@ -20,7 +21,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use crate::handler::html::{escape, page};
 use crate::proto::http::conditional::{http_date, last_modified};
 use crate::proto::uri::path::UrlPath;
-use crate::sys::beneath::{Entry, Kind, Rest, Root, Stat};
+use crate::sys::beneath::{Entry, Kind, Rest, Root};
 
 /// How many names are shown at most.
 const MOST: usize = 10_000;
@@ -39,11 +40,11 @@ pub fn list(
     root: &Root,
     rel: &[u8],
     path: &UrlPath<'_>,
-    is_hidden: impl Fn(&Stat) -> bool,
+    is_hidden: impl Fn(&Entry) -> bool,
 ) -> io::Result<Vec<u8>> {
     let is_shown = |name: &[u8]| !name.starts_with(b".") && !name.iter().any(u8::is_ascii_control);
     let (mut entries, rest) = root.entries(rel, MOST, is_shown)?;
-    entries.retain(|entry| entry.stat.kind() != Kind::Other && !is_hidden(&entry.stat));
+    entries.retain(|entry| entry.stat.kind() != Kind::Other && !is_hidden(entry));
     Ok(render(path, entries, rest))
 }
 

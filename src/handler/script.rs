@@ -8,6 +8,8 @@
 //!   path, as a `#!` line needs one: whoever can rename files in a folder of programs can run
 //!   programs anyway.
 //! - What is found here is run or refused, never sent: no answer holds a program's text.
+//! - Hidden names and those of copies (`form~`, `form.bak`) are no programs: nobody means to have last
+//!   month's mistakes run.
 
 use std::ffi::OsStr;
 use std::io;
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use crate::proto::Reason;
 use crate::proto::cgi::response::is_nph;
+use crate::proto::uri::copy::is_copy;
 use crate::proto::uri::route::script_splits;
 use crate::sys::beneath::{Failure, Kind, Root};
 
@@ -130,11 +133,12 @@ impl Script {
 /// Finds the program in a folder of programs that `rest`, the path below `prefix`, names.
 pub fn find(folder: &Root, prefix: &str, rest: &[u8]) -> Result<Script, Reason> {
     for (name, path_info) in script_splits(rest) {
-        if name
-            .split(|byte| *byte == b'/')
-            .any(|segment| segment.starts_with(b"."))
-        {
+        let mut segments = name.split(|byte| *byte == b'/');
+        if segments.clone().any(|segment| segment.starts_with(b".")) {
             return Err(Reason::CgiHidden);
+        }
+        if segments.any(is_copy) {
+            return Err(Reason::CgiCopy);
         }
         match folder.kind(name) {
             Ok(Kind::Folder) => {}

@@ -4,7 +4,7 @@
 //! - The longest matching prefix wins. Extension routes apply to files under static routes.
 //! - A path under a CGI or FastCGI route yields a program's output or an error, never a file, also
 //!   where a static route has the same prefix; the folders of CGI routes are hidden from static routes
-//!   that would contain them.
+//!   that would contain them, or lie in them.
 //! - Whoever has to be asked about a path is known from the path and what it leads to, before anything
 //!   is looked for there.
 
@@ -182,8 +182,10 @@ impl Site {
         }
         let clause = format!("serves {prefix} from {}", root.path().display());
         // Only those that can be reached: each costs a look at every file that is opened.
-        let is_reachable =
-            |path: &&PathBuf| links == Links::Follow || path.starts_with(root.path());
+        let is_reachable = |path: &&PathBuf| {
+            links == Links::Follow || path.starts_with(root.path()) || root.path().starts_with(path)
+        };
+        let root_path = root.path().to_owned();
         let runners = Arc::clone(&self.runners);
         self.statics.push(StaticRoot {
             number,
@@ -193,7 +195,15 @@ impl Site {
             hidden: hidden.iter().filter(is_reachable).cloned().collect(),
             root,
         });
+        let is_inside = hidden.iter().any(|path| root_path.starts_with(path));
         match self.routes.insert_prefix(prefix, Mount::Files(number)) {
+            None if is_inside => {
+                log::warn!(
+                    "--static: {} lies in a folder of programs, whose files are never sent; move it out",
+                    root_path.display()
+                );
+                Ok(Some(clause))
+            }
             None => Ok(Some(clause)),
             Some(programs) => {
                 self.routes.insert_prefix(prefix, programs);

@@ -63,6 +63,7 @@ reasons! {
     FramingCodingUnknown "framing.coding-unknown" 501 "The request uses a transfer coding other than chunked.";
     FramingCodingOrder "framing.coding-order" 400 "Transfer-Encoding is not exactly one final chunked.";
     FramingCodingVersion "framing.coding-version" 400 "Transfer-Encoding in an HTTP/1.0 request.";
+    FramingConnectionOption "framing.connection-option" 400 "Connection names Content-Length, Transfer-Encoding or Host, which would get lost on the way.";
     FramingChunkSize "framing.chunk-size" 400 "A chunk size is not a hexadecimal number that fits 64 bits.";
     FramingChunkLine "framing.chunk-line" 400 "A chunk is not ended by CR LF, or its line is too long.";
     FramingTrailer "framing.trailer" 400 "The trailer section is malformed or too long.";
@@ -83,6 +84,7 @@ reasons! {
     RouteNone "route.none" 404 "No route matches the path.";
     FileNotFound "file.not-found" 404 "There is no such file.";
     FileHidden "file.hidden" 404 "A name that begins with a dot, or the folder of a CGI route, is not shown.";
+    FileCopy "file.copy" 404 "The name is that of a copy, such as editors leave, of a program or of another file that is not shown.";
     FileDenied "file.denied" 403 "The server may not read the file.";
     FileEscapes "file.escapes" 403 "The path leaves its root by a symbolic link.";
     FileNotRegular "file.not-regular" 403 "The path names something that is not a regular file.";
@@ -94,6 +96,7 @@ reasons! {
     FileFailed "file.failed" 500 "The file could not be opened or read.";
     CgiNotFound "cgi.not-found" 404 "There is no such program.";
     CgiHidden "cgi.hidden" 404 "A program's name that begins with a dot is not run.";
+    CgiCopy "cgi.copy" 404 "The name is that of a copy of a program, such as editors leave, and is not run.";
     CgiFolder "cgi.folder" 403 "The path names a folder of programs, not a program.";
     CgiDenied "cgi.denied" 403 "The program may not be reached by the server's user, or leaves its root by a link.";
     CgiNotExecutable "cgi.not-executable" 403 "The program has no execute permission.";

@@ -63,6 +63,17 @@ enum Decoder {
     Chunked(ChunkedDecoder),
 }
 
+impl Decoder {
+    /// How much more of the body is announced beyond what [`Wanted::is_longer_than`] knew: the rest of a
+    /// chunk.
+    fn announced(&self) -> u64 {
+        match self {
+            Decoder::Length { .. } => 0,
+            Decoder::Chunked(decoder) => decoder.announced(),
+        }
+    }
+}
+
 /// What some input brought.
 #[derive(Debug)]
 pub enum Received {
@@ -167,17 +178,14 @@ impl BodyState {
                 }
                 Decoder::Chunked(decoder) => match decoder.step(rest)? {
                     Step::Data { bytes, used } => (bytes, used, false),
-                    Step::Partial { used: step } => {
-                        self.received += step as u64;
-                        return Ok(Received::Some { used: used + step });
-                    }
+                    Step::Partial { used } => (&rest[..0], used, false),
                     Step::End { used } => (&rest[..0], used, true),
                 },
             };
             used += step;
             self.received += step as u64;
             self.len += data.len() as u64;
-            if self.len > self.max {
+            if self.len.saturating_add(self.decoder.announced()) > self.max {
                 return match self.spool {
                     Some(_) => Err(Reason::BodyTooLong),
                     None => Ok(Received::Enough),

@@ -112,7 +112,8 @@ pub fn refuse(
 ) -> Option<Box<Entry>> {
     let envelope = Envelope {
         version: Version::Http11,
-        is_head: head.method() == "HEAD",
+        // As far as can be told: what is wrong may stand behind the request line.
+        is_head: request_line(connection, head).starts_with(b"HEAD "),
         connection: ConnectionField::Close,
         date: worker.date(),
     };
@@ -127,10 +128,7 @@ pub fn refuse(
     ));
     let body_len = reply.body_len();
     log::debug!("{id}: {}: {}", reason.code(), reason.meaning());
-    let line = match head.request_line() {
-        [] => connection.input_line(),
-        line => line,
-    };
+    let line = request_line(connection, head);
     let started = worker.started();
     // Where it cannot be told whom it is from, the connection is known.
     let proxies = &worker.server.settings.proxies;
@@ -143,6 +141,14 @@ pub fn refuse(
         entry.reason = Some(reason);
     }
     entry
+}
+
+/// The request line, or as much of one as came where the head is none.
+fn request_line<'l>(connection: &'l Connection, head: &'l RequestHead) -> &'l [u8] {
+    match head.request_line() {
+        [] => connection.input_line(),
+        line => line,
+    }
 }
 
 /// What came of giving a response.
@@ -311,6 +317,10 @@ impl<'e> Exchange<'e> {
                 reason: None,
             });
             return Given::Answered(None);
+        }
+        if self.request.head.method() == "CONNECT" {
+            // Security: a client that takes the tunnel for granted sends what is meant for somebody else.
+            reply.close();
         }
         Given::Answered(self.give_error(reply, Reason::MethodRefused))
     }

@@ -28,6 +28,7 @@ impl<'h> Request<'h> {
     /// Checks what a head says about the message and where it is directed.
     pub fn read(head: &'h RequestHead) -> Result<Request<'h>, Reason> {
         let framing = framing::request_body(head)?;
+        framing::check_connection_options(head)?;
         let target = Target::parse(head.method(), head.target())?;
         let authority = request_authority(head, target.authority)?;
         let expectation = framing::expectation(head)?;

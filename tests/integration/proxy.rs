@@ -1,13 +1,11 @@
 //! Proxies in front: who is believed whom a request is from, by fields and by the PROXY protocol.
 
-use std::fs;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Client, PATIENCE, Server, Site, Variables, eventually, installed, run, skipped, tollgate,
+    Client, Folder, Front, Server, Site, Variables, installed, nginx, run, tollgate,
 };
 
 const FOR: &str = "X-Forwarded-For: 6.6.6.6, 192.0.2.7";
@@ -332,52 +330,26 @@ fn proxies_are_named_as_networks() {
     }
 }
 
-/// nginx in the foreground, ended with the test.
-struct Nginx(Child);
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn nginx_in_front_is_believed() {
-    let paths = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"];
-    let Some(nginx) = paths.into_iter().find(|path| Path::new(path).exists()) else {
-        return skipped("nginx_in_front_is_believed", "nginx is not installed");
+    let Some(nginx) = nginx("nginx_in_front_is_believed") else {
+        return;
     };
     let site = Site::new();
     let socket = format!("unix:{}", site.text("socket"));
     let server = site.listen(&[&socket]).serve(&["--trusted-proxy", "unix"]);
-    let folder = Site::bare();
-    let address = format!("unix:{}", folder.text("front"));
-    let upstream = server.addresses()[0];
-    let configuration = format!(
-        "daemon off; master_process off; pid {pid}; error_log stderr;\n\
-         events {{}}\n\
-         http {{ access_log off; client_body_temp_path {temp}; proxy_temp_path {temp};\n\
-         fastcgi_temp_path {temp}; uwsgi_temp_path {temp}; scgi_temp_path {temp};\n\
-         server {{ listen {address}; location / {{ proxy_pass http://{upstream}:;\n\
+    let folder = Folder::new();
+    let http = format!(
+        "access_log off;\n\
+         server {{ listen unix:{front}; location / {{ proxy_pass http://{upstream}:;\n\
          proxy_set_header X-Forwarded-For \"$http_x_forwarded_for, 192.0.2.7\";\n\
-         proxy_set_header X-Forwarded-Proto https; }} }} }}\n",
-        pid = folder.text("pid"),
-        temp = folder.text("temp"),
+         proxy_set_header X-Forwarded-Proto https; }} }}\n",
+        front = folder.text("front"),
+        upstream = server.addresses()[0],
     );
-    let file = folder.file("nginx.conf", configuration);
-    let errors = fs::File::create(folder.path("errors")).unwrap();
-    let mut command = Command::new(nginx);
-    command.arg("-c").arg(file).arg("-p").arg(folder.as_ref());
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(errors);
-    let _nginx = Nginx(command.spawn().unwrap());
-    let up = eventually(PATIENCE, || Client::try_connect(&address).is_ok());
-    assert!(up, "{}", fs::read_to_string(folder.path("errors")).unwrap());
+    let front = Front::nginx(&nginx, folder, &http);
 
-    let mut client = Client::connect(&address);
+    let mut client = front.connect();
     let fields = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: gopher\r\n";
     let variables = behind(&mut client, fields);
     assert_eq!(variables.value("REMOTE_ADDR"), Some("192.0.2.7"));

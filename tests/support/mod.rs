@@ -5,10 +5,12 @@
 
 #[cfg(feature = "fastcgi")]
 mod application;
+pub(crate) mod attacks;
 #[cfg(feature = "fastcgi")]
 pub(crate) mod backend;
 mod client;
 mod folder;
+mod front;
 mod server;
 
 use std::env;
@@ -24,6 +26,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 pub(crate) use application::{Application, Fpm};
 pub(crate) use client::{Client, Ended, Framing, Response, request};
 pub(crate) use folder::Folder;
+pub(crate) use front::{Front, nginx};
 #[cfg(feature = "fastcgi")]
 pub(crate) use server::example;
 pub(crate) use server::{Server, Site, Variables, tollgate};
@@ -91,14 +94,20 @@ pub(crate) fn not_installed(test: &str, what: &str) {
 /// The path of a program that a test needs; without it the test is [`not_installed`].
 #[track_caller]
 pub(crate) fn installed(test: &str, program: &str) -> Option<PathBuf> {
-    let folders = env::var_os("PATH").unwrap_or_default();
-    let found = env::split_paths(&folders)
-        .map(|path| path.join(program))
-        .find(|path| path.exists());
+    let found = self::program(program);
     if found.is_none() {
         not_installed(test, program);
     }
     found
+}
+
+/// The path of a program, also of one that only root's `PATH` leads to.
+fn program(name: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&folders)
+        .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])
+        .map(|folder| folder.join(name))
+        .find(|path| path.exists())
 }
 
 /// How a program ended and all that it printed.

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use super::{Mount, Plan, Resource, Runner, Site, executable};
 use crate::config::{Application, Duty, ExecProgram, FastcgiRoute, Settings, StartError};
-use crate::proto::http::negotiate::Coding;
+use crate::proto::uri::copy::original_name;
 use crate::proto::uri::path::{UrlPath, plain_name};
 use crate::proto::uri::route::{RouteKey, Routes};
 
@@ -32,7 +32,9 @@ impl Site {
             return guards;
         }
         let mut add = |name: &[u8]| {
-            let found = names_of_content(name).find_map(|name| self.guards.extension_of(name));
+            let found = names_of_content(name)
+                .into_iter()
+                .find_map(|name| self.guards.extension_of(name));
             if let Some(found) = found.filter(|found| !guards.contains(found)) {
                 guards.push(*found);
             }
@@ -61,16 +63,10 @@ pub(super) fn has_applications(settings: &Settings) -> bool {
     routes.any(|route| route.duty == Duty::Respond)
 }
 
-/// A name, and what its content is a precompressed form of.
-fn names_of_content(name: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let name = plain_name(name);
-    let coded = Coding::ALL.into_iter().filter_map(|coding| {
-        let stem_len = name.len().checked_sub(coding.suffix().len())?;
-        let (stem, suffix) = name.split_at(stem_len);
-        let is_coded = suffix.eq_ignore_ascii_case(coding.suffix().as_bytes());
-        is_coded.then_some(stem)
-    });
-    std::iter::once(name).chain(coded)
+/// A name, and what its content is a copy or a precompressed form of.
+fn names_of_content(name: &[u8]) -> [&[u8]; 2] {
+    let name = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
+    [plain_name(name), original_name(name)]
 }
 
 impl Plan {

@@ -125,6 +125,15 @@ impl ChunkedDecoder {
         }
     }
 
+    /// How many bytes of data are still to come in the present chunk, as its size says; none where that
+    /// is not read to its end.
+    pub fn announced(&self) -> u64 {
+        match self.place {
+            Place::Data => self.left,
+            _ => 0,
+        }
+    }
+
     fn take_data<'i>(&mut self, input: &'i [u8]) -> &'i [u8] {
         let len = usize::try_from(self.left).map_or(input.len(), |left| left.min(input.len()));
         self.left -= len as u64;

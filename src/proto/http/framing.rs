@@ -1,6 +1,6 @@
 //! Decides how the body of a request is delimited, and whether the client waits before it sends one.
 //!
-//! Source: RFC 9112 sections 6.1 to 6.3; RFC 9110 sections 8.6 and 10.1.1.
+//! Source: RFC 9112 sections 6.1 to 6.3; RFC 9110 sections 7.6.1, 8.6 and 10.1.1.
 //! Shape: a head in; a [`Framing`] and an [`Expectation`] out. No byte of the body is read.
 //! Rules, all for security: a request whose end two servers could see in two places is refused, never
 //! repaired, because what the one takes for the body the other takes for the next request.
@@ -8,12 +8,15 @@
 //! - Content-Length is one line of digits. A second line or a list is refused even where all values
 //!   agree, which the RFC lets a server accept: no client needs it.
 //! - Transfer-Encoding is `chunked` alone, once, without an empty list member beside it, in HTTP/1.1.
+//! - Connection does not name Content-Length, Transfer-Encoding or Host: a proxy that does as it says passes
+//!   the request on without them, and then it ends elsewhere, or is for somebody else.
 //!
 //! Not here: decoding chunks (`chunked`); how long a body may be.
 
 use crate::proto::Reason;
 use crate::proto::grammar::{list_members, parse_decimal, trim_ows};
 use crate::proto::http::head::{RequestHead, Version};
+use crate::proto::http::persist::connection_options;
 
 /// How the body of a request is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,21 @@ pub fn request_body(head: &RequestHead) -> Result<Framing, Reason> {
         (false, true) => content_length(head).map(Framing::Length),
         (true, false) => chunked_coding(head).map(|()| Framing::Chunked),
         (true, true) => Err(Reason::FramingLengthAndCoding),
+    }
+}
+
+/// Refuses a head whose Connection field names a field that every recipient of the request needs.
+///
+/// Errors: `FramingConnectionOption`, after which the connection has to be closed.
+pub fn check_connection_options(head: &RequestHead) -> Result<(), Reason> {
+    let is_needed = |option: &[u8]| {
+        ["Content-Length", "Transfer-Encoding", "Host"]
+            .iter()
+            .any(|name| option.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    match connection_options(head).any(is_needed) {
+        true => Err(Reason::FramingConnectionOption),
+        false => Ok(()),
     }
 }
 

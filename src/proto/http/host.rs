@@ -6,7 +6,8 @@
 //! Rules:
 //! - Security: Host is sent once, and names a host by letters, digits and `-._~` alone, or an IPv6
 //!   address. The rest of what RFC 3986 lets a name hold (`%`-escapes, `!$&'()*+,;=`) and user
-//!   information are refused: programs build links, cookies and file names from the host.
+//!   information are refused: programs build links, cookies and file names from the host. So is an empty
+//!   label, but for the last one: `..` is the name of a folder.
 //! - An absolute-form target wins over Host, but does not excuse a bad one.
 //!
 //! Not here: which forms a target has (`uri::target`).
@@ -52,7 +53,7 @@ impl<'a> Authority<'a> {
             None => text.find(':').unwrap_or(text.len()),
         };
         let (host, port) = text.split_at(host_len);
-        if host.is_empty() || !(host.starts_with('[') || host.bytes().all(is_name_byte)) {
+        if !(host.starts_with('[') || is_name(host)) {
             return None;
         }
         let port = match port.strip_prefix(':') {
@@ -90,6 +91,11 @@ pub fn request_authority<'a>(
         Some(authority) => Authority::parse(authority).map(Some),
         None => Ok(host),
     }
+}
+
+fn is_name(host: &str) -> bool {
+    let has_empty_label = host.starts_with('.') || host.contains("..");
+    !host.is_empty() && !has_empty_label && host.bytes().all(is_name_byte)
 }
 
 fn is_name_byte(byte: u8) -> bool {

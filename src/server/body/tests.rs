@@ -53,7 +53,7 @@ fn a_body_is_the_same_however_it_comes() {
     use Framing::{Chunked, Length};
     let long = "x".repeat(DRAINED_MAX as usize + 1);
     let chunk = format!("{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
-    let cases: [Case<'_>; 17] = [
+    let cases: [Case<'_>; 20] = [
         (Length(5), Kept, 9, "hello", Ok("hello | ")),
         (Length(5), Kept, 5, "helloGET /", Ok("hello | GET /")),
         (Length(0), Kept, 5, "GET /", Ok(" | GET /")),
@@ -90,6 +90,16 @@ fn a_body_is_the_same_however_it_comes() {
             "3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
             Err(Reason::BodyTooLong),
         ),
+        // As soon as a size says so.
+        (Chunked, Kept, 9, "a\r\n", Err(Reason::BodyTooLong)),
+        (
+            Chunked,
+            Kept,
+            9,
+            "1\r\nx\r\nffffffffffffffff\r\n",
+            Err(Reason::BodyTooLong),
+        ),
+        (Chunked, Dropped, 0, "10001\r\n", Ok("enough")),
         (Chunked, Kept, 9, "x\r\n", Err(Reason::FramingChunkSize)),
         (Chunked, Kept, 9, "1\nx", Err(Reason::FramingChunkLine)),
         (Chunked, Kept, 9, "1\r\nxy", Err(Reason::FramingChunkLine)),

@@ -205,9 +205,13 @@ impl Connection {
         Ok(())
     }
 
-    /// What was received of a line that is no request line yet, or none at all.
+    /// What was received of a line that is no request line yet, or none at all. Empty ones may stand before
+    /// it.
     pub(in crate::server) fn input_line(&self) -> &[u8] {
-        let input = &self.input[self.consumed..];
+        let mut input = &self.input[self.consumed..];
+        while let [b'\r', b'\n', rest @ ..] = input {
+            input = rest;
+        }
         let ends = input.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
         &input[..ends.unwrap_or(input.len())]
     }

@@ -179,3 +179,26 @@ fn what_the_client_waits_for() {
         assert_eq!(expectation(&head), Ok(Expectation::None), "1.0: {fields}");
     }
 }
+
+#[test]
+fn no_connection_option_takes_what_frames_the_request() {
+    for (fields, is_refused) in [
+        ("", false),
+        ("Connection: close, keep-alive, TE, Upgrade\r\n", false),
+        ("Connection: Content-Type, Cookie, Hosts\r\n", false),
+        ("X-Connection: Host\r\n", false),
+        ("Connection: Content-Length\r\n", true),
+        (
+            "Connection: close\r\nconnection: x ,\tTRANSFER-ENCODING\r\n",
+            true,
+        ),
+        ("Connection: ,host\r\n", true),
+    ] {
+        let head = request_head(format!("GET / HTTP/1.1\r\n{fields}\r\n"));
+        let expected = match is_refused {
+            true => Err(Reason::FramingConnectionOption),
+            false => Ok(()),
+        };
+        assert_eq!(check_connection_options(&head), expected, "{fields}");
+    }
+}

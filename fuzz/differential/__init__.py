@@ -1,0 +1,1 @@
+"""Sends the same random requests to tollgate, lighttpd and nginx, and tells where they disagree."""
