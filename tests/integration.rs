@@ -19,6 +19,10 @@ mod cgi_life;
 mod cgi_response;
 #[path = "integration/cli.rs"]
 mod cli;
+#[path = "integration/confine.rs"]
+mod confine;
+#[path = "integration/confine_programs.rs"]
+mod confine_programs;
 #[path = "integration/connection.rs"]
 mod connection;
 #[cfg(feature = "fastcgi")]

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[cfg(feature = "fastcgi")]
-use applications::has_applications;
+use applications::{has_applications, starts_processes};
 
 #[cfg(feature = "auth")]
 use super::auth::Doors;
@@ -44,6 +44,8 @@ pub struct Site {
     fallback: Option<String>,
     /// Small files, kept in memory.
     pub cache: Cache,
+    /// Whether programs are started for it.
+    pub runs_programs: bool,
     summary: String,
 }
 
@@ -134,6 +136,7 @@ impl Site {
             default_static: None,
             fallback: settings.fallback.clone(),
             cache: Cache::new(),
+            runs_programs: !cgis.is_empty() || starts_processes(settings),
             summary: String::new(),
         };
         let mut clauses = Vec::new();
@@ -322,6 +325,11 @@ impl Site {
 
 #[cfg(not(feature = "fastcgi"))]
 fn has_applications(_: &Settings) -> bool {
+    false
+}
+
+#[cfg(not(feature = "fastcgi"))]
+fn starts_processes(_: &Settings) -> bool {
     false
 }
 

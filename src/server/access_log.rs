@@ -16,6 +16,7 @@ use crate::config::{self, StartError};
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::status::StatusCode;
+use crate::sys::identity::Identity;
 use crate::sys::log_file;
 
 /// How much of a request line is written, and of each other field: together with the rest less than
@@ -84,6 +85,19 @@ impl AccessLog {
             target,
             lost: AtomicU64::new(0),
         })
+    }
+
+    /// Gives a file of ours to the user who will have to open it anew.
+    pub fn hand_over(&self, user: &Identity) -> Result<(), (&Path, io::Error)> {
+        let Some(Target {
+            path: Some(path),
+            file,
+        }) = &self.target
+        else {
+            return Ok(());
+        };
+        let file = file.read().unwrap_or_else(PoisonError::into_inner);
+        user.take_file(&file).map_err(|error| (&**path, error))
     }
 
     /// Whether lines are wanted.

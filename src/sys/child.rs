@@ -28,6 +28,12 @@ use super::spawner::{Fate, Lease, Spawners, Urgency};
 use super::spool::{Content, memory_file};
 use super::watch;
 
+/// The signal that ends a program which has used up its processor time.
+pub const CPU_LIMIT: i32 = Signal::XCPU.as_raw();
+
+/// The one that ends a program which writes more to a file than it may.
+pub const FILE_LIMIT: i32 = Signal::XFSZ.as_raw();
+
 /// What any pipe holds, even when a user's pipes are rationed.
 const PIPE_LEAST: usize = 4096;
 
@@ -59,6 +65,10 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Exit::Status(status) => write!(f, "exit status {status}"),
+            Exit::Signal(CPU_LIMIT) => write!(f, "signal {CPU_LIMIT}, its limit of processor time"),
+            Exit::Signal(FILE_LIMIT) => {
+                write!(f, "signal {FILE_LIMIT}, its limit of a file's size")
+            }
             Exit::Signal(signal) => write!(f, "signal {signal}"),
             Exit::Unstarted(error) => write!(f, "not started, error {error}"),
         }

@@ -5,9 +5,11 @@
 //! that somebody answers on, or a file that is no socket, is left alone.
 
 use std::fmt;
+use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -130,6 +132,8 @@ impl Listener {
             std::fs::remove_file(path)?;
             net::bind(&socket, &address)?;
         }
+        // To connect is to write: for the user's own group too, which a proxy in front can be of.
+        std::fs::set_permissions(path, Permissions::from_mode(0o660))?;
         net::listen(&socket, BACKLOG)?;
         Ok(Listener {
             socket,

@@ -5,6 +5,7 @@ pub mod buffer;
 pub mod child;
 pub mod clock;
 pub mod descriptors;
+pub mod identity;
 pub mod listener;
 pub mod log_file;
 pub mod outgoing;

@@ -9,10 +9,12 @@
 //! Shape: [`Spawners::start`] makes a program's pipes and sends a spawner an order (`order.rs`,
 //! `process.rs`); nothing is waited for. The [`Lease`] tells by the end of a pipe that the program has
 //! ended, or could not be started. Rules:
-//! - Whatever is wrong with a spawner is no fault of the program: it is then started without one.
+//! - Whatever is wrong with a spawner is no fault of the program: it is then started without one, unless
+//!   only a spawner can confine it (`confinement.rs`). Then it is not started.
 //! - Signals go through the spawner, which alone knows whose number a process id is.
 //! - A spawner ends with the connection to it, and takes its programs along.
 
+mod confinement;
 mod order;
 mod process;
 
@@ -34,6 +36,9 @@ use rustix::net::{
 };
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process_group, pidfd_open};
 
+use rustix::io::Errno;
+
+pub use confinement::{Confinement, Jail, Limits};
 pub use order::Urgency;
 use order::{ORDER_MAX, REPORT_LEN, Report, encode_signal, encode_start};
 pub use process::serve;
@@ -43,6 +48,9 @@ const NAME: &str = "tollgate: spawner";
 
 /// After so many launches in a row that came to nothing none is tried any more.
 const FAILURES_MAX: u32 = 3;
+
+/// How much of what a spawner says is listened to.
+const TOLD_MAX: usize = 512;
 
 /// How long a spawner may take to listen at first, and to take an order later. One that takes longer was
 /// stopped by somebody; it is given up, and nobody waits for it for ever.
@@ -57,15 +65,18 @@ pub struct Launch {
     pub name: String,
     /// Its arguments.
     pub arguments: Vec<String>,
+    /// What its programs are kept from.
+    pub confinement: Confinement,
 }
 
 impl Launch {
     /// As this very program, also when its file was replaced meanwhile.
-    pub fn own() -> Launch {
+    pub fn own(confinement: Confinement) -> Launch {
         Launch {
             program: "/proc/self/exe".into(),
             name: NAME.to_owned(),
             arguments: Vec::new(),
+            confinement,
         }
     }
 }
@@ -142,12 +153,38 @@ impl Spawners {
 
     /// None at all: programs are started by the server itself.
     pub fn none() -> Spawners {
-        Spawners::new(0, Launch::own())
+        Spawners::new(0, Launch::own(Confinement::default()))
     }
 
-    /// Orders a program to be started; `None` where no spawner can do it.
+    /// Whether programs are kept from nothing but what the server is kept from too.
+    pub fn are_plain(&self) -> bool {
+        self.launch.confinement.is_plain()
+    }
+
+    /// Starts a spawner, as a trial.
     ///
-    /// Errors: there is no descriptor left for its pipes.
+    /// Errors: it cannot be started, or not enter its confinement.
+    pub fn try_out(&self) -> io::Result<()> {
+        if self.max == 0 {
+            return Err(io::Error::other("the kernel has no pidfds (before 5.3)"));
+        }
+        let spawner = Spawner::launch(&self.launch)?;
+        self.all().push(Arc::new(spawner));
+        Ok(())
+    }
+
+    /// What is done about a program that no spawner can start: `None` leaves it to the server, where
+    /// that does not undo its confinement.
+    fn without(&self, error: io::Error) -> io::Result<Option<Ordered>> {
+        match self.are_plain() {
+            true => Ok(None),
+            false => Err(error),
+        }
+    }
+
+    /// Orders a program to be started; `None` where no spawner can do it and the server may.
+    ///
+    /// Errors: there is no descriptor left for its pipes, or nobody to confine it.
     pub fn start<'e>(
         &self,
         path: &[u8],
@@ -156,8 +193,9 @@ impl Spawners {
         environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
         stdin: Option<BorrowedFd<'_>>,
     ) -> io::Result<Option<Ordered>> {
+        let nobody = || io::Error::other("there is no spawner, which alone could confine it");
         if self.max == 0 {
-            return Ok(None);
+            return self.without(nobody());
         }
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let mut order = Vec::with_capacity(4096);
@@ -172,7 +210,7 @@ impl Spawners {
             environment,
         );
         if order.len() > ORDER_MAX {
-            return Ok(None);
+            return self.without(Errno::TOOBIG.into());
         }
         let ((stdout, its_stdout), (stderr, its_stderr)) = (io::pipe()?, io::pipe()?);
         let (reports, its_reports) = io::pipe()?;
@@ -198,7 +236,7 @@ impl Spawners {
                 stderr,
             }));
         }
-        Ok(None)
+        self.without(nobody())
     }
 
     /// The least busy spawner, or a new one where there may be one and all are busy.
@@ -239,8 +277,15 @@ impl Spawners {
 }
 
 impl Spawner {
-    /// Starts a spawner, and waits until it listens.
+    /// Starts a spawner, and waits until it is confined and listens.
     fn launch(launch: &Launch) -> io::Result<Spawner> {
+        let spawner = Spawner::start(launch)?;
+        spawner.confine(&launch.confinement, None)?;
+        Ok(spawner)
+    }
+
+    /// Starts a spawner, which does nothing before it is confined.
+    fn start(launch: &Launch) -> io::Result<Spawner> {
         let (socket, theirs) = socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
@@ -265,17 +310,28 @@ impl Spawner {
             running: AtomicUsize::new(0),
             is_lost: AtomicBool::new(false),
         };
-        // The command keeps our copy of the other end open.
-        drop(command);
-        let mut ready = [0; process::READY.len()];
-        let receive = || recv(&spawner.socket, &mut ready, RecvFlags::empty());
-        match rustix::io::retry_on_intr(receive) {
-            Ok(_) if ready == process::READY => Ok(spawner),
-            _ => {
-                spawner.end();
-                Err(io::ErrorKind::BrokenPipe.into())
+        Ok(spawner)
+    }
+
+    /// Has it enter its confinement. One that cannot is ended.
+    fn confine(&self, confinement: &Confinement, jail: Option<&Jail<'_>>) -> io::Result<()> {
+        let mut told = [0; TOLD_MAX];
+        let answer = self
+            .send(&confinement::encode(confinement, jail), &[])
+            .and_then(|()| {
+                let receive = || recv(&self.socket, &mut told, RecvFlags::empty());
+                Ok(rustix::io::retry_on_intr(receive)?.1)
+            });
+        let error = match answer {
+            Ok(len) if told[..len] == process::READY => return Ok(()),
+            Ok(len) if len > 0 => {
+                io::Error::other(String::from_utf8_lossy(&told[..len]).into_owned())
             }
-        }
+            Ok(_) => io::ErrorKind::BrokenPipe.into(),
+            Err(error) => error,
+        };
+        self.end();
+        Err(error)
     }
 
     fn send(&self, order: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {

@@ -55,6 +55,12 @@ impl Site {
     }
 }
 
+/// Whether processes are started for some of the site.
+pub(super) fn starts_processes(settings: &Settings) -> bool {
+    let mut routes = settings.fastcgi.routes.iter();
+    routes.any(|route| matches!(route.application, Application::Exec(_)))
+}
+
 /// Whether an application answers for some of the site.
 pub(super) fn has_applications(settings: &Settings) -> bool {
     let mut routes = settings.fastcgi.routes.iter();

@@ -91,13 +91,13 @@ pub fn encode_signal(serial: u32, urgency: Urgency) -> [u8; 6] {
     [SIGNAL, a, b, c, d, urgency as u8]
 }
 
-fn push(message: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn push(message: &mut Vec<u8>, bytes: &[u8]) {
     message.extend(length(bytes.len()));
     message.extend_from_slice(bytes);
 }
 
 /// A length that is wrong in what is far too long to be sent does no harm.
-fn length(len: usize) -> [u8; 4] {
+pub(super) fn length(len: usize) -> [u8; 4] {
     u32::try_from(len).unwrap_or(u32::MAX).to_ne_bytes()
 }
 
@@ -137,13 +137,13 @@ impl<'m> Order<'m> {
     }
 }
 
-fn take_length(rest: &mut &[u8]) -> Option<usize> {
+pub(super) fn take_length(rest: &mut &[u8]) -> Option<usize> {
     let (length, after) = rest.split_first_chunk()?;
     *rest = after;
     usize::try_from(u32::from_ne_bytes(*length)).ok()
 }
 
-fn take<'m>(rest: &mut &'m [u8]) -> Option<&'m [u8]> {
+pub(super) fn take<'m>(rest: &mut &'m [u8]) -> Option<&'m [u8]> {
     let len = take_length(rest)?;
     let (bytes, after) = rest.split_at_checked(len)?;
     *rest = after;

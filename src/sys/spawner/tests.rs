@@ -26,6 +26,7 @@ fn launch(name: &str) -> Launch {
         arguments: [name, "--exact", "--ignored", "--nocapture"]
             .map(str::to_owned)
             .into(),
+        confinement: Confinement::default(),
     }
 }
 
