@@ -21,8 +21,12 @@ mod cgi_response;
 mod cli;
 #[path = "integration/confine.rs"]
 mod confine;
+#[path = "integration/confine_chroot.rs"]
+mod confine_chroot;
 #[path = "integration/confine_programs.rs"]
 mod confine_programs;
+#[path = "integration/confine_sandbox.rs"]
+mod confine_sandbox;
 #[path = "integration/connection.rs"]
 mod connection;
 #[cfg(feature = "fastcgi")]

@@ -86,6 +86,7 @@ const RULES: &[Rule] = &[
     },
     rule("rustix", &["sys/"], "system calls are made in sys alone"),
     rule("nix", &["sys/"], "system calls are made in sys alone"),
+    rule("landlock", &["sys/"], "system calls are made in sys alone"),
     rule(
         "close_fds",
         &["sys/"],

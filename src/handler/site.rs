@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[cfg(feature = "fastcgi")]
-use applications::{has_applications, starts_processes};
+use applications::has_applications;
 
 #[cfg(feature = "auth")]
 use super::auth::Doors;
@@ -44,8 +44,8 @@ pub struct Site {
     fallback: Option<String>,
     /// Small files, kept in memory.
     pub cache: Cache,
-    /// Whether programs are started for it.
-    pub runs_programs: bool,
+    /// What is started for it: folders of programs, and the files of single ones.
+    pub programs: Vec<PathBuf>,
     summary: String,
 }
 
@@ -93,6 +93,8 @@ struct Plan {
     runners: Routes<Runner>,
     #[cfg(feature = "fastcgi")]
     guards: applications::Guards,
+    /// What is started.
+    programs: Vec<PathBuf>,
     /// Canonical paths of programs and their folders.
     hidden: Vec<PathBuf>,
     /// What the summary is made of.
@@ -136,7 +138,7 @@ impl Site {
             default_static: None,
             fallback: settings.fallback.clone(),
             cache: Cache::new(),
-            runs_programs: !cgis.is_empty() || starts_processes(settings),
+            programs: plan.programs,
             summary: String::new(),
         };
         let mut clauses = Vec::new();
@@ -328,11 +330,6 @@ fn has_applications(_: &Settings) -> bool {
     false
 }
 
-#[cfg(not(feature = "fastcgi"))]
-fn starts_processes(_: &Settings) -> bool {
-    false
-}
-
 impl Plan {
     fn add_cgi(&mut self, route: &CgiRoute) -> Result<(), StartError> {
         match &route.key {
@@ -341,12 +338,14 @@ impl Plan {
                 self.clauses
                     .push(format!("runs {prefix} from {}", path.display()));
                 self.routes.insert_prefix(prefix, mount);
+                self.programs.push(path.clone());
                 self.hidden.push(path);
             }
             RouteKey::Extension(extension) => {
                 let program = open_interpreter(route)?;
                 self.clauses
                     .push(format!("runs *{extension} with {}", program.display()));
+                self.programs.push(program.clone());
                 self.runners
                     .insert_extension(extension, Runner::Interpreter(program));
             }

@@ -15,6 +15,7 @@ mod exchange;
 mod opening;
 mod origin;
 mod request;
+mod sandbox;
 mod seats;
 mod table;
 mod wakes;

@@ -7,16 +7,18 @@
 //! - Nobody else's code runs as root unless the operator says so.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use super::access_log::AccessLog;
+use super::sandbox;
 use crate::config::{ListenAddress, Settings, StartError};
 use crate::handler::site::Site;
 use crate::proto::account;
 use crate::sys::identity::{self, Identity};
 use crate::sys::listener::{Bound, Listener};
-use crate::sys::spawner::{Confinement, Launch, Limits, Spawners};
+use crate::sys::sandbox::Rule;
+use crate::sys::spawner::{Confinement, Jail, Launch, Limits, Reserve, Spawners};
 
 /// How many spawners there are at most: they start more programs in a second than can run.
 const SPAWNERS_MAX: usize = 8;
@@ -40,19 +42,42 @@ impl Opened {
         }
         let user = settings.confinement.user.as_ref();
         let user = user.map(find_user).transpose()?;
-        let site = Site::open(settings)?;
-        if user.is_none() && !settings.confinement.allow_root {
-            refuse_root(&site)?;
-        }
-        let access_log = AccessLog::open(&settings.access_log)?;
-        let listeners = listen(&settings.listen)?;
+        // With another root the site lies inside, and what is opened before lies outside.
+        let chroot = settings.confinement.chroot.as_deref();
+        let early = match chroot {
+            Some(_) => None,
+            None => Some(open_site(settings, user.as_ref())?),
+        };
+        let mut access_log = AccessLog::open(&settings.access_log)?;
+        let mut listeners = listen(&settings.listen)?;
         if let Some(user) = &user {
             hand_over(user, &access_log, &listeners)?;
+        }
+        let jail = chroot.map(|root| Cell::enter(root, settings)).transpose()?;
+        if jail.is_some() {
+            access_log.leave_outside();
+            listeners.iter_mut().for_each(Listener::leave_outside);
+        }
+        let site = match early {
+            Some(site) => site,
+            None => open_site(settings, user.as_ref())?,
+        };
+        let confined = settings.confinement.sandbox;
+        let rules = confined.then(|| sandbox::of_programs(settings, &site));
+        let rules = rules.transpose()?;
+        let runs_programs = !site.programs.is_empty();
+        let spawners = open_spawners(settings, rules.clone());
+        if let (Some(mut jail), Some(user), true) = (jail, &user, runs_programs) {
+            jail.fill(&spawners, user)?;
+        }
+        if let Some(user) = &user {
             user.assume().map_err(|error| refused(user, &error))?;
         }
-        let spawners = open_spawners(settings);
-        if site.runs_programs && !spawners.are_plain() {
+        if runs_programs && !spawners.are_plain() && chroot.is_none() {
             spawners.try_out().map_err(cannot_confine)?;
+        }
+        if let Some(rules) = rules {
+            sandbox::enter(settings, rules)?;
         }
         Ok(Opened {
             site,
@@ -63,18 +88,73 @@ impl Opened {
     }
 }
 
-/// Those that start programs: two for each core, or more where each has descriptors for a few programs
-/// only.
-fn open_spawners(settings: &Settings) -> Spawners {
+/// Opens the site, which is to have programs only where somebody else than root runs them.
+fn open_site(settings: &Settings, user: Option<&Identity>) -> Result<Site, StartError> {
+    let site = Site::open(settings)?;
+    if user.is_none() && !settings.confinement.allow_root {
+        refuse_root(&site)?;
+    }
+    Ok(site)
+}
+
+/// Another root, which this process has, and spawners that are still outside.
+struct Cell {
+    root: PathBuf,
+    reserve: Reserve,
+}
+
+impl Cell {
+    /// Changes the root. A spawner executes the server's file, for which there need be none inside, so
+    /// they are started before.
+    fn enter(root: &Path, settings: &Settings) -> Result<Cell, StartError> {
+        let wrong = |problem: String| StartError::wrong("--chroot", root.display(), problem);
+        let failed = |error| wrong(format!("cannot be made the root ({error})"));
+        let inside = std::fs::canonicalize(root).map_err(failed)?;
+        let confinement = confinement_of(settings, None);
+        let reserve = Reserve::start(spawners_max(settings, &confinement)).map_err(failed)?;
+        identity::change_root(&inside).map_err(failed)?;
+        let spool = std::env::temp_dir();
+        if !spool.is_dir() {
+            let spool = spool.display();
+            return Err(wrong(format!(
+                "has no folder {spool} for request bodies to wait in; make one, for the user to write \
+                 to, or set TMPDIR"
+            )));
+        }
+        Ok(Cell {
+            root: inside,
+            reserve,
+        })
+    }
+
+    /// Has spawners follow, and go on as the user.
+    fn fill(&mut self, spawners: &Spawners, user: &Identity) -> Result<(), StartError> {
+        let jail = Jail {
+            root: &self.root,
+            identity: user,
+        };
+        spawners
+            .employ(&mut self.reserve, &jail)
+            .map_err(cannot_confine)
+    }
+}
+
+/// How many spawners there are at most: two for each core, or more where each has descriptors for a few
+/// programs only.
+fn spawners_max(settings: &Settings, confinement: &Confinement) -> usize {
     let usual = thread::available_parallelism()
         .map_or(2, |cores| 2 * cores.get())
         .min(settings.max_processes)
         .min(SPAWNERS_MAX);
-    let mut confinement = confinement_of(settings);
     let each = confinement.limits.programs_each();
-    let max = usual.max(settings.max_processes.div_ceil(each));
+    usual.max(settings.max_processes.div_ceil(each))
+}
+
+fn open_spawners(settings: &Settings, sandbox: Option<Vec<Rule>>) -> Spawners {
+    let mut confinement = confinement_of(settings, sandbox);
+    let max = spawners_max(settings, &confinement);
     if let Some(processes) = &mut confinement.limits.processes {
-        if identity::is_root() {
+        if identity::is_root() && settings.confinement.user.is_none() {
             log::warn!("--limit: processes={processes} does not hold for root; give --user");
         }
         // The kernel counts all that the user has, and does not tell programs from the server.
@@ -83,7 +163,7 @@ fn open_spawners(settings: &Settings) -> Spawners {
     Spawners::new(max, Launch::own(confinement))
 }
 
-fn confinement_of(settings: &Settings) -> Confinement {
+fn confinement_of(settings: &Settings, sandbox: Option<Vec<Rule>>) -> Confinement {
     let limits = &settings.confinement.limits;
     Confinement {
         // At most 19.
@@ -95,6 +175,7 @@ fn confinement_of(settings: &Settings) -> Confinement {
             processes: limits.processes,
             file_size: limits.file_size,
         },
+        sandbox,
     }
 }
 
@@ -117,7 +198,7 @@ fn cannot_confine(error: io::Error) -> StartError {
 
 /// Programs may do whatever their user may.
 fn refuse_root(site: &Site) -> Result<(), StartError> {
-    if !site.runs_programs || !identity::is_root() {
+    if site.programs.is_empty() || !identity::is_root() {
         return Ok(());
     }
     let problem = "programs would run as root; name another user for them, as --user www-data, or \

@@ -57,6 +57,8 @@ pub enum Accepted {
 pub struct Listener {
     socket: OwnedFd,
     bound: Bound,
+    /// Whether its path means this socket no more.
+    is_outside: bool,
 }
 
 impl Listener {
@@ -118,6 +120,7 @@ impl Listener {
         Ok(Listener {
             socket,
             bound: Bound::Tcp(bound),
+            is_outside: false,
         })
     }
 
@@ -138,6 +141,7 @@ impl Listener {
         Ok(Listener {
             socket,
             bound: Bound::Unix(path.to_owned()),
+            is_outside: false,
         })
     }
 
@@ -146,12 +150,18 @@ impl Listener {
         &self.bound
     }
 
-    /// Stops listening: whoever connects from now on is refused. A unix socket is removed.
+    /// Takes note that paths mean other files from now on, as the root was changed.
+    pub fn leave_outside(&mut self) {
+        self.is_outside = true;
+    }
+
+    /// Stops listening: whoever connects from now on is refused. A unix socket is removed, unless it
+    /// lies outside.
     pub fn stop(&self) -> io::Result<()> {
         net::shutdown(&self.socket, net::Shutdown::Both)?;
         match &self.bound {
-            Bound::Tcp(_) => Ok(()),
-            Bound::Unix(path) => std::fs::remove_file(path),
+            Bound::Unix(path) if !self.is_outside => std::fs::remove_file(path),
+            _ => Ok(()),
         }
     }
 

@@ -10,6 +10,7 @@ pub mod listener;
 pub mod log_file;
 pub mod outgoing;
 pub mod poller;
+pub mod sandbox;
 #[cfg(feature = "fastcgi")]
 pub mod service;
 pub mod signal;

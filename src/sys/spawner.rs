@@ -19,12 +19,13 @@ mod order;
 mod process;
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, IoSlice, PipeReader, Read};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -137,6 +138,28 @@ pub enum Fate {
     Lost,
 }
 
+/// Spawners that were started and do nothing yet. Those that nobody employs are ended.
+#[derive(Debug)]
+pub struct Reserve(Vec<Spawner>);
+
+impl Reserve {
+    /// Starts so many, as this very program.
+    pub fn start(count: usize) -> io::Result<Reserve> {
+        let launch = Launch::own(Confinement::default());
+        let mut reserve = Reserve(Vec::new());
+        for _ in 0..count {
+            reserve.0.push(Spawner::start(&launch)?);
+        }
+        Ok(reserve)
+    }
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Spawner::end);
+    }
+}
+
 impl Spawners {
     /// At most so many spawners; none where the kernel has no pidfds (before 5.3), by which a spawner
     /// sees the end of its programs.
@@ -156,6 +179,11 @@ impl Spawners {
         Spawners::new(0, Launch::own(Confinement::default()))
     }
 
+    /// How many there may be.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
     /// Whether programs are kept from nothing but what the server is kept from too.
     pub fn are_plain(&self) -> bool {
         self.launch.confinement.is_plain()
@@ -165,12 +193,34 @@ impl Spawners {
     ///
     /// Errors: it cannot be started, or not enter its confinement.
     pub fn try_out(&self) -> io::Result<()> {
-        if self.max == 0 {
-            return Err(io::Error::other("the kernel has no pidfds (before 5.3)"));
-        }
+        self.check()?;
         let spawner = Spawner::launch(&self.launch)?;
         self.all().push(Arc::new(spawner));
         Ok(())
+    }
+
+    /// Takes as many as there may be out of a reserve, and has them go to jail with what is theirs. In
+    /// the jail others may not be to be had.
+    ///
+    /// Errors: as of [`Spawners::try_out`].
+    pub fn employ(&self, reserve: &mut Reserve, jail: &Jail<'_>) -> io::Result<()> {
+        self.check()?;
+        for _ in 0..self.max {
+            let spawner = match reserve.0.pop() {
+                Some(spawner) => spawner,
+                None => break,
+            };
+            spawner.confine(&self.launch.confinement, Some(jail))?;
+            self.all().push(Arc::new(spawner));
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match self.max {
+            0 => Err(io::Error::other("the kernel has no pidfds (before 5.3)")),
+            _ => Ok(()),
+        }
     }
 
     /// What is done about a program that no spawner can start: `None` leaves it to the server, where
@@ -301,7 +351,7 @@ impl Spawner {
             .args(&launch.arguments)
             .env_clear()
             .stdin(theirs)
-            .stdout(Stdio::null())
+            .stdout(open_null()?)
             // Ctrl-C at a terminal is for the server.
             .process_group(0);
         let spawner = Spawner {
@@ -353,6 +403,13 @@ impl Spawner {
         let _ = process.kill();
         let _ = process.wait();
     }
+}
+
+/// /dev/null, also in a jail that has none: there the server's stdin is one from outside.
+fn open_null() -> io::Result<OwnedFd> {
+    let null = File::options().read(true).write(true).open("/dev/null");
+    null.map(OwnedFd::from)
+        .or_else(|_| io::stdin().as_fd().try_clone_to_owned())
 }
 
 impl Lease {

@@ -295,7 +295,7 @@ pub static FLAGS: &[Flag] = &[
             confinement::folder(text).map(|folder| settings.confinement.chroot = Some(folder))
         }),
         default: Fallback::None,
-        help: "Make DIR the root of all paths but those of --listen and --access-log; wants --user",
+        help: "Make DIR the root of all paths but those of sockets and the log; wants --user too",
     },
     Flag {
         short: None,

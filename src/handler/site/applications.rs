@@ -55,12 +55,6 @@ impl Site {
     }
 }
 
-/// Whether processes are started for some of the site.
-pub(super) fn starts_processes(settings: &Settings) -> bool {
-    let mut routes = settings.fastcgi.routes.iter();
-    routes.any(|route| matches!(route.application, Application::Exec(_)))
-}
-
 /// Whether an application answers for some of the site.
 pub(super) fn has_applications(settings: &Settings) -> bool {
     let mut routes = settings.fastcgi.routes.iter();
@@ -124,6 +118,7 @@ impl Plan {
             let problem = "is no executable file; give an existing program as exec:PROGRAM";
             StartError::wrong("--fastcgi", exec.program.display(), problem)
         })?;
+        self.programs.extend([program.clone(), canonical.clone()]);
         self.hidden.push(canonical);
         Ok(program)
     }

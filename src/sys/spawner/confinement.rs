@@ -21,6 +21,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
 use super::order::{length, push, take, take_length};
 use crate::sys::identity::{self, Identity};
+use crate::sys::sandbox::{self, Access, Rule, Signals};
 
 /// What a spawner has open besides what it has for its programs: its streams, the connection, and what
 /// comes with an order and is opened for it.
@@ -36,6 +37,8 @@ pub struct Confinement {
     pub nice: u32,
     /// What they may use up.
     pub limits: Limits,
+    /// What files alone they may reach, and so the spawner; `None` for whatever their user may.
+    pub sandbox: Option<Vec<Rule>>,
 }
 
 /// What a program may use up.
@@ -73,6 +76,9 @@ impl Confinement {
         if self.nice > 0 {
             // At most 19 is written.
             rustix::process::nice(self.nice.cast_signed())?;
+        }
+        if let Some(rules) = &self.sandbox {
+            sandbox::enter(rules, Signals::Inside)?;
         }
         self.limits.enter()
     }
@@ -141,6 +147,13 @@ pub(super) fn encode(confinement: &Confinement, jail: Option<&Jail<'_>>) -> Vec<
     ] {
         message.extend(limit.unwrap_or(u64::MAX).to_ne_bytes());
     }
+    message.push(confinement.sandbox.is_some().into());
+    let rules = confinement.sandbox.as_deref().unwrap_or_default();
+    message.extend(length(rules.len()));
+    for (access, path) in rules {
+        message.push(access.code());
+        push(&mut message, path.as_os_str().as_bytes());
+    }
     let Some(jail) = jail else {
         return message;
     };
@@ -159,8 +172,18 @@ fn decode(message: &[u8]) -> Option<(Confinement, Option<(PathBuf, Identity)>)> 
     let nice = take_u32(&mut rest)?;
     let [cpu, memory, files, processes, file_size] =
         [(); 5].map(|()| take_u64(&mut rest).map(|limit| (limit != u64::MAX).then_some(limit)));
+    let has_sandbox = take_byte(&mut rest)? == 1;
+    let count = take_length(&mut rest)?;
+    let mut rule = || {
+        Some((
+            Access::from_code(take_byte(&mut rest)?)?,
+            take_path(&mut rest)?,
+        ))
+    };
+    let rules: Vec<Rule> = (0..count).map(|_| rule()).collect::<Option<_>>()?;
     let confinement = Confinement {
         nice,
+        sandbox: has_sandbox.then_some(rules),
         limits: Limits {
             cpu: cpu?,
             memory: memory?,
@@ -172,7 +195,7 @@ fn decode(message: &[u8]) -> Option<(Confinement, Option<(PathBuf, Identity)>)> 
     if rest.is_empty() {
         return Some((confinement, None));
     }
-    let root = PathBuf::from(OsStr::from_bytes(take(&mut rest)?));
+    let root = take_path(&mut rest)?;
     let count = take_length(&mut rest)?;
     let identity = Identity {
         uid: take_u32(&mut rest)?,
@@ -200,6 +223,16 @@ pub(super) fn obey(message: &[u8]) -> io::Result<Limits> {
     Ok(confinement.limits)
 }
 
+fn take_byte(rest: &mut &[u8]) -> Option<u8> {
+    let (byte, after) = rest.split_first()?;
+    *rest = after;
+    Some(*byte)
+}
+
+fn take_path(rest: &mut &[u8]) -> Option<PathBuf> {
+    take(rest).map(|path| PathBuf::from(OsStr::from_bytes(path)))
+}
+
 fn take_u32(rest: &mut &[u8]) -> Option<u32> {
     let (number, after) = rest.split_first_chunk()?;
     *rest = after;
@@ -210,4 +243,65 @@ fn take_u64(rest: &mut &[u8]) -> Option<u64> {
     let (number, after) = rest.split_first_chunk()?;
     *rest = after;
     Some(u64::from_ne_bytes(*number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn confinement() -> Confinement {
+        Confinement {
+            nice: 3,
+            limits: Limits {
+                cpu: Some(1),
+                memory: None,
+                files: Some(3),
+                processes: Some(4),
+                file_size: Some(0),
+            },
+            sandbox: Some(vec![
+                (Access::Run, PathBuf::from("/usr")),
+                (Access::Write, PathBuf::from("/a path")),
+            ]),
+        }
+    }
+
+    #[test]
+    fn what_is_said_is_understood() {
+        let plain = Confinement::default();
+        assert_eq!(decode(&encode(&plain, None)), Some((plain, None)));
+        let identity = Identity {
+            uid: 5,
+            gid: 6,
+            groups: vec![6, 7],
+        };
+        let root = PathBuf::from("/srv/jail");
+        let jail = Jail {
+            root: &root,
+            identity: &identity,
+        };
+        let message = encode(&confinement(), Some(&jail));
+        let expected = (confinement(), Some((root.clone(), identity.clone())));
+        assert_eq!(decode(&message), Some(expected));
+    }
+
+    #[test]
+    fn what_is_cut_is_not_understood() {
+        let message = encode(&confinement(), None);
+        for len in 0..message.len() {
+            assert_eq!(decode(&message[..len]), None, "{len}");
+        }
+        assert_eq!(decode(&[&message[..], b"x"].concat()), None);
+    }
+
+    #[test]
+    fn few_descriptors_are_for_few_programs() {
+        for (files, programs) in [(Some(16), 3), (Some(64), 27), (Some(10), 1), (Some(0), 1)] {
+            let limits = Limits {
+                files,
+                ..Limits::default()
+            };
+            assert_eq!(limits.programs_each(), programs);
+        }
+    }
 }

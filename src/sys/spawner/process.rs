@@ -2,7 +2,8 @@
 //!
 //! Rules:
 //! - Descriptor 0 is a connection to the server, and is moved out of the way before any program is
-//!   started: a program finds /dev/null there, or what the server sent for it.
+//!   started: a program finds /dev/null there, or what the server sent for it. Descriptor 1 is /dev/null
+//!   when it starts.
 //! - What would end the server gracefully (SIGTERM, SIGINT, SIGHUP) does not end a spawner, whose
 //!   programs the server may still be waiting for. The end of the connection does: the programs are
 //!   ended then, so that a server that was killed leaves none behind.
@@ -58,7 +59,7 @@ fn prepare() -> io::Result<OwnedFd> {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
     let server = io::stdin().as_fd().try_clone_to_owned()?;
-    descriptors::seal()?;
+    descriptors::seal_with(io::stdout().as_fd())?;
     // What `ps` shows; without it a spawner works as well.
     let _ = rustix::thread::set_name(c"tollgate-spawn");
     Ok(server)
