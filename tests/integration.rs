@@ -23,6 +23,9 @@ mod cli;
 mod confine;
 #[path = "integration/confine_chroot.rs"]
 mod confine_chroot;
+#[cfg(feature = "fastcgi")]
+#[path = "integration/confine_exec.rs"]
+mod confine_exec;
 #[path = "integration/confine_programs.rs"]
 mod confine_programs;
 #[path = "integration/confine_sandbox.rs"]

@@ -144,6 +144,8 @@ impl Server {
             access_log,
             listeners,
             spawners,
+            #[cfg(feature = "fastcgi")]
+            services,
         } = Opened::open(&settings)?;
         #[cfg(feature = "fastcgi")]
         let connected = applications::descriptors_needed(&settings.fastcgi);
@@ -167,7 +169,7 @@ impl Server {
         let wake = Wake(Arc::new(move |number| waking.wakes.push(number)));
         let clock = Clock::start();
         #[cfg(feature = "fastcgi")]
-        let applications = Applications::open(&settings, &parking, &wake, clock)?;
+        let applications = Applications::open(&settings, &parking, &wake, clock, &services)?;
         Ok(Server {
             head_limits: HeadLimits {
                 max_len: settings.max_header,

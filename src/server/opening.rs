@@ -8,9 +8,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "fastcgi")]
+use std::sync::Arc;
 use std::thread;
 
 use super::access_log::AccessLog;
+#[cfg(feature = "fastcgi")]
+use super::applications::processes_max;
 use super::sandbox;
 use crate::config::{ListenAddress, Settings, StartError};
 use crate::handler::site::Site;
@@ -29,7 +33,11 @@ pub(super) struct Opened {
     pub(super) site: Site,
     pub(super) access_log: AccessLog,
     pub(super) listeners: Vec<Listener>,
+    /// Who starts programs.
     pub(super) spawners: Spawners,
+    /// Who starts the processes of `exec:`.
+    #[cfg(feature = "fastcgi")]
+    pub(super) services: Arc<Spawners>,
 }
 
 impl Opened {
@@ -66,9 +74,11 @@ impl Opened {
         let rules = confined.then(|| sandbox::of_programs(settings, &site));
         let rules = rules.transpose()?;
         let runs_programs = !site.programs.is_empty();
-        let spawners = open_spawners(settings, rules.clone());
+        let [spawners, services] = open_spawners(settings, rules.clone());
         if let (Some(mut jail), Some(user), true) = (jail, &user, runs_programs) {
-            jail.fill(&spawners, user)?;
+            for spawners in [&spawners, &services] {
+                jail.fill(spawners, user)?;
+            }
         }
         if let Some(user) = &user {
             user.assume().map_err(|error| refused(user, &error))?;
@@ -84,6 +94,8 @@ impl Opened {
             access_log,
             listeners,
             spawners,
+            #[cfg(feature = "fastcgi")]
+            services: Arc::new(services),
         })
     }
 }
@@ -111,7 +123,8 @@ impl Cell {
         let failed = |error| wrong(format!("cannot be made the root ({error})"));
         let inside = std::fs::canonicalize(root).map_err(failed)?;
         let confinement = confinement_of(settings, None);
-        let reserve = Reserve::start(spawners_max(settings, &confinement)).map_err(failed)?;
+        let [programs, services] = spawners_max(settings, &confinement);
+        let reserve = Reserve::start(programs + services).map_err(failed)?;
         identity::change_root(&inside).map_err(failed)?;
         let spool = std::env::temp_dir();
         if !spool.is_dir() {
@@ -139,18 +152,23 @@ impl Cell {
     }
 }
 
-/// How many spawners there are at most: two for each core, or more where each has descriptors for a few
-/// programs only.
-fn spawners_max(settings: &Settings, confinement: &Confinement) -> usize {
+/// How many spawners there are at most for programs, and for the processes of `exec:`: two for each core
+/// and one, or more where each has descriptors for a few programs only.
+fn spawners_max(settings: &Settings, confinement: &Confinement) -> [usize; 2] {
     let usual = thread::available_parallelism()
         .map_or(2, |cores| 2 * cores.get())
         .min(settings.max_processes)
         .min(SPAWNERS_MAX);
+    #[cfg(feature = "fastcgi")]
+    let services = processes_max(&settings.fastcgi);
+    #[cfg(not(feature = "fastcgi"))]
+    let services = 0;
     let each = confinement.limits.programs_each();
-    usual.max(settings.max_processes.div_ceil(each))
+    let programs = usual.max(settings.max_processes.div_ceil(each));
+    [programs, services.div_ceil(each)]
 }
 
-fn open_spawners(settings: &Settings, sandbox: Option<Vec<Rule>>) -> Spawners {
+fn open_spawners(settings: &Settings, sandbox: Option<Vec<Rule>>) -> [Spawners; 2] {
     let mut confinement = confinement_of(settings, sandbox);
     let max = spawners_max(settings, &confinement);
     if let Some(processes) = &mut confinement.limits.processes {
@@ -158,9 +176,9 @@ fn open_spawners(settings: &Settings, sandbox: Option<Vec<Rule>>) -> Spawners {
             log::warn!("--limit: processes={processes} does not hold for root; give --user");
         }
         // The kernel counts all that the user has, and does not tell programs from the server.
-        *processes += (tasks(settings) + max) as u64;
+        *processes += (tasks(settings) + max[0] + max[1]) as u64;
     }
-    Spawners::new(max, Launch::own(confinement))
+    max.map(|max| Spawners::new(max, Launch::own(confinement.clone())))
 }
 
 fn confinement_of(settings: &Settings, sandbox: Option<Vec<Rule>>) -> Confinement {

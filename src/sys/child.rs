@@ -141,12 +141,30 @@ impl Program<'_> {
     /// Starts the program as a service: its descriptor 0 is `listener`, its name the last component of
     /// its path, and all it prints, on stdout too, is read from [`Child::stderr`].
     ///
-    /// Errors: as of [`Program::start`].
+    /// Errors: what exec or fork said, through a spawner too.
+    #[cfg(feature = "fastcgi")]
     pub fn start_service<'e>(
         &self,
         listener: BorrowedFd<'_>,
-        environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
+        environment: impl Iterator<Item = (&'e [u8], &'e [u8])> + Clone,
+        spawners: &Spawners,
     ) -> io::Result<Child> {
+        let name = self.path.file_name().unwrap_or_default();
+        let texts = [self.path.as_os_str(), name, self.folder.as_os_str()];
+        let ordered = spawners.start_service(
+            texts.map(OsStr::as_bytes),
+            self.arguments,
+            environment.clone(),
+            listener,
+        )?;
+        if let Some((lease, output)) = ordered {
+            return Ok(Child {
+                parent: Parent::Spawner(lease),
+                stdout: None,
+                stderr: Some(OwnedFd::from(output).into()),
+                exit: None,
+            });
+        }
         let mut command = self.command(environment);
         if let Some(name) = self.path.file_name() {
             command.arg0(name);
@@ -211,11 +229,12 @@ impl Child {
         })
     }
 
-    /// The process id, which is also that of its group; of a process of the server's own.
+    /// The process id, which is also that of its group; not of a program that was ordered and not
+    /// waited for.
     pub fn id(&self) -> Option<u32> {
         match &self.parent {
             Parent::Server(process, _) => Some(process.id()),
-            Parent::Spawner(_) => None,
+            Parent::Spawner(lease) => lease.id(),
         }
     }
 

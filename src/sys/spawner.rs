@@ -30,6 +30,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+#[cfg(feature = "fastcgi")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
@@ -114,6 +116,8 @@ pub struct Lease {
     spawner: Arc<Spawner>,
     serial: u32,
     reports: PipeReader,
+    /// The process, where it was waited for that it starts.
+    process: Option<i32>,
 }
 
 /// A program on its way.
@@ -204,8 +208,8 @@ impl Spawners {
     ///
     /// Errors: as of [`Spawners::try_out`].
     pub fn employ(&self, reserve: &mut Reserve, jail: &Jail<'_>) -> io::Result<()> {
-        self.check()?;
         for _ in 0..self.max {
+            self.check()?;
             let spawner = match reserve.0.pop() {
                 Some(spawner) => spawner,
                 None => break,
@@ -225,7 +229,7 @@ impl Spawners {
 
     /// What is done about a program that no spawner can start: `None` leaves it to the server, where
     /// that does not undo its confinement.
-    fn without(&self, error: io::Error) -> io::Result<Option<Ordered>> {
+    fn without<T>(&self, error: io::Error) -> io::Result<Option<T>> {
         match self.are_plain() {
             true => Ok(None),
             false => Err(error),
@@ -243,19 +247,18 @@ impl Spawners {
         environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
         stdin: Option<BorrowedFd<'_>>,
     ) -> io::Result<Option<Ordered>> {
-        let nobody = || io::Error::other("there is no spawner, which alone could confine it");
         if self.max == 0 {
             return self.without(nobody());
         }
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let mut order = Vec::with_capacity(4096);
         let descriptors = 3 + u8::from(stdin.is_some());
+        let texts = [path, b"", folder];
         encode_start(
             &mut order,
             serial,
             descriptors,
-            path,
-            folder,
+            texts,
             arguments,
             environment,
         );
@@ -266,27 +269,62 @@ impl Spawners {
         let (reports, its_reports) = io::pipe()?;
         let mut descriptors = vec![its_reports.as_fd(), its_stdout.as_fd(), its_stderr.as_fd()];
         descriptors.extend(stdin);
-        // One that was killed is found out by the order, which then goes to another.
-        for _ in 0..=self.max {
-            let Some(spawner) = self.choose() else {
-                break;
-            };
-            if spawner.send(&order, &descriptors).is_err() {
-                self.give_up(&spawner);
-                continue;
-            }
-            spawner.running.fetch_add(1, Ordering::Relaxed);
-            return Ok(Some(Ordered {
-                lease: Lease {
-                    spawner,
-                    serial,
-                    reports,
-                },
-                stdout,
-                stderr,
-            }));
+        let Some(spawner) = self.give(&order, &descriptors) else {
+            return self.without(nobody());
+        };
+        Ok(Some(Ordered {
+            lease: Lease::new(spawner, serial, reports),
+            stdout,
+            stderr,
+        }))
+    }
+
+    /// Has a program started with `listener` for its descriptor 0 and one pipe for all that it prints,
+    /// whose end is returned, and waits until it runs.
+    ///
+    /// Errors: as of [`Spawners::start`], and what exec or fork said.
+    #[cfg(feature = "fastcgi")]
+    pub fn start_service<'e>(
+        &self,
+        texts: [&[u8]; 3],
+        arguments: &[Vec<u8>],
+        environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
+        listener: BorrowedFd<'_>,
+    ) -> io::Result<Option<(Lease, PipeReader)>> {
+        if self.max == 0 {
+            return self.without(nobody());
         }
-        self.without(nobody())
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let mut order = Vec::new();
+        encode_start(&mut order, serial, 4, texts, arguments, environment);
+        if order.len() > ORDER_MAX {
+            return self.without(Errno::TOOBIG.into());
+        }
+        let (output, its_output) = io::pipe()?;
+        let (reports, its_reports) = io::pipe()?;
+        let output_fd = its_output.as_fd();
+        let descriptors = [its_reports.as_fd(), output_fd, output_fd, listener];
+        let Some(spawner) = self.give(&order, &descriptors) else {
+            return self.without(nobody());
+        };
+        let mut lease = Lease::new(spawner, serial, reports);
+        // The end of the pipe is to be seen, if nothing else.
+        drop(its_reports);
+        lease.await_start()?;
+        Ok(Some((lease, output)))
+    }
+
+    /// Gives an order to a spawner. One that was killed is found out by that, and another one gets it.
+    fn give(&self, order: &[u8], descriptors: &[BorrowedFd<'_>]) -> Option<Arc<Spawner>> {
+        for _ in 0..=self.max {
+            let spawner = self.choose()?;
+            if spawner.send(order, descriptors).is_ok() {
+                spawner.running.fetch_add(1, Ordering::Relaxed);
+                return Some(spawner);
+            }
+            self.give_up(&spawner);
+        }
+        None
     }
 
     /// The least busy spawner, or a new one where there may be one and all are busy.
@@ -405,6 +443,10 @@ impl Spawner {
     }
 }
 
+fn nobody() -> io::Error {
+    io::Error::other("there is no spawner, which alone could confine it")
+}
+
 /// /dev/null, also in a jail that has none: there the server's stdin is one from outside.
 fn open_null() -> io::Result<OwnedFd> {
     let null = File::options().read(true).write(true).open("/dev/null");
@@ -413,6 +455,39 @@ fn open_null() -> io::Result<OwnedFd> {
 }
 
 impl Lease {
+    fn new(spawner: Arc<Spawner>, serial: u32, reports: PipeReader) -> Lease {
+        Lease {
+            spawner,
+            serial,
+            reports,
+            process: None,
+        }
+    }
+
+    /// The process id of a program that was waited for at its start.
+    pub fn id(&self) -> Option<u32> {
+        self.process.map(i32::cast_unsigned)
+    }
+
+    /// Waits until the program runs. A spawner that says nothing is given up, with its programs.
+    #[cfg(feature = "fastcgi")]
+    fn await_start(&mut self) -> io::Result<()> {
+        let mut told = [0; REPORT_LEN];
+        let patience = Timespec::try_from(PATIENCE).ok();
+        let mut polled = [PollFd::new(&self.reports, PollFlags::IN)];
+        let is_told = poll(&mut polled, patience.as_ref())? > 0;
+        let read = is_told && self.reports.read_exact(&mut told).is_ok();
+        match Report::decode(&told).filter(|_| read) {
+            Some(Report::Started(pid)) => self.process = Some(pid),
+            Some(Report::Failed(error)) => return Err(io::Error::from_raw_os_error(error)),
+            _ => {
+                self.spawner.is_lost.store(true, Ordering::Relaxed);
+                return Err(io::Error::other("its spawner says nothing"));
+            }
+        }
+        Ok(())
+    }
+
     /// What comes to its end when the program has.
     pub fn reports(&self) -> &PipeReader {
         &self.reports
@@ -438,7 +513,8 @@ impl Lease {
         // What was read of it before an error counts.
         let _ = self.reports.read_to_end(&mut told);
         let mut reports = told.chunks(REPORT_LEN).filter_map(Report::decode);
-        match reports.next_back() {
+        let started = self.process.map(Report::Started);
+        match reports.next_back().or(started) {
             Some(Report::Ended(status)) => Fate::Ended(ExitStatus::from_raw(status)),
             Some(Report::Failed(error)) => Fate::Unstarted(error),
             Some(Report::Started(pid)) => {

@@ -165,9 +165,10 @@ fn without_spawners_programs_are_started_or_refused_but_never_free() {
     };
     let server = serve(plain, &[]);
     kill_spawners(&server);
-    assert_eq!(
-        told(&server, "busybox id -u; echo x > /dev/null || echo none"),
-        "61501\n/cgi-bin/do: line 1: can't create /dev/null: nonexistent directory\nnone\n"
+    let text = told(&server, "busybox id -u; echo x > /dev/null || echo none");
+    assert!(
+        text.starts_with("61501\n") && text.ends_with("\nnone\n"),
+        "{text}"
     );
     let server = serve(limited, &["--limit", "files=32"]);
     kill_spawners(&server);

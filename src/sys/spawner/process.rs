@@ -263,6 +263,9 @@ fn spawn(
 ) -> io::Result<(Child, OwnedFd)> {
     let mut command = Command::new(OsStr::from_bytes(order.path));
     let environment = order.environment.iter();
+    if !order.name.is_empty() {
+        command.arg0(OsStr::from_bytes(order.name));
+    }
     command
         .args(order.arguments.iter().map(|it| OsStr::from_bytes(it)))
         .env_clear()
