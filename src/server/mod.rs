@@ -31,7 +31,7 @@ use crate::handler::admission::{Admission, Ties, Wake};
 use access_log::AccessLog;
 #[cfg(feature = "fastcgi")]
 use applications::Applications;
-use opening::Opened;
+use opening::{Opened, SPAWNERS_MAX};
 use seats::Seats;
 use table::{Evicted, Table};
 use wakes::Wakes;
@@ -151,7 +151,10 @@ impl Server {
         let connected = applications::descriptors_needed(&settings.fastcgi);
         #[cfg(not(feature = "fastcgi"))]
         let connected = 0;
-        fit_descriptors(&mut settings, listeners.len() as u64 + connected);
+        // Few descriptors for each make more spawners, which are connected to.
+        let more = spawners.max().saturating_sub(SPAWNERS_MAX);
+        let others = (listeners.len() + more) as u64 + connected;
+        fit_descriptors(&mut settings, others);
         let parking = Arc::new(Parking {
             table: Table::new(settings.max_connections),
             poller: Poller::new().map_err(system)?,

@@ -25,7 +25,7 @@ use crate::sys::sandbox::Rule;
 use crate::sys::spawner::{Confinement, Jail, Launch, Limits, Reserve, Spawners};
 
 /// How many spawners there are at most: they start more programs in a second than can run.
-const SPAWNERS_MAX: usize = 8;
+pub(super) const SPAWNERS_MAX: usize = 8;
 
 /// What was opened.
 #[derive(Debug)]
@@ -82,6 +82,8 @@ impl Opened {
         }
         if let Some(user) = &user {
             user.assume().map_err(|error| refused(user, &error))?;
+            #[cfg(feature = "auth")]
+            check_readable(settings)?;
         }
         if runs_programs && !spawners.are_plain() && chroot.is_none() {
             spawners.try_out().map_err(cannot_confine)?;
@@ -162,7 +164,7 @@ fn spawners_max(settings: &Settings, confinement: &Confinement) -> [usize; 2] {
     #[cfg(feature = "fastcgi")]
     let services = processes_max(&settings.fastcgi);
     #[cfg(not(feature = "fastcgi"))]
-    let services = 0;
+    let services: usize = 0;
     let each = confinement.limits.programs_each();
     let programs = usual.max(settings.max_processes.div_ceil(each));
     [programs, services.div_ceil(each)]
@@ -275,6 +277,18 @@ fn hand_over(
             user.take_path(path)
                 .map_err(|error| failed("--listen", path, error))?;
         }
+    }
+    Ok(())
+}
+
+/// Files of users are read again whenever they change, by whom the server is then.
+#[cfg(feature = "auth")]
+fn check_readable(settings: &Settings) -> Result<(), StartError> {
+    for route in &settings.auths {
+        std::fs::File::open(&route.file).map_err(|error| {
+            let problem = format!("cannot be read by the user of --user ({error})");
+            StartError::failed("--auth", route.file.display(), problem)
+        })?;
     }
     Ok(())
 }

@@ -134,6 +134,28 @@ fn whom_the_server_cannot_become_is_told() {
     }
 }
 
+#[cfg(feature = "auth")]
+#[test]
+fn a_file_of_users_that_the_user_cannot_read_is_told() {
+    if !is_root("a_file_of_users_that_the_user_cannot_read_is_told") {
+        return;
+    }
+    let site = Site::bare();
+    site.file("www/page.txt", "");
+    let users = site.file("users", "");
+    fs::set_permissions(&users, fs::Permissions::from_mode(0o600)).unwrap();
+    let route = format!("/={}", users.display());
+    let mut command = tollgate();
+    command.args(["-l", "127.0.0.1:0", "--user", USER, "--auth", &route]);
+    let ran = run(command.arg(site.text("")));
+    let line = format!(
+        "tollgate: --auth: '{}' cannot be read by the user of --user (Permission denied (os error \
+         13))\n",
+        users.display()
+    );
+    assert_eq!((ran.status.code(), ran.stderr), (Some(1), line));
+}
+
 /// Whoever has CAP_SETUID can be root again, whatever its number is.
 #[test]
 fn a_server_that_could_be_root_again_does_not_start() {

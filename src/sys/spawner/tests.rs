@@ -289,6 +289,66 @@ fn what_is_no_spawner_or_cannot_take_an_order_is_done_without() {
     assert_eq!(output(&mut child), "here\n");
 }
 
+fn limited() -> Confinement {
+    Confinement {
+        limits: Limits {
+            files: Some(32),
+            ..Limits::default()
+        },
+        ..Confinement::default()
+    }
+}
+
+#[test]
+fn a_program_has_the_limits_of_its_spawner() {
+    let own = launch("sys::spawner::tests::serves");
+    let confinement = limited();
+    let spawners = Spawners::new(1, Launch { confinement, ..own });
+    spawners.try_out().unwrap();
+    assert_eq!(processes(&spawners).len(), 1);
+    let mut child = start(&spawners, "ulimit -n; ulimit -Hn", None);
+    assert_eq!(output(&mut child), "32\n32\n");
+}
+
+#[test]
+fn a_program_that_nobody_can_confine_is_not_started() {
+    let own = launch("sys::spawner::tests::serves");
+    let broken = Launch {
+        program: "/nowhere/program".into(),
+        confinement: limited(),
+        ..own
+    };
+    let spawners = Spawners::new(1, broken);
+    spawners.try_out().unwrap_err();
+    let program = Program {
+        path: Path::new("/bin/true"),
+        arguments: &[],
+        folder: Path::new("/"),
+        stdin: None,
+    };
+    let error = program.start(std::iter::empty(), &spawners).unwrap_err();
+    assert_eq!(error.to_string(), nobody().to_string());
+}
+
+#[test]
+fn a_spawner_that_cannot_enter_its_jail_says_why_and_is_ended() {
+    let spawner = Spawner::start(&launch("sys::spawner::tests::serves")).unwrap();
+    let identity = crate::sys::identity::Identity {
+        uid: 61601,
+        gid: 61601,
+        groups: Vec::new(),
+    };
+    let jail = Jail {
+        root: Path::new("/nowhere/at/all"),
+        identity: &identity,
+    };
+    let confined = spawner.confine(&Confinement::default(), Some(&jail));
+    let error = confined.unwrap_err().to_string();
+    assert!(error.starts_with("--chroot: "), "{error}");
+    let process = spawner.process.lock().unwrap().try_wait().unwrap();
+    assert!(process.is_some());
+}
+
 #[test]
 fn signals_that_end_a_server_do_not_end_a_spawner_but_its_connection_does() {
     let spawners = spawners(1);
