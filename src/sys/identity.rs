@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{Gid, Mode, Uid};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, Uid, chownat};
 use rustix::process::{getegid, geteuid, getgid, getuid};
 use rustix::thread::{
     capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid, set_thread_uid,
@@ -82,10 +82,11 @@ impl Identity {
         users == [self.uid; 2] && groups == [self.gid; 2]
     }
 
-    /// Gives what lies at `path` to this user.
+    /// Gives what lies at `path` to this user: a link itself, not where somebody may have it lead.
     pub fn take_path(&self, path: &Path) -> io::Result<()> {
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
-        Ok(rustix::fs::chown(path, Some(uid), Some(gid))?)
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        Ok(chownat(CWD, path, Some(uid), Some(gid), flags)?)
     }
 
     /// Gives an open file that is root's to this user, who has to open it anew some day; whatever else
@@ -136,5 +137,38 @@ mod tests {
         assert_eq!(error.to_string(), "other threads run already");
         drop(release);
         assert!(other.join().unwrap());
+    }
+
+    #[test]
+    fn a_link_is_given_away_and_not_where_it_leads() {
+        if !is_root() {
+            return eprintln!("skipped: root alone can give away what it has");
+        }
+        let dir = crate::sys::testing::TempDir::new();
+        dir.write("file", "");
+        let path = |name: &str| dir.path().join(name);
+        std::os::unix::fs::symlink(path("file"), path("link")).unwrap();
+        let identity = Identity {
+            uid: 61701,
+            gid: 61702,
+            groups: Vec::new(),
+        };
+        let owner = |name: &str| {
+            let stat = rustix::fs::lstat(path(name)).unwrap();
+            (stat.st_uid, stat.st_gid)
+        };
+        identity.take_path(&path("link")).unwrap();
+        assert_eq!((owner("link"), owner("file").0), ((61701, 61702), 0));
+        identity
+            .take_file(&File::open(path("file")).unwrap())
+            .unwrap();
+        assert_eq!(owner("file"), (61701, 61702));
+        // What is not root's is left to whom it belongs.
+        let other = Identity {
+            uid: 61703,
+            ..identity
+        };
+        other.take_file(&File::open(path("file")).unwrap()).unwrap();
+        assert_eq!(owner("file"), (61701, 61702));
     }
 }

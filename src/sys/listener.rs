@@ -8,11 +8,12 @@ use std::fmt;
 use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
@@ -135,8 +136,7 @@ impl Listener {
             std::fs::remove_file(path)?;
             net::bind(&socket, &address)?;
         }
-        // To connect is to write: for the user's own group too, which a proxy in front can be of.
-        std::fs::set_permissions(path, Permissions::from_mode(0o660))?;
+        open_to_group(path)?;
         net::listen(&socket, BACKLOG)?;
         Ok(Listener {
             socket,
@@ -190,6 +190,23 @@ impl Listener {
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+/// Lets the user's group connect, which a proxy in front can be of: to connect is to write.
+///
+/// Security: what lies at the path may have been replaced by a link, and root may do this. So the link
+/// would be opened, and then it is the opened file whose mode is set.
+fn open_to_group(path: &Path) -> io::Result<()> {
+    let mode = || Permissions::from_mode(0o660);
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    match std::fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), mode()) {
+        // Without /proc there is but the path.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::set_permissions(path, mode())
+        }
+        set => set,
     }
 }
 
