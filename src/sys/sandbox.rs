@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use landlock::{
     ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath,
-    PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, Scope, make_bitflags,
+    PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
 };
 
 /// The version of Landlock that knows all that is refused here.
@@ -58,11 +58,11 @@ pub fn enter(rules: &[Rule], signals: Signals) -> io::Result<i32> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(KNOWN))
-        .map_err(io::Error::other)?;
+        .map_err(failed)?;
     if signals == Signals::Inside {
-        ruleset = ruleset.scope(Scope::Signal).map_err(io::Error::other)?;
+        ruleset = ruleset.scope(Scope::Signal).map_err(failed)?;
     }
-    let mut ruleset = ruleset.create().map_err(io::Error::other)?;
+    let mut ruleset = ruleset.create().map_err(failed)?;
     for (access, path) in rules {
         let Ok(file) = PathFd::new(path) else {
             continue;
@@ -73,14 +73,19 @@ pub fn enter(rules: &[Rule], signals: Signals) -> io::Result<i32> {
         }
         if !rights.is_empty() {
             let rule = PathBeneath::new(file, rights);
-            ruleset = ruleset.add_rule(rule).map_err(io::Error::other)?;
+            ruleset = ruleset.add_rule(rule).map_err(failed)?;
         }
     }
-    let status = ruleset.restrict_self().map_err(io::Error::other)?;
+    let status = ruleset.restrict_self().map_err(failed)?;
     Ok(match status.landlock {
         LandlockStatus::Available { effective_abi, .. } => effective_abi as i32,
         LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => 0,
     })
+}
+
+/// Its text alone: all else of these errors would be 3 KiB that nobody reads.
+fn failed(error: RulesetError) -> io::Error {
+    io::Error::other(error.to_string())
 }
 
 impl Access {
