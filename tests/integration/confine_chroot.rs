@@ -207,3 +207,22 @@ fn what_is_missing_inside_is_told() {
     );
     assert_eq!((ran.status.code(), ran.stderr), (Some(2), line));
 }
+
+#[cfg(feature = "fastcgi")]
+#[test]
+fn processes_of_exec_are_inside() {
+    let Some(site) = jail("processes_of_exec_are_inside") else {
+        return;
+    };
+    let route = "/app/=exec:/bin/busybox sleep 60 | processes=2";
+    let server = serve(site, &["--limit", "files=32", "-f", route]);
+    assert!(eventually(PATIENCE, || server.children().len() == 2));
+    for child in server.children() {
+        let root = fs::read_link(format!("/proc/{child}/root")).unwrap();
+        assert_eq!(root, server.path("jail"));
+        let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+        assert!(status.contains("\nUid:\t61501\t"), "{status}");
+        let limits = fs::read_to_string(format!("/proc/{child}/limits")).unwrap();
+        assert!(limits.contains("Max open files            32"), "{limits}");
+    }
+}
