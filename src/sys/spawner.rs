@@ -6,7 +6,7 @@
 //! started by *spawners*: small processes of the same binary with a handful of descriptors and one
 //! thread each, made when they are first needed. Two for each core, since one waits for exec to begin.
 //!
-//! Shape: [`Spawners::start`] makes a program's pipes and sends a spawner an order (`order.rs`,
+//! Shape: [`Spawners::start`] makes a program's pipes and sends a spawner (`launch.rs`) an order (`order.rs`,
 //! `process.rs`); nothing is waited for. The [`Lease`] tells by the end of a pipe that the program has
 //! ended, or could not be started. Rules:
 //! - Whatever is wrong with a spawner is no fault of the program: it is then started without one, unless
@@ -15,79 +15,33 @@
 //! - A spawner ends with the connection to it, and takes its programs along.
 
 mod confinement;
+mod launch;
 mod order;
 mod process;
 
-use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, IoSlice, PipeReader, Read};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 #[cfg(feature = "fastcgi")]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
-    SocketType, recv, sendmsg, socketpair,
-};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process_group, pidfd_open};
 
-use rustix::io::Errno;
-
 pub use confinement::{Confinement, Jail, Limits};
+#[cfg(feature = "fastcgi")]
+use launch::PATIENCE;
+use launch::Spawner;
+pub use launch::{Launch, is_meant};
 pub use order::Urgency;
 use order::{ORDER_MAX, REPORT_LEN, Report, encode_signal, encode_start};
 pub use process::serve;
 
-/// What a spawner is called by `ps`, and knows itself by.
-const NAME: &str = "tollgate: spawner";
-
 /// After so many launches in a row that came to nothing none is tried any more.
 const FAILURES_MAX: u32 = 3;
-
-/// How much of what a spawner says is listened to.
-const TOLD_MAX: usize = 512;
-
-/// How long a spawner may take to listen at first, and to take an order later. One that takes longer was
-/// stopped by somebody; it is given up, and nobody waits for it for ever.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How a spawner is started.
-#[derive(Debug)]
-pub struct Launch {
-    /// The program.
-    pub program: PathBuf,
-    /// What it is called.
-    pub name: String,
-    /// Its arguments.
-    pub arguments: Vec<String>,
-    /// What its programs are kept from.
-    pub confinement: Confinement,
-}
-
-impl Launch {
-    /// As this very program, also when its file was replaced meanwhile.
-    pub fn own(confinement: Confinement) -> Launch {
-        Launch {
-            program: "/proc/self/exe".into(),
-            name: NAME.to_owned(),
-            arguments: Vec::new(),
-            confinement,
-        }
-    }
-}
-
-/// Whether this process was started to be a spawner, by what it is called.
-pub fn is_meant(name: Option<&OsStr>) -> bool {
-    name == Some(OsStr::new(NAME))
-}
 
 /// The spawners of a server.
 #[derive(Debug)]
@@ -98,16 +52,6 @@ pub struct Spawners {
     serial: AtomicU32,
     /// How often in a row none could be launched.
     failures: AtomicU32,
-}
-
-#[derive(Debug)]
-struct Spawner {
-    socket: OwnedFd,
-    process: Mutex<Child>,
-    /// How many of its programs run.
-    running: AtomicUsize,
-    /// Whether it left a program without a word about it: it is about to be gone, if it is not yet.
-    is_lost: AtomicBool,
 }
 
 /// A program that a spawner was ordered to start.
@@ -364,94 +308,8 @@ impl Spawners {
     }
 }
 
-impl Spawner {
-    /// Starts a spawner, and waits until it is confined and listens.
-    fn launch(launch: &Launch) -> io::Result<Spawner> {
-        let spawner = Spawner::start(launch)?;
-        spawner.confine(&launch.confinement, None)?;
-        Ok(spawner)
-    }
-
-    /// Starts a spawner, which does nothing before it is confined.
-    fn start(launch: &Launch) -> io::Result<Spawner> {
-        let (socket, theirs) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )?;
-        for way in [Timeout::Recv, Timeout::Send] {
-            set_socket_timeout(&socket, way, Some(PATIENCE))?;
-        }
-        let mut command = Command::new(&launch.program);
-        command
-            .arg0(&launch.name)
-            .args(&launch.arguments)
-            .env_clear()
-            .stdin(theirs)
-            .stdout(open_null()?)
-            // Ctrl-C at a terminal is for the server.
-            .process_group(0);
-        let spawner = Spawner {
-            socket,
-            process: Mutex::new(command.spawn()?),
-            running: AtomicUsize::new(0),
-            is_lost: AtomicBool::new(false),
-        };
-        Ok(spawner)
-    }
-
-    /// Has it enter its confinement. One that cannot is ended.
-    fn confine(&self, confinement: &Confinement, jail: Option<&Jail<'_>>) -> io::Result<()> {
-        let mut told = [0; TOLD_MAX];
-        let answer = self
-            .send(&confinement::encode(confinement, jail), &[])
-            .and_then(|()| {
-                let receive = || recv(&self.socket, &mut told, RecvFlags::empty());
-                Ok(rustix::io::retry_on_intr(receive)?.1)
-            });
-        let error = match answer {
-            Ok(len) if told[..len] == process::READY => return Ok(()),
-            Ok(len) if len > 0 => {
-                io::Error::other(String::from_utf8_lossy(&told[..len]).into_owned())
-            }
-            Ok(_) => io::ErrorKind::BrokenPipe.into(),
-            Err(error) => error,
-        };
-        self.end();
-        Err(error)
-    }
-
-    fn send(&self, order: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let mut space =
-            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(process::DESCRIPTORS_MAX))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !descriptors.is_empty() {
-            control.push(SendAncillaryMessage::ScmRights(descriptors));
-        }
-        let parts = [IoSlice::new(order)];
-        let send = || sendmsg(&self.socket, &parts, &mut control, SendFlags::NOSIGNAL);
-        Ok(rustix::io::retry_on_intr(send).map(drop)?)
-    }
-
-    /// Ends a spawner that does not listen.
-    fn end(&self) {
-        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        // It may be gone already.
-        let _ = process.kill();
-        let _ = process.wait();
-    }
-}
-
 fn nobody() -> io::Error {
     io::Error::other("there is no spawner, which alone could confine it")
-}
-
-/// /dev/null, also in a jail that has none: there the server's stdin is one from outside.
-fn open_null() -> io::Result<OwnedFd> {
-    let null = File::options().read(true).write(true).open("/dev/null");
-    null.map(OwnedFd::from)
-        .or_else(|_| io::stdin().as_fd().try_clone_to_owned())
 }
 
 impl Lease {

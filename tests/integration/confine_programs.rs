@@ -74,7 +74,7 @@ fn a_program_that_uses_up_its_processor_time_is_ended_and_that_is_told() {
     ];
     let clients = cases.map(|(target, ..)| {
         let mut client = server.connect();
-        client.send(&request("GET", target, &[], b""));
+        client.send(request("GET", target, &[], b""));
         client
     });
     for (target, status, reason) in cases {

@@ -1,11 +1,13 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_timeout;
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_timeout};
 use rustix::process::{Signal, kill_process};
 
+use super::launch::{NAME, PATIENCE};
 use super::*;
 use crate::sys::buffer::Buffer;
 use crate::sys::child::{Child, Exit, Program, StartFailure};
