@@ -7,13 +7,16 @@ TARGET ?= $(shell uname -m)-unknown-linux-musl
 # The program of www/toll.html, kept running; left out where there is no Python to run it.
 TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-bin/toll.py | processes=2'")
 
+# In a container one is root, which programs are not run by unless that is allowed.
+ROOT ?= $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
+
 .PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 26
 
 run: build hello ## build, and serve www and cgi-bin at http://127.0.0.1:8080 (ARGS="..." for options)
-	target/release/tollgate $(TOLL) $(ARGS) .
+	target/release/tollgate $(ROOT) $(TOLL) $(ARGS) .
 
 build:
 	$(CARGO) build --release --locked

@@ -182,6 +182,8 @@ class Server:
 
     def _tollgate_command(self) -> list[str]:
         command = [str(self._tollgate), "-l", f"127.0.0.1:{self.port}", *self._options]
+        if os.geteuid() == 0:
+            command.append("--allow-root")
         if self.kind == "fcgi":
             command += ["-f", f"/fcgi=unix:{self.folder}/fcgi.sock", "--max-backend", str(FCGI_PROCESSES)]
         return [*command, str(self.site.dir)]

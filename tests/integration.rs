@@ -25,6 +25,17 @@ mod cgi_life;
 mod cgi_response;
 #[path = "integration/cli.rs"]
 mod cli;
+#[path = "integration/confine.rs"]
+mod confine;
+#[path = "integration/confine_chroot.rs"]
+mod confine_chroot;
+#[cfg(feature = "fastcgi")]
+#[path = "integration/confine_exec.rs"]
+mod confine_exec;
+#[path = "integration/confine_programs.rs"]
+mod confine_programs;
+#[path = "integration/confine_sandbox.rs"]
+mod confine_sandbox;
 #[path = "integration/connection.rs"]
 mod connection;
 #[cfg(feature = "fastcgi")]

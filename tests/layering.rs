@@ -81,11 +81,12 @@ const RULES: &[Rule] = &[
     Rule {
         path: "std::process",
         except: &["std::process::id", "std::process::ExitCode"],
-        homes: &["sys/child.rs", "sys/spawner.rs", "sys/spawner/process.rs"],
+        homes: &["sys/child.rs", "sys/spawner.rs", "sys/spawner/"],
         why: "processes are started in sys/child and sys/spawner",
     },
     rule("rustix", &["sys/"], "system calls are made in sys alone"),
     rule("nix", &["sys/"], "system calls are made in sys alone"),
+    rule("landlock", &["sys/"], "system calls are made in sys alone"),
     rule(
         "close_fds",
         &["sys/"],

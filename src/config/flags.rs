@@ -4,14 +4,19 @@
 //! Rules: an option is one row: its names, what it takes, what holds without it, a sentence, and how
 //! it is set. Rows stand in the order of `--help`, those of a group together. A default is a text
 //! that goes through the same reading as what an operator writes, so it is stated here alone.
-//! Not here: the grammar of a value (`value`), or what several values mean together (`settings`).
+//! Not here: the rows (`table`), the grammar of a value (`value`), or what several values mean together
+//! (`settings`).
 
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::settings::{Listing, Settings, Symlinks};
-use super::{Command, Surroundings, environment, help, value};
+use super::settings::Settings;
+use super::{Command, Surroundings, value};
+
+mod table;
+
+pub use table::FLAGS;
 
 /// One option.
 #[derive(Debug)]
@@ -43,6 +48,8 @@ pub enum Group {
     Limits,
     /// How long for everything.
     Timeouts,
+    /// Whom the server runs as, and what programs are kept from.
+    Confinement,
     /// What is written down.
     Log,
     /// What does not serve.
@@ -96,6 +103,7 @@ impl Group {
             Group::Fastcgi => "FastCGI",
             Group::Limits => "Limits",
             Group::Timeouts => "Time-outs",
+            Group::Confinement => "Confinement",
             Group::Log => "Log",
             Group::Other => "Other",
         }
@@ -158,295 +166,3 @@ impl fmt::Display for Flag {
         write!(f, "--{}", self.long)
     }
 }
-
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const TIB: u64 = 1 << 40;
-
-/// Every option, in the order of `--help`.
-pub static FLAGS: &[Flag] = &[
-    Flag {
-        short: Some('l'),
-        long: "listen",
-        group: Group::Serving,
-        takes: Takes::Texts("ADDR", |settings, text, _| settings.add_listen(text)),
-        default: Fallback::Value("127.0.0.1:8080"),
-        help: "Listen at HOST:PORT, [V6]:PORT or unix:PATH; port 0 takes a free one and prints it",
-    },
-    Flag {
-        short: Some('s'),
-        long: "static",
-        group: Group::Serving,
-        takes: Takes::Texts("ROUTE=DIR", |settings, text, _| settings.add_static(text)),
-        default: Fallback::Words("/=ROOT/www where it exists"),
-        help: "Send the files in DIR for URLs that begin with ROUTE",
-    },
-    Flag {
-        short: None,
-        long: "index",
-        group: Group::Serving,
-        takes: Takes::Text("NAMES", |settings, text, _| {
-            value::index_names(text).map(|names| settings.index = names)
-        }),
-        default: Fallback::Value("index.html"),
-        help: "File names, with commas between, to look for where a URL is a folder",
-    },
-    Flag {
-        short: None,
-        long: "listing",
-        group: Group::Serving,
-        takes: Takes::Switch(|settings| settings.listing = Listing::On),
-        default: Fallback::None,
-        help: "List folders that have no index file",
-    },
-    Flag {
-        short: None,
-        long: "follow-symlinks",
-        group: Group::Serving,
-        takes: Takes::Switch(|settings| settings.symlinks = Symlinks::Follow),
-        default: Fallback::None,
-        help: "Follow symbolic links also where they lead out of DIR",
-    },
-    Flag {
-        short: None,
-        long: "fallback",
-        group: Group::Serving,
-        takes: Takes::Text("URL", |settings, text, _| {
-            value::fallback(text).map(|url| settings.fallback = Some(url))
-        }),
-        default: Fallback::None,
-        help: "What is answered where no file or route matches, such as /index.php for programs \
-               that have URLs of their own",
-    },
-    Flag {
-        short: None,
-        long: "trusted-proxy",
-        group: Group::Serving,
-        takes: Takes::Texts("CIDR", |settings, text, _| settings.add_trusted_proxy(text)),
-        default: Fallback::None,
-        help: "Believe peers in CIDR (10.0.0.0/8, ::1), or at a unix socket ('unix'), for whom they \
-               pass a request on: Forwarded, X-Forwarded-For and -Proto",
-    },
-    Flag {
-        short: None,
-        long: "proxy-protocol",
-        group: Group::Serving,
-        takes: Takes::Switch(|settings| settings.proxies.protocol = true),
-        default: Fallback::None,
-        help: "Trusted proxies begin each connection with a PROXY header, version 1 or 2",
-    },
-    #[cfg(feature = "auth")]
-    Flag {
-        short: None,
-        long: "auth",
-        group: Group::Serving,
-        takes: Takes::Texts("ROUTE=FILE", |settings, text, _| settings.add_auth(text)),
-        default: Fallback::None,
-        help: "Ask for a user and a password for URLs that begin with ROUTE; FILE has USER:HASH on \
-               each line, made with: tollgate passwd FILE USER",
-    },
-    Flag {
-        short: Some('c'),
-        long: "cgi",
-        group: Group::Programs,
-        takes: Takes::Texts("ROUTE=PATH", |settings, text, _| settings.add_cgi(text)),
-        default: Fallback::Words("/cgi-bin/=ROOT/cgi-bin where it exists"),
-        help: "Run programs. ROUTE is a URL prefix (/cgi-bin/) and PATH a folder of programs or one \
-               program, or ROUTE is a file extension (.php) and PATH the interpreter for such files",
-    },
-    Flag {
-        short: Some('e'),
-        long: "env",
-        group: Group::Programs,
-        takes: Takes::Texts("NAME[=VALUE]", environment::add),
-        default: Fallback::None,
-        help: "Set a variable for programs, or pass the server's own; HTTP_AUTHORIZATION passes \
-               that field of requests, HTTPS=on says that they came to a proxy with TLS",
-    },
-    Flag {
-        short: None,
-        long: "max-processes",
-        group: Group::Programs,
-        takes: Takes::Count(1..=4096, |settings, count| settings.max_processes = count),
-        default: Fallback::Computed("4 per core", |surroundings| {
-            Some((4 * surroundings.cores).clamp(4, 4096).to_string())
-        }),
-        help: "Programs that run at once; further requests wait in line",
-    },
-    #[cfg(feature = "fastcgi")]
-    Flag {
-        short: Some('f'),
-        long: "fastcgi",
-        group: Group::Fastcgi,
-        takes: Takes::Texts("ROUTE=BACKEND", |settings, text, _| {
-            settings.add_fastcgi(text)
-        }),
-        default: Fallback::None,
-        help: "Ask an application that stays running. ROUTE is as for --cgi. BACKEND is HOST:PORT, \
-               [V6]:PORT or unix:PATH, several with commas between; or 'exec:PROGRAM ARGS' to start \
-               it here, with options after a '|': processes=N or MIN-MAX (1 to 64), idle=SECS, \
-               requests=N, socket=unix|tcp. 'authorizer:BACKEND' guards ROUTE instead of answering \
-               it",
-    },
-    #[cfg(feature = "fastcgi")]
-    Flag {
-        short: None,
-        long: "fastcgi-connect-timeout",
-        group: Group::Fastcgi,
-        takes: Takes::Seconds(|settings, time| settings.fastcgi.connect_timeout = time),
-        default: Fallback::Value("5"),
-        help: "Longest wait for a connection to an application",
-    },
-    #[cfg(feature = "fastcgi")]
-    Flag {
-        short: None,
-        long: "fastcgi-timeout",
-        group: Group::Fastcgi,
-        takes: Takes::Seconds(|settings, time| settings.fastcgi.timeout = time),
-        default: Fallback::Like("cgi-timeout"),
-        help: "Longest silence of an application",
-    },
-    #[cfg(feature = "fastcgi")]
-    Flag {
-        short: None,
-        long: "max-backend",
-        group: Group::Fastcgi,
-        takes: Takes::Count(1..=4096, |settings, count| {
-            settings.fastcgi.max_backend = count
-        }),
-        default: Fallback::Like("max-processes"),
-        help: "Requests at once per backend; further ones wait in line",
-    },
-    #[cfg(feature = "fastcgi")]
-    Flag {
-        short: None,
-        long: "fastcgi-keep",
-        group: Group::Fastcgi,
-        takes: Takes::Count(0..=4096, |settings, count| settings.fastcgi.keep = count),
-        default: Fallback::Like("max-backend"),
-        help: "Idle connections kept for each backend; 0 keeps none",
-    },
-    #[cfg(feature = "fastcgi")]
-    Flag {
-        short: None,
-        long: "fastcgi-idle",
-        group: Group::Fastcgi,
-        takes: Takes::Seconds(|settings, time| settings.fastcgi.idle = time),
-        default: Fallback::Value("2"),
-        help: "How long an idle connection is kept",
-    },
-    Flag {
-        short: Some('t'),
-        long: "threads",
-        group: Group::Limits,
-        takes: Takes::Count(1..=1024, |settings, count| settings.threads = count),
-        default: Fallback::Computed("1 per core, at least 2", |surroundings| {
-            Some(surroundings.cores.clamp(2, 1024).to_string())
-        }),
-        help: "Threads for everything but programs, which have their own",
-    },
-    Flag {
-        short: None,
-        long: "max-connections",
-        group: Group::Limits,
-        takes: Takes::Count(1..=1_000_000, |settings, count| {
-            settings.max_connections = count
-        }),
-        default: Fallback::Value("10000"),
-        help: "Connections held open at once",
-    },
-    Flag {
-        short: None,
-        long: "max-header",
-        group: Group::Limits,
-        takes: Takes::Size(KIB..=MIB, |settings, bytes| {
-            settings.max_header = bytes as usize
-        }),
-        default: Fallback::Value("16K"),
-        help: "Longest request line with its header fields",
-    },
-    Flag {
-        short: None,
-        long: "max-body",
-        group: Group::Limits,
-        takes: Takes::Size(0..=TIB, |settings, bytes| settings.max_body = bytes),
-        default: Fallback::Value("64M"),
-        help: "Longest request body",
-    },
-    Flag {
-        short: None,
-        long: "max-spool",
-        group: Group::Limits,
-        takes: Takes::Size(MIB..=TIB, |settings, bytes| settings.max_spool = bytes),
-        default: Fallback::Value("1G"),
-        help: "Disk that request bodies and output not yet sent may take together",
-    },
-    Flag {
-        short: None,
-        long: "header-timeout",
-        group: Group::Timeouts,
-        takes: Takes::Seconds(|settings, time| settings.header_timeout = time),
-        default: Fallback::Value("10"),
-        help: "Longest wait for a request line with its header fields",
-    },
-    Flag {
-        short: None,
-        long: "idle-timeout",
-        group: Group::Timeouts,
-        takes: Takes::Seconds(|settings, time| settings.idle_timeout = time),
-        default: Fallback::Value("15"),
-        help: "Longest wait for a connection's next request",
-    },
-    Flag {
-        short: None,
-        long: "send-timeout",
-        group: Group::Timeouts,
-        takes: Takes::Seconds(|settings, time| settings.send_timeout = time),
-        default: Fallback::Value("30"),
-        help: "Longest wait for a client to take more of a response",
-    },
-    Flag {
-        short: None,
-        long: "cgi-timeout",
-        group: Group::Timeouts,
-        takes: Takes::Seconds(|settings, time| settings.cgi_timeout = time),
-        default: Fallback::Value("60"),
-        help: "Longest silence of a program before it is ended",
-    },
-    Flag {
-        short: None,
-        long: "drain-timeout",
-        group: Group::Timeouts,
-        takes: Takes::Seconds(|settings, time| settings.drain_timeout = time),
-        default: Fallback::Value("10"),
-        help: "Longest wait for what still runs when the server is told to stop",
-    },
-    Flag {
-        short: None,
-        long: "access-log",
-        group: Group::Log,
-        takes: Takes::Text("PATH|-", |settings, text, _| {
-            value::access_log(text).map(|log| settings.access_log = log)
-        }),
-        default: Fallback::Computed("- on a terminal, otherwise none", |surroundings| {
-            surroundings.stdout_is_terminal.then(|| "-".to_owned())
-        }),
-        help: "Write one line for each request to the file PATH, or to standard output with -",
-    },
-    Flag {
-        short: Some('h'),
-        long: "help",
-        group: Group::Other,
-        takes: Takes::Answer(|| Command::Help(help::text())),
-        default: Fallback::None,
-        help: "Print this and exit",
-    },
-    Flag {
-        short: Some('V'),
-        long: "version",
-        group: Group::Other,
-        takes: Takes::Answer(|| Command::Version(help::version())),
-        default: Fallback::None,
-        help: "Print the version and exit",
-    },
-];

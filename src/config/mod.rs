@@ -15,6 +15,7 @@ use std::path::PathBuf;
 mod args;
 #[cfg(feature = "fastcgi")]
 mod backend;
+mod confinement;
 mod environment;
 pub mod flags;
 mod help;
@@ -25,6 +26,7 @@ mod value;
 pub use backend::{
     Application, BackendAddress, Duty, ExecProgram, ExecSocket, FastcgiRoute, FastcgiSettings,
 };
+pub use confinement::{Confinement, Limits, User};
 #[cfg(feature = "auth")]
 pub use settings::AuthRoute;
 pub use settings::{

@@ -17,6 +17,7 @@ use crate::proto::uri::route::RouteKey;
 use super::args::{Line, Written};
 #[cfg(feature = "fastcgi")]
 use super::backend::{self, Duty, FastcgiSettings};
+use super::confinement::Confinement;
 use super::flags::Fallback;
 use super::value::{self, Size};
 use super::{Surroundings, UsageError};
@@ -79,6 +80,8 @@ pub struct Settings {
     pub symlinks: Symlinks,
     /// Where each request is written down.
     pub access_log: AccessLog,
+    /// Whom the server runs as, and what programs are kept from.
+    pub confinement: Confinement,
     /// What is permitted and yet worth a line in the log.
     pub warnings: Vec<String>,
 }
@@ -209,6 +212,7 @@ pub(super) fn settle(line: Line, surroundings: &Surroundings<'_>) -> Result<Sett
         let problem = "is believed of trusted proxies alone; give --trusted-proxy too";
         return Err(UsageError::new("--proxy-protocol", problem));
     }
+    settings.confinement.check()?;
     settings.warn_of_body_beyond_spool();
     Ok(settings)
 }
@@ -258,6 +262,7 @@ impl Settings {
             listing: Listing::Off,
             symlinks: Symlinks::Stay,
             access_log: AccessLog::Off,
+            confinement: Confinement::default(),
             warnings: Vec::new(),
         }
     }

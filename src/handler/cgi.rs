@@ -416,7 +416,8 @@ fn not_started(name: &str, program: &Path, error: &io::Error) -> Outcome {
 fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option<Reason>, Reason> {
     match (stage, exit) {
         (Stage::Elsewhere(_) | Stage::Given, _) => {}
-        (_, Exit::Signal(_) | Exit::Lost | Exit::Unstarted(_)) => return Err(Reason::CgiKilled),
+        (_, Exit::Signal(signal)) => return Err(diagnose::killed(signal)),
+        (_, Exit::Lost | Exit::Unstarted(_)) => return Err(Reason::CgiKilled),
         (Stage::Header(seen), _) => return Err(response::ended(seen)),
         (Stage::Raw, _) if !reply.is_begun() => return Err(Reason::CgiNoOutput),
         (Stage::Body | Stage::Raw, _) => {

@@ -7,7 +7,7 @@ use std::env::consts::ARCH;
 use std::path::Path;
 
 use crate::proto::Reason;
-use crate::sys::child::StartFailure;
+use crate::sys::child::{self, StartFailure};
 use crate::sys::first_bytes;
 
 /// How much of a program is looked at: what the kernel itself reads of a `#!` line.
@@ -68,6 +68,15 @@ pub fn start_failure(path: &Path, failure: StartFailure) -> (Reason, String) {
             Reason::CgiSpawnFailed,
             format!("the system has no process, memory or descriptor left to start {shown}"),
         ),
+    }
+}
+
+/// Returns the reason for the end of a program by this signal.
+pub fn killed(signal: i32) -> Reason {
+    match signal {
+        child::CPU_LIMIT => Reason::CgiCpuLimit,
+        child::FILE_LIMIT => Reason::CgiFileLimit,
+        _ => Reason::CgiKilled,
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Site {
     fallback: Option<String>,
     /// Small files, kept in memory.
     pub cache: Cache,
+    /// What is started for it: folders of programs, and the files of single ones.
+    pub programs: Vec<PathBuf>,
     summary: String,
 }
 
@@ -91,6 +93,8 @@ struct Plan {
     runners: Routes<Runner>,
     #[cfg(feature = "fastcgi")]
     guards: applications::Guards,
+    /// What is started.
+    programs: Vec<PathBuf>,
     /// Canonical paths of programs and their folders.
     hidden: Vec<PathBuf>,
     /// What the summary is made of.
@@ -134,6 +138,7 @@ impl Site {
             default_static: None,
             fallback: settings.fallback.clone(),
             cache: Cache::new(),
+            programs: plan.programs,
             summary: String::new(),
         };
         let mut clauses = Vec::new();
@@ -359,12 +364,14 @@ impl Plan {
                 self.clauses
                     .push(format!("runs {prefix} from {}", path.display()));
                 self.routes.insert_prefix(prefix, mount);
+                self.programs.push(path.clone());
                 self.hidden.push(path);
             }
             RouteKey::Extension(extension) => {
                 let program = open_interpreter(route)?;
                 self.clauses
                     .push(format!("runs *{extension} with {}", program.display()));
+                self.programs.push(program.clone());
                 self.runners
                     .insert_extension(extension, Runner::Interpreter(program));
             }

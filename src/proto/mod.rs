@@ -4,6 +4,7 @@
 //! like every byte, arrives as an argument. A parser has three outcomes and no other: a value and how
 //! many bytes it took, "more bytes are needed", or a [`Reason`] to refuse.
 
+pub mod account;
 pub mod cgi;
 #[cfg(feature = "fastcgi")]
 pub mod fastcgi;

@@ -117,6 +117,8 @@ reasons! {
     CgiRedirects "cgi.redirects" 502 "More than 10 local redirects followed one another.";
     CgiTimeout "cgi.timeout" 504 "The program was silent for longer than --cgi-timeout.";
     CgiKilled "cgi.killed" 502 "The program was ended by a signal before its response was whole.";
+    CgiCpuLimit "cgi.cpu-limit" 504 "The program used more processor time than its limit (--limit cpu) permits.";
+    CgiFileLimit "cgi.file-limit" 500 "The program wrote a longer file than its limit (--limit file-size) permits.";
     CgiShort "cgi.short" 502 "The program printed fewer bytes than its Content-Length.";
     CgiLong "cgi.long" 500 "The program printed more bytes than its Content-Length; the rest was dropped.";
     CgiExit "cgi.exit" 500 "The program ended with a non-zero exit status; its response stands.";

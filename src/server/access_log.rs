@@ -16,6 +16,7 @@ use crate::config::{self, StartError};
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::status::StatusCode;
+use crate::sys::identity::Identity;
 use crate::sys::log_file;
 
 /// How much of a request line is written, and of each other field: together with the rest less than
@@ -36,6 +37,8 @@ pub struct AccessLog {
 #[derive(Debug)]
 struct Target {
     path: Option<PathBuf>,
+    /// Whether the path means this file no more.
+    is_outside: bool,
     file: RwLock<File>,
 }
 
@@ -68,6 +71,7 @@ impl AccessLog {
             None => None,
             Some((path, Ok(file))) => Some(Target {
                 path,
+                is_outside: false,
                 file: RwLock::new(file),
             }),
             Some((path, Err(error))) => {
@@ -86,20 +90,50 @@ impl AccessLog {
         })
     }
 
+    /// Gives a file of ours to the user who will have to open it anew.
+    pub fn hand_over(&self, user: &Identity) -> Result<(), (&Path, io::Error)> {
+        let Some(Target {
+            path: Some(path),
+            file,
+            ..
+        }) = &self.target
+        else {
+            return Ok(());
+        };
+        let file = file.read().unwrap_or_else(PoisonError::into_inner);
+        user.take_file(&file).map_err(|error| (&**path, error))
+    }
+
     /// Whether lines are wanted.
     pub fn is_on(&self) -> bool {
         self.target.is_some()
+    }
+
+    /// Takes note that paths mean other files from now on, as the root was changed.
+    pub fn leave_outside(&mut self) {
+        if let Some(target) = &mut self.target {
+            target.is_outside = true;
+        }
     }
 
     /// Opens the file anew, after it was renamed.
     pub fn reopen(&self) {
         let Some(Target {
             path: Some(path),
+            is_outside,
             file,
         }) = &self.target
         else {
             return;
         };
+        if *is_outside {
+            let path = path.display();
+            log::error!(
+                "--access-log: {path}: lies outside of --chroot, where nothing can be opened anew; \
+                 have it copied and truncated (copytruncate of logrotate)"
+            );
+            return;
+        }
         match log_file::open(path) {
             Ok(fresh) => *file.write().unwrap_or_else(PoisonError::into_inner) = fresh,
             Err(error) => log::error!(

@@ -16,6 +16,7 @@ use crate::handler::fastcgi::pool::{Bounds, Owner, Pool};
 use crate::handler::fastcgi::supervisor::Supervisor;
 use crate::handler::fastcgi::watch::Watch;
 use crate::sys::clock::Clock;
+use crate::sys::spawner::Spawners;
 
 /// How many descriptors one process takes: its listening socket, its pipe and pidfd, and what std opens
 /// for a moment.
@@ -41,6 +42,7 @@ impl Applications {
         parking: &Arc<Parking>,
         wake: &Wake,
         clock: Clock,
+        services: &Arc<Spawners>,
     ) -> Result<Applications, StartError> {
         let fastcgi = &settings.fastcgi;
         let mut applications = Applications {
@@ -65,9 +67,12 @@ impl Applications {
             }
             let supervisor = match &route.application {
                 Application::Backends(_) => None,
-                Application::Exec(program) => {
-                    Some(Supervisor::open(program, &settings.environment, clock)?)
-                }
+                Application::Exec(program) => Some(Supervisor::open(
+                    program,
+                    &settings.environment,
+                    clock,
+                    services,
+                )?),
             };
             let addresses = match (&route.application, &supervisor) {
                 (Application::Backends(addresses), _) => named(addresses, None),
@@ -169,15 +174,17 @@ impl Applications {
 
 /// How many descriptors connections to applications and their processes take at most.
 pub(super) fn descriptors_needed(settings: &FastcgiSettings) -> u64 {
-    let processes = settings
-        .routes
-        .iter()
-        .map(|route| match &route.application {
-            Application::Backends(_) => 0,
-            Application::Exec(program) => *program.processes.end(),
-        });
-    let processes: usize = processes.sum();
-    (connections_max(settings) + processes * DESCRIPTORS_PER_PROCESS) as u64
+    (connections_max(settings) + processes_max(settings) * DESCRIPTORS_PER_PROCESS) as u64
+}
+
+/// How many processes of `exec:` there may be.
+pub(super) fn processes_max(settings: &FastcgiSettings) -> usize {
+    let routes = settings.routes.iter();
+    let processes = routes.map(|route| match &route.application {
+        Application::Backends(_) => 0,
+        Application::Exec(program) => *program.processes.end(),
+    });
+    processes.sum()
 }
 
 /// How many connections to applications there may be.

@@ -12,8 +12,10 @@ mod applications;
 mod body;
 mod connection;
 mod exchange;
+mod opening;
 mod origin;
 mod request;
+mod sandbox;
 mod seats;
 mod table;
 mod wakes;
@@ -29,12 +31,13 @@ use crate::handler::admission::{Admission, Ties, Wake};
 use access_log::AccessLog;
 #[cfg(feature = "fastcgi")]
 use applications::Applications;
+use opening::{Opened, SPAWNERS_MAX};
 use seats::Seats;
 use table::{Evicted, Table};
 use wakes::Wakes;
 use worker::Worker;
 
-use crate::config::{ListenAddress, Settings, StartError};
+use crate::config::{Settings, StartError};
 use crate::handler::cache::OPEN_MAX;
 use crate::handler::site::Site;
 use crate::proto::http::head::HeadLimits;
@@ -43,7 +46,7 @@ use crate::sys::descriptors;
 use crate::sys::listener::Listener;
 use crate::sys::poller::Poller;
 use crate::sys::signal::{Request, Steering};
-use crate::sys::spawner::{Launch, Spawners};
+use crate::sys::spawner::Spawners;
 use crate::sys::spool::Room;
 use crate::sys::watch::Halt;
 
@@ -59,9 +62,6 @@ const WAKE_TOKEN: u64 = u64::MAX;
 
 /// The stack of a thread; nothing here recurses or keeps large values on it.
 const STACK: usize = 256 << 10;
-
-/// How many spawners there are at most: they start more programs in a second than can run.
-const SPAWNERS_MAX: usize = 8;
 
 /// How many descriptors one running program takes: its pipes, pidfd, stdin and what std opens for a
 /// moment.
@@ -140,17 +140,25 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
 }
 
 impl Server {
-    /// Opens the site, the log and the listeners.
+    /// Opens what it needs, and gives up what it does not need.
     fn open(mut settings: Settings) -> Result<Server, StartError> {
         let system = |error: io::Error| StartError::failed("tollgate", "", error);
-        let site = Site::open(&settings)?;
-        let access_log = AccessLog::open(&settings.access_log)?;
-        let listeners = listen(&settings.listen)?;
+        let Opened {
+            site,
+            access_log,
+            listeners,
+            spawners,
+            #[cfg(feature = "fastcgi")]
+            services,
+        } = Opened::open(&settings)?;
         #[cfg(feature = "fastcgi")]
         let connected = applications::descriptors_needed(&settings.fastcgi);
         #[cfg(not(feature = "fastcgi"))]
         let connected = 0;
-        fit_descriptors(&mut settings, listeners.len() as u64 + connected);
+        // Few descriptors for each make more spawners, which are connected to.
+        let more = spawners.max().saturating_sub(SPAWNERS_MAX);
+        let others = (listeners.len() + more) as u64 + connected;
+        fit_descriptors(&mut settings, others);
         let parking = Arc::new(Parking {
             table: Table::new(settings.max_connections),
             poller: Poller::new().map_err(system)?,
@@ -168,7 +176,7 @@ impl Server {
         let wake = Wake(Arc::new(move |number| waking.wakes.push(number)));
         let clock = Clock::start();
         #[cfg(feature = "fastcgi")]
-        let applications = Applications::open(&settings, &parking, &wake, clock)?;
+        let applications = Applications::open(&settings, &parking, &wake, clock, &services)?;
         Ok(Server {
             head_limits: HeadLimits {
                 max_len: settings.max_header,
@@ -190,13 +198,7 @@ impl Server {
             access_log,
             room: Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool)),
             clock,
-            spawners: Spawners::new(
-                thread::available_parallelism()
-                    .map_or(2, |cores| 2 * cores.get())
-                    .min(settings.max_processes)
-                    .min(SPAWNERS_MAX),
-                Launch::own(),
-            ),
+            spawners,
             halt: Halt::new().map_err(system)?,
             stopping: AtomicBool::new(false),
             accepting_paused: AtomicBool::new(false),
@@ -423,31 +425,6 @@ fn checks_at_once(settings: &Settings) -> usize {
     }
     let _ = settings;
     0
-}
-
-fn listen(addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let bound = match address {
-            ListenAddress::Tcp { host, port } => Listener::tcp(host, *port),
-            ListenAddress::Unix(path) => Listener::unix(path).map(|listener| vec![listener]),
-        };
-        match bound {
-            Ok(bound) => listeners.extend(bound),
-            Err(error) => {
-                let hint = match error.kind() {
-                    io::ErrorKind::AddrInUse => "is taken; stop who has it or name another address",
-                    io::ErrorKind::PermissionDenied => {
-                        "may not be listened on by this user; ports below 1024 need a right"
-                    }
-                    _ => "cannot be listened on; write it as HOST:PORT, [V6]:PORT or unix:PATH",
-                };
-                let problem = format!("{hint} ({error})");
-                return Err(StartError::failed("--listen", address, problem));
-            }
-        }
-    }
-    Ok(listeners)
 }
 
 /// Lowers --max-connections to what the limit of descriptors leaves room for beside programs and

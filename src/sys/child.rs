@@ -29,6 +29,12 @@ use super::spawner::{Fate, Lease, Spawners, Urgency};
 use super::spool::{Content, memory_file};
 use super::watch;
 
+/// The signal that ends a program which has used up its processor time.
+pub const CPU_LIMIT: i32 = Signal::XCPU.as_raw();
+
+/// The one that ends a program which writes more to a file than it may.
+pub const FILE_LIMIT: i32 = Signal::XFSZ.as_raw();
+
 /// What any pipe holds, even when a user's pipes are rationed.
 const PIPE_LEAST: usize = 4096;
 
@@ -65,6 +71,10 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Exit::Status(status) => write!(f, "exit status {status}"),
+            Exit::Signal(CPU_LIMIT) => write!(f, "signal {CPU_LIMIT}, its limit of processor time"),
+            Exit::Signal(FILE_LIMIT) => {
+                write!(f, "signal {FILE_LIMIT}, its limit of a file's size")
+            }
             Exit::Signal(signal) => write!(f, "signal {signal}"),
             Exit::Unstarted(error) => write!(f, "not started, error {error}"),
             Exit::Lost => f.write_str("lost with its spawner"),
@@ -138,12 +148,30 @@ impl Program<'_> {
     /// Starts the program as a service: its descriptor 0 is `listener`, its name the last component of
     /// its path, and all it prints, on stdout too, is read from [`Child::stderr`].
     ///
-    /// Errors: as of [`Program::start`].
+    /// Errors: what exec or fork said, through a spawner too.
+    #[cfg(feature = "fastcgi")]
     pub fn start_service<'e>(
         &self,
         listener: BorrowedFd<'_>,
-        environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
+        environment: impl Iterator<Item = (&'e [u8], &'e [u8])> + Clone,
+        spawners: &Spawners,
     ) -> io::Result<Child> {
+        let name = self.path.file_name().unwrap_or_default();
+        let texts = [self.path.as_os_str(), name, self.folder.as_os_str()];
+        let ordered = spawners.start_service(
+            texts.map(OsStr::as_bytes),
+            self.arguments,
+            environment.clone(),
+            listener,
+        )?;
+        if let Some((lease, output)) = ordered {
+            return Ok(Child {
+                parent: Parent::Spawner(lease),
+                stdout: None,
+                stderr: Some(OwnedFd::from(output).into()),
+                exit: None,
+            });
+        }
         let mut command = self.command(environment);
         if let Some(name) = self.path.file_name() {
             command.arg0(name);
@@ -213,11 +241,12 @@ impl Child {
         })
     }
 
-    /// The process id, which is also that of its group; of a process of the server's own.
+    /// The process id, which is also that of its group; not of a program that was ordered and not
+    /// waited for.
     pub fn id(&self) -> Option<u32> {
         match &self.parent {
             Parent::Server(process, _) => Some(process.id()),
-            Parent::Spawner(_) => None,
+            Parent::Spawner(lease) => lease.id(),
         }
     }
 

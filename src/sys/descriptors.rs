@@ -4,6 +4,7 @@
 //! whatever tollgate itself was started with.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -15,9 +16,14 @@ use signal_hook::consts::SIGXFSZ;
 /// Closes inherited descriptors above 2 to the programs that are run, and puts /dev/null in the place
 /// of the server's own stdin, where a program without a body then finds it without a call of its own.
 pub fn seal() -> io::Result<()> {
-    close_fds::set_fds_cloexec(3, &[]);
     let null = rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?;
-    Ok(rustix::stdio::dup2_stdin(&null)?)
+    seal_with(null.as_fd())
+}
+
+/// The same with an open /dev/null.
+pub fn seal_with(null: BorrowedFd<'_>) -> io::Result<()> {
+    close_fds::set_fds_cloexec(3, &[]);
+    Ok(rustix::stdio::dup2_stdin(null)?)
 }
 
 /// Lifts the limit of open descriptors to `wanted`, or as near as the system lets it be, and returns

@@ -5,12 +5,15 @@
 //! that somebody answers on, or a file that is no socket, is left alone.
 
 use std::fmt;
+use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
@@ -56,6 +59,8 @@ pub enum Accepted {
 pub struct Listener {
     socket: OwnedFd,
     bound: Bound,
+    /// Whether its path means this socket no more.
+    is_outside: bool,
 }
 
 impl Listener {
@@ -119,6 +124,7 @@ impl Listener {
         Ok(Listener {
             socket,
             bound: Bound::Tcp(bound),
+            is_outside: false,
         })
     }
 
@@ -134,10 +140,12 @@ impl Listener {
             std::fs::remove_file(path)?;
             net::bind(&socket, &address)?;
         }
+        open_to_group(path)?;
         net::listen(&socket, BACKLOG)?;
         Ok(Listener {
             socket,
             bound: Bound::Unix(path.to_owned()),
+            is_outside: false,
         })
     }
 
@@ -146,12 +154,18 @@ impl Listener {
         &self.bound
     }
 
-    /// Stops listening: whoever connects from now on is refused. A unix socket is removed.
+    /// Takes note that paths mean other files from now on, as the root was changed.
+    pub fn leave_outside(&mut self) {
+        self.is_outside = true;
+    }
+
+    /// Stops listening: whoever connects from now on is refused. A unix socket is removed, unless it
+    /// lies outside.
     pub fn stop(&self) -> io::Result<()> {
         net::shutdown(&self.socket, net::Shutdown::Both)?;
         match &self.bound {
-            Bound::Tcp(_) => Ok(()),
-            Bound::Unix(path) => std::fs::remove_file(path),
+            Bound::Unix(path) if !self.is_outside => std::fs::remove_file(path),
+            _ => Ok(()),
         }
     }
 
@@ -180,6 +194,23 @@ impl Listener {
 impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+/// Lets the user's group connect, which a proxy in front can be of: to connect is to write.
+///
+/// Security: what lies at the path may have been replaced by a link, and root may do this. So the link
+/// would be opened, and then it is the opened file whose mode is set.
+fn open_to_group(path: &Path) -> io::Result<()> {
+    let mode = || Permissions::from_mode(0o660);
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty())?;
+    match std::fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), mode()) {
+        // Without /proc there is but the path.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::set_permissions(path, mode())
+        }
+        set => set,
     }
 }
 

@@ -6,11 +6,13 @@ pub mod child;
 pub mod clock;
 pub mod descriptors;
 pub mod fault;
+pub mod identity;
 pub mod listener;
 pub mod log_file;
 pub mod outgoing;
 pub mod pipe;
 pub mod poller;
+pub mod sandbox;
 #[cfg(feature = "fastcgi")]
 pub mod service;
 pub mod signal;

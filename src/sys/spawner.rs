@@ -6,41 +6,40 @@
 //! started by *spawners*: small processes of the same binary with a handful of descriptors and one
 //! thread each, made when they are first needed. Two for each core, since one waits for exec to begin.
 //!
-//! Shape: [`Spawners::start`] makes a program's pipes and sends a spawner an order (`order.rs`,
+//! Shape: [`Spawners::start`] makes a program's pipes and sends a spawner (`launch.rs`) an order (`order.rs`,
 //! `process.rs`); nothing is waited for. The [`Lease`] tells by the end of a pipe that the program has
 //! ended, or could not be started. Rules:
-//! - Whatever is wrong with a spawner is no fault of the program: it is then started without one.
+//! - Whatever is wrong with a spawner is no fault of the program: it is then started without one, unless
+//!   only a spawner can confine it (`confinement.rs`). Then it is not started.
 //! - Signals go through the spawner, which alone knows whose number a process id is.
 //! - A spawner ends with the connection to it, and takes its programs along.
 
+mod confinement;
+mod launch;
 mod order;
 mod process;
 
-use std::ffi::OsStr;
-use std::io::{self, IoSlice, PipeReader, Read};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{
-    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags,
-    SocketType, recv, sendmsg, socketpair,
-};
+#[cfg(feature = "fastcgi")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process_group, pidfd_open};
 
 use super::fault;
+pub use confinement::{Confinement, Jail, Limits};
+#[cfg(feature = "fastcgi")]
+use launch::PATIENCE;
+use launch::Spawner;
+pub use launch::{Launch, is_meant};
 pub use order::Urgency;
 use order::{ORDER_MAX, REPORT_LEN, Report, encode_signal, encode_start};
 pub use process::serve;
-
-/// What a spawner is called by `ps`, and knows itself by.
-const NAME: &str = "tollgate: spawner";
 
 /// After so many launches in a row that came to nothing the next one is tried after [`RETRY`] programs: what
 /// was wanting may have been memory.
@@ -48,37 +47,6 @@ const FAILURES_MAX: u32 = 3;
 
 /// How many programs are started without a new spawner before one is tried again.
 const RETRY: u32 = 1000;
-
-/// How long a spawner may take to listen at first, and to take an order later. One that takes longer was
-/// stopped by somebody; it is given up, and nobody waits for it for ever.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How a spawner is started.
-#[derive(Debug)]
-pub struct Launch {
-    /// The program.
-    pub program: PathBuf,
-    /// What it is called.
-    pub name: String,
-    /// Its arguments.
-    pub arguments: Vec<String>,
-}
-
-impl Launch {
-    /// As this very program, also when its file was replaced meanwhile.
-    pub fn own() -> Launch {
-        Launch {
-            program: "/proc/self/exe".into(),
-            name: NAME.to_owned(),
-            arguments: Vec::new(),
-        }
-    }
-}
-
-/// Whether this process was started to be a spawner, by what it is called.
-pub fn is_meant(name: Option<&OsStr>) -> bool {
-    name == Some(OsStr::new(NAME))
-}
 
 /// The spawners of a server.
 #[derive(Debug)]
@@ -91,22 +59,14 @@ pub struct Spawners {
     failures: AtomicU32,
 }
 
-#[derive(Debug)]
-struct Spawner {
-    socket: OwnedFd,
-    process: Mutex<Child>,
-    /// How many of its programs run.
-    running: AtomicUsize,
-    /// Whether it left a program without a word about it: it is about to be gone, if it is not yet.
-    is_lost: AtomicBool,
-}
-
 /// A program that a spawner was ordered to start.
 #[derive(Debug)]
 pub struct Lease {
     spawner: Arc<Spawner>,
     serial: u32,
     reports: PipeReader,
+    /// The process, where it was waited for that it starts.
+    process: Option<i32>,
 }
 
 /// A program on its way.
@@ -131,6 +91,28 @@ pub enum Fate {
     Lost,
 }
 
+/// Spawners that were started and do nothing yet. Those that nobody employs are ended.
+#[derive(Debug)]
+pub struct Reserve(Vec<Spawner>);
+
+impl Reserve {
+    /// Starts so many, as this very program.
+    pub fn start(count: usize) -> io::Result<Reserve> {
+        let launch = Launch::own(Confinement::default());
+        let mut reserve = Reserve(Vec::new());
+        for _ in 0..count {
+            reserve.0.push(Spawner::start(&launch)?);
+        }
+        Ok(reserve)
+    }
+}
+
+impl Drop for Reserve {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Spawner::end);
+    }
+}
+
 impl Spawners {
     /// At most so many spawners; none where the kernel has no pidfds (before 5.3), by which a spawner
     /// sees the end of its programs.
@@ -147,12 +129,65 @@ impl Spawners {
 
     /// None at all: programs are started by the server itself.
     pub fn none() -> Spawners {
-        Spawners::new(0, Launch::own())
+        Spawners::new(0, Launch::own(Confinement::default()))
     }
 
-    /// Orders a program to be started; `None` where no spawner can do it.
+    /// How many there may be.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// Whether programs are kept from nothing but what the server is kept from too.
+    pub fn are_plain(&self) -> bool {
+        self.launch.confinement.is_plain()
+    }
+
+    /// Starts a spawner, as a trial.
     ///
-    /// Errors: there is no descriptor left for its pipes.
+    /// Errors: it cannot be started, or not enter its confinement.
+    pub fn try_out(&self) -> io::Result<()> {
+        self.check()?;
+        let spawner = Spawner::launch(&self.launch)?;
+        self.all().push(Arc::new(spawner));
+        Ok(())
+    }
+
+    /// Takes as many as there may be out of a reserve, and has them go to jail with what is theirs. In
+    /// the jail others may not be to be had.
+    ///
+    /// Errors: as of [`Spawners::try_out`].
+    pub fn employ(&self, reserve: &mut Reserve, jail: &Jail<'_>) -> io::Result<()> {
+        for _ in 0..self.max {
+            self.check()?;
+            let spawner = match reserve.0.pop() {
+                Some(spawner) => spawner,
+                None => break,
+            };
+            spawner.confine(&self.launch.confinement, Some(jail))?;
+            self.all().push(Arc::new(spawner));
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> io::Result<()> {
+        match self.max {
+            0 => Err(io::Error::other("the kernel has no pidfds (before 5.3)")),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is done about a program that no spawner can start: `None` leaves it to the server, where
+    /// that does not undo its confinement.
+    fn without<T>(&self, error: io::Error) -> io::Result<Option<T>> {
+        match self.are_plain() {
+            true => Ok(None),
+            false => Err(error),
+        }
+    }
+
+    /// Orders a program to be started; `None` where no spawner can do it and the server may.
+    ///
+    /// Errors: there is no descriptor left for its pipes, or nobody to confine it.
     pub fn start<'e>(
         &self,
         path: &[u8],
@@ -162,49 +197,84 @@ impl Spawners {
         stdin: Option<BorrowedFd<'_>>,
     ) -> io::Result<Option<Ordered>> {
         if self.max == 0 {
-            return Ok(None);
+            return self.without(nobody());
         }
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let mut order = Vec::with_capacity(4096);
         let descriptors = 3 + u8::from(stdin.is_some());
+        let texts = [path, b"", folder];
         encode_start(
             &mut order,
             serial,
             descriptors,
-            path,
-            folder,
+            texts,
             arguments,
             environment,
         );
         if order.len() > ORDER_MAX {
-            return Ok(None);
+            return self.without(Errno::TOOBIG.into());
         }
         fault::pipe()?;
         let ((stdout, its_stdout), (stderr, its_stderr)) = (io::pipe()?, io::pipe()?);
         let (reports, its_reports) = io::pipe()?;
         let mut descriptors = vec![its_reports.as_fd(), its_stdout.as_fd(), its_stderr.as_fd()];
         descriptors.extend(stdin);
-        // One that was killed is found out by the order, which then goes to another.
-        for _ in 0..=self.max {
-            let Some(spawner) = self.choose() else {
-                break;
-            };
-            if spawner.send(&order, &descriptors).is_err() {
-                self.give_up(&spawner);
-                continue;
-            }
-            spawner.running.fetch_add(1, Ordering::Relaxed);
-            return Ok(Some(Ordered {
-                lease: Lease {
-                    spawner,
-                    serial,
-                    reports,
-                },
-                stdout,
-                stderr,
-            }));
+        let Some(spawner) = self.give(&order, &descriptors) else {
+            return self.without(nobody());
+        };
+        Ok(Some(Ordered {
+            lease: Lease::new(spawner, serial, reports),
+            stdout,
+            stderr,
+        }))
+    }
+
+    /// Has a program started with `listener` for its descriptor 0 and one pipe for all that it prints,
+    /// whose end is returned, and waits until it runs.
+    ///
+    /// Errors: as of [`Spawners::start`], and what exec or fork said.
+    #[cfg(feature = "fastcgi")]
+    pub fn start_service<'e>(
+        &self,
+        texts: [&[u8]; 3],
+        arguments: &[Vec<u8>],
+        environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
+        listener: BorrowedFd<'_>,
+    ) -> io::Result<Option<(Lease, PipeReader)>> {
+        if self.max == 0 {
+            return self.without(nobody());
         }
-        Ok(None)
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let mut order = Vec::new();
+        encode_start(&mut order, serial, 4, texts, arguments, environment);
+        if order.len() > ORDER_MAX {
+            return self.without(Errno::TOOBIG.into());
+        }
+        let (output, its_output) = io::pipe()?;
+        let (reports, its_reports) = io::pipe()?;
+        let output_fd = its_output.as_fd();
+        let descriptors = [its_reports.as_fd(), output_fd, output_fd, listener];
+        let Some(spawner) = self.give(&order, &descriptors) else {
+            return self.without(nobody());
+        };
+        let mut lease = Lease::new(spawner, serial, reports);
+        // The end of the pipe is to be seen, if nothing else.
+        drop(its_reports);
+        lease.await_start()?;
+        Ok(Some((lease, output)))
+    }
+
+    /// Gives an order to a spawner. One that was killed is found out by that, and another one gets it.
+    fn give(&self, order: &[u8], descriptors: &[BorrowedFd<'_>]) -> Option<Arc<Spawner>> {
+        for _ in 0..=self.max {
+            let spawner = self.choose()?;
+            if spawner.send(order, descriptors).is_ok() {
+                spawner.running.fetch_add(1, Ordering::Relaxed);
+                return Some(spawner);
+            }
+            self.give_up(&spawner);
+        }
+        None
     }
 
     /// The least busy spawner, or a new one where there may be one and all are busy.
@@ -248,74 +318,44 @@ impl Spawners {
     }
 }
 
-impl Spawner {
-    /// Starts a spawner, and waits until it listens.
-    fn launch(launch: &Launch) -> io::Result<Spawner> {
-        fault::socketpair()?;
-        let (socket, theirs) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )?;
-        for way in [Timeout::Recv, Timeout::Send] {
-            set_socket_timeout(&socket, way, Some(PATIENCE))?;
-        }
-        let mut command = Command::new(&launch.program);
-        command
-            .arg0(&launch.name)
-            .args(&launch.arguments)
-            .env_clear()
-            .envs(fault::handed_down())
-            .stdin(theirs)
-            .stdout(Stdio::null())
-            // Ctrl-C at a terminal is for the server.
-            .process_group(0);
-        fault::launch()?;
-        let spawner = Spawner {
-            socket,
-            process: Mutex::new(command.spawn()?),
-            running: AtomicUsize::new(0),
-            is_lost: AtomicBool::new(false),
-        };
-        // The command keeps our copy of the other end open.
-        drop(command);
-        let mut ready = [0; process::READY.len()];
-        let receive = || recv(&spawner.socket, &mut ready, RecvFlags::empty());
-        match rustix::io::retry_on_intr(receive) {
-            Ok(_) if ready == process::READY => Ok(spawner),
-            _ => {
-                spawner.end();
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-        }
-    }
-
-    fn send(&self, order: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
-        let mut space =
-            [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(process::DESCRIPTORS_MAX))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        if !descriptors.is_empty() {
-            control.push(SendAncillaryMessage::ScmRights(descriptors));
-        }
-        let parts = [IoSlice::new(order)];
-        let send = || {
-            fault::sendmsg()?;
-            sendmsg(&self.socket, &parts, &mut control, SendFlags::NOSIGNAL)
-        };
-        Ok(rustix::io::retry_on_intr(send).map(drop)?)
-    }
-
-    /// Ends a spawner that does not listen.
-    fn end(&self) {
-        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        // It may be gone already.
-        let _ = process.kill();
-        let _ = process.wait();
-    }
+fn nobody() -> io::Error {
+    io::Error::other("there is no spawner, which alone could confine it")
 }
 
 impl Lease {
+    fn new(spawner: Arc<Spawner>, serial: u32, reports: PipeReader) -> Lease {
+        Lease {
+            spawner,
+            serial,
+            reports,
+            process: None,
+        }
+    }
+
+    /// The process id of a program that was waited for at its start.
+    pub fn id(&self) -> Option<u32> {
+        self.process.map(i32::cast_unsigned)
+    }
+
+    /// Waits until the program runs. A spawner that says nothing is given up, with its programs.
+    #[cfg(feature = "fastcgi")]
+    fn await_start(&mut self) -> io::Result<()> {
+        let mut told = [0; REPORT_LEN];
+        let patience = Timespec::try_from(PATIENCE).ok();
+        let mut polled = [PollFd::new(&self.reports, PollFlags::IN)];
+        let is_told = poll(&mut polled, patience.as_ref())? > 0;
+        let read = is_told && self.reports.read_exact(&mut told).is_ok();
+        match Report::decode(&told).filter(|_| read) {
+            Some(Report::Started(pid)) => self.process = Some(pid),
+            Some(Report::Failed(error)) => return Err(io::Error::from_raw_os_error(error)),
+            _ => {
+                self.spawner.is_lost.store(true, Ordering::Relaxed);
+                return Err(io::Error::other("its spawner says nothing"));
+            }
+        }
+        Ok(())
+    }
+
     /// What comes to its end when the program has.
     pub fn reports(&self) -> &PipeReader {
         &self.reports
@@ -348,7 +388,8 @@ impl Lease {
             }
         }
         let mut reports = told[..len].chunks(REPORT_LEN).filter_map(Report::decode);
-        match reports.next_back() {
+        let started = self.process.map(Report::Started);
+        match reports.next_back().or(started) {
             Some(Report::Ended(status)) => Fate::Ended(ExitStatus::from_raw(status)),
             Some(Report::Failed(error)) => Fate::Unstarted(error),
             Some(Report::Started(pid)) => {

@@ -154,7 +154,7 @@ fn put(reply: &mut Vec<u8>, record_type: RecordType, content: &[u8]) {
 }
 
 /// A server that runs the application below `/app/`, with its temporary files in `tmp` of its site.
-fn serve(options: &str, arguments: &[&str]) -> Server {
+pub(crate) fn serve(options: &str, arguments: &[&str]) -> Server {
     let own = env::current_exe().unwrap();
     let command = format!(
         "'{}' fastcgi_exec::application --exact --ignored --nocapture",
@@ -179,7 +179,7 @@ fn serve_command(command: &str, options: &str, arguments: &[&str]) -> Server {
 
 /// The page at a path below `/app/`.
 #[track_caller]
-fn page(server: &Server, path: &str) -> String {
+pub(crate) fn page(server: &Server, path: &str) -> String {
     let response = server.get(&format!("/app/{path}"));
     assert_eq!(response.status, 200, "{path}: {response:?}");
     response.text()

@@ -20,7 +20,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, geteuid, getrlimit, setrlimit};
 
 #[cfg(feature = "fastcgi")]
 pub(crate) use application::{Application, Fpm};
@@ -89,6 +89,15 @@ pub(crate) fn not_installed(test: &str, what: &str) {
         "{reason}"
     );
     skipped(test, &reason);
+}
+
+/// Whether the tests are run by root; without it the test is [`skipped`].
+pub(crate) fn is_root(test: &str) -> bool {
+    let is_root = geteuid().is_root();
+    if !is_root {
+        skipped(test, "root alone can become somebody else");
+    }
+    is_root
 }
 
 /// The path of a program that a test needs; without it the test is [`not_installed`].

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 
 use super::{Client, Folder, PATIENCE, Response, children_of, eventually, request};
 
@@ -120,6 +120,10 @@ impl Site {
             .arg(&access_log)
             .args(arguments)
             .arg(self.folder.as_ref());
+        // Tests run in containers too, where everybody is root.
+        if geteuid().is_root() && !arguments.contains(&"--user") {
+            command.arg("--allow-root");
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
             .stdin(Stdio::null())

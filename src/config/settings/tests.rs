@@ -48,6 +48,7 @@ fn defaults() -> Settings {
         listing: Listing::Off,
         symlinks: Symlinks::Stay,
         access_log: AccessLog::Stdout,
+        confinement: Confinement::default(),
         warnings: Vec::new(),
     }
 }

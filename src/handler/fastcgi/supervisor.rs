@@ -38,6 +38,7 @@ use crate::sys::buffer::Buffer;
 use crate::sys::clock::{Clock, Moment};
 use crate::sys::listener::Bound;
 use crate::sys::service::{Doorbell, PrivateFolder, ServiceSocket};
+use crate::sys::spawner::Spawners;
 use crate::sys::stream::Stream;
 
 /// The IPv4 addresses that a program lets connect (section 2.3). To be set for TCP only: over a unix
@@ -114,7 +115,8 @@ struct Opened {
 
 impl Supervisor {
     /// Checks that the program can be executed and opens a socket for every process that there may be;
-    /// nothing is started. `environment` is what the operator gives to programs.
+    /// nothing is started. `environment` is what the operator gives to programs, and `spawners` start the
+    /// processes.
     ///
     /// # Errors
     /// The program is no executable file, or the sockets could not be made.
@@ -122,6 +124,7 @@ impl Supervisor {
         program: &ExecProgram,
         environment: &[(Vec<u8>, Vec<u8>)],
         clock: Clock,
+        spawners: &Arc<Spawners>,
     ) -> Result<Supervisor, StartError> {
         let path = find_program(&program.program)?;
         let failed =
@@ -141,6 +144,7 @@ impl Supervisor {
                     arguments: arguments.map(|text| text.as_bytes().to_vec()).collect(),
                     folder,
                     environment: environment_for(program.socket, environment),
+                    spawners: Arc::clone(spawners),
                 },
                 rules: Rules {
                     processes: program.processes.clone(),

@@ -114,6 +114,7 @@ impl Plan {
             let problem = "is no executable file; give an existing program as exec:PROGRAM";
             StartError::wrong("--fastcgi", exec.program.display(), problem)
         })?;
+        self.programs.extend([program.clone(), canonical.clone()]);
         self.hidden.push(canonical);
         Ok(program)
     }

@@ -178,3 +178,19 @@ fn want_of_descriptors_is_told_from_the_fault_of_one_connection() {
         assert!(!is_of_connection(error), "{error}");
     }
 }
+
+#[test]
+fn a_link_in_the_place_of_a_socket_opens_nothing_to_the_group() {
+    let dir = TempDir::new();
+    let at = |name: &str| dir.path().join(name);
+    dir.write("file", "");
+    let closed = Permissions::from_mode(0o600);
+    fs::set_permissions(at("file"), closed.clone()).unwrap();
+    std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+    // Whether this is an error differs from one kernel to the next.
+    let _ = open_to_group(&at("link"));
+    let mode = |name| fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("file"), 0o600);
+    open_to_group(&at("file")).unwrap();
+    assert_eq!(mode("file"), 0o660);
+}

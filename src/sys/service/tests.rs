@@ -5,6 +5,7 @@ use std::thread;
 use super::*;
 use crate::sys::buffer::Buffer;
 use crate::sys::child::{Exit, Program};
+use crate::sys::spawner::Spawners;
 use crate::sys::testing::TempDir;
 
 /// More than any step takes, so that a fault ends in a failure and not in a wait.
@@ -39,7 +40,7 @@ fn service(socket: &ServiceSocket, text: &str) -> Child {
     };
     let environment = [(&b"PATH"[..], &b"/usr/bin:/bin"[..])];
     program
-        .start_service(socket.as_fd(), environment.into_iter())
+        .start_service(socket.as_fd(), environment.into_iter(), &Spawners::none())
         .unwrap()
 }
 

@@ -41,6 +41,8 @@ pub struct Start<'m> {
     pub descriptors: u8,
     /// The file to execute, absolute.
     pub path: &'m [u8],
+    /// What it is told that it is called; nothing for its path.
+    pub name: &'m [u8],
     /// Its working folder.
     pub folder: &'m [u8],
     /// Its arguments, without its own name.
@@ -65,16 +67,16 @@ pub fn encode_start<'e>(
     message: &mut Vec<u8>,
     serial: u32,
     descriptors: u8,
-    path: &[u8],
-    folder: &[u8],
+    [path, name, folder]: [&[u8]; 3],
     arguments: &[Vec<u8>],
     environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
 ) {
     message.push(START);
     message.extend(serial.to_ne_bytes());
     message.push(descriptors);
-    push(message, path);
-    push(message, folder);
+    for text in [path, name, folder] {
+        push(message, text);
+    }
     message.extend(length(arguments.len()));
     for argument in arguments {
         push(message, argument);
@@ -91,13 +93,13 @@ pub fn encode_signal(serial: u32, urgency: Urgency) -> [u8; 6] {
     [SIGNAL, a, b, c, d, urgency as u8]
 }
 
-fn push(message: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn push(message: &mut Vec<u8>, bytes: &[u8]) {
     message.extend(length(bytes.len()));
     message.extend_from_slice(bytes);
 }
 
 /// A length that is wrong in what is far too long to be sent does no harm.
-fn length(len: usize) -> [u8; 4] {
+pub(super) fn length(len: usize) -> [u8; 4] {
     u32::try_from(len).unwrap_or(u32::MAX).to_ne_bytes()
 }
 
@@ -111,7 +113,7 @@ impl<'m> Order<'m> {
             START => {
                 let (descriptors, after) = rest.split_first()?;
                 rest = after;
-                let (path, folder) = (take(&mut rest)?, take(&mut rest)?);
+                let [path, name, folder] = [take(&mut rest)?, take(&mut rest)?, take(&mut rest)?];
                 let count = take_length(&mut rest)?;
                 let arguments = (0..count).map(|_| take(&mut rest)).collect::<Option<_>>()?;
                 let mut environment = Vec::new();
@@ -122,6 +124,7 @@ impl<'m> Order<'m> {
                     serial,
                     descriptors: *descriptors,
                     path,
+                    name,
                     folder,
                     arguments,
                     environment,
@@ -137,13 +140,13 @@ impl<'m> Order<'m> {
     }
 }
 
-fn take_length(rest: &mut &[u8]) -> Option<usize> {
+pub(super) fn take_length(rest: &mut &[u8]) -> Option<usize> {
     let (length, after) = rest.split_first_chunk()?;
     *rest = after;
     usize::try_from(u32::from_ne_bytes(*length)).ok()
 }
 
-fn take<'m>(rest: &mut &'m [u8]) -> Option<&'m [u8]> {
+pub(super) fn take<'m>(rest: &mut &'m [u8]) -> Option<&'m [u8]> {
     let len = take_length(rest)?;
     let (bytes, after) = rest.split_at_checked(len)?;
     *rest = after;
@@ -187,8 +190,7 @@ mod tests {
             &mut message,
             7,
             3,
-            b"/bin/x",
-            b"/bin",
+            [b"/bin/x", b"x", b"/bin"],
             &arguments,
             environment.into_iter(),
         );
@@ -202,6 +204,7 @@ mod tests {
             serial: 7,
             descriptors: 3,
             path: b"/bin/x",
+            name: b"x",
             folder: b"/bin",
             arguments: vec![b"one", b""],
             environment: vec![(b"A", b"a=b"), (b"EMPTY", b"")],

@@ -2,7 +2,8 @@
 //!
 //! Rules:
 //! - Descriptor 0 is a connection to the server, and is moved out of the way before any program is
-//!   started: a program finds /dev/null there, or what the server sent for it.
+//!   started: a program finds /dev/null there, or what the server sent for it. Descriptor 1 is /dev/null
+//!   when it starts.
 //! - What would end the server gracefully (SIGTERM, SIGINT, SIGHUP) does not end a spawner, whose
 //!   programs the server may still be waiting for. The end of the connection does: the programs are
 //!   ended then, so that a server that was killed leaves none behind.
@@ -27,6 +28,7 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlag
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use super::confinement::{self, Limits};
 use super::order::{ORDER_MAX, Order, Report, Start, Urgency};
 use crate::sys::{descriptors, fault};
 
@@ -40,13 +42,13 @@ const WANT_PAUSE: Duration = Duration::from_millis(10);
 /// stdin where it has one.
 pub(super) const DESCRIPTORS_MAX: usize = 4;
 
-/// What a spawner says first.
+/// What a spawner says once it has entered its confinement; anything else is why it could not.
 pub(super) const READY: [u8; 5] = *b"ready";
 
 /// Serves until the server is gone.
 pub fn serve() -> ExitCode {
-    match prepare() {
-        Ok(server) => Spawner::new(server).serve(),
+    match prepare().and_then(Spawner::confined) {
+        Ok(mut spawner) => spawner.serve(),
         // Nobody listens; the server finds the connection ended, and does without.
         Err(_) => return ExitCode::FAILURE,
     }
@@ -60,15 +62,15 @@ fn prepare() -> io::Result<OwnedFd> {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
     let server = io::stdin().as_fd().try_clone_to_owned()?;
-    descriptors::seal()?;
+    descriptors::seal_with(io::stdout().as_fd())?;
     // What `ps` shows; without it a spawner works as well.
     let _ = rustix::thread::set_name(c"tollgate-spawn");
-    rustix::net::send(&server, &READY, SendFlags::NOSIGNAL)?;
     Ok(server)
 }
 
 struct Spawner {
     server: OwnedFd,
+    limits: Limits,
     programs: Vec<Program>,
     message: Vec<u8>,
 }
@@ -83,12 +85,23 @@ struct Program {
 }
 
 impl Spawner {
-    fn new(server: OwnedFd) -> Spawner {
-        Spawner {
+    /// Receives its confinement, enters it, and tells what came of it.
+    fn confined(server: OwnedFd) -> io::Result<Spawner> {
+        let mut spawner = Spawner {
             server,
+            limits: Limits::default(),
             programs: Vec::new(),
             message: vec![0; ORDER_MAX],
-        }
+        };
+        let len = spawner.receive(&mut [const { None }; DESCRIPTORS_MAX])?;
+        let entered = confinement::obey(&spawner.message[..len]);
+        let (limits, told) = match entered {
+            Ok(limits) => (Ok(limits), READY.to_vec()),
+            Err(error) => (Err(error.kind()), error.to_string().into_bytes()),
+        };
+        rustix::net::send(&spawner.server, &told, SendFlags::NOSIGNAL)?;
+        spawner.limits = limits?;
+        Ok(spawner)
     }
 
     fn serve(&mut self) {
@@ -131,7 +144,8 @@ impl Spawner {
         };
         match Order::decode(&self.message[..len]) {
             Some(Order::Start(order)) => {
-                self.programs.extend(start(&order, descriptors));
+                let started = start(&order, descriptors, &self.limits);
+                self.programs.extend(started);
                 Ok(())
             }
             Some(Order::Signal(serial, urgency)) => {
@@ -225,14 +239,18 @@ fn is_passing(error: Errno) -> bool {
 }
 
 /// Starts a program, and tells the server what came of it, unless that is gone.
-fn start(order: &Start<'_>, descriptors: [Option<OwnedFd>; DESCRIPTORS_MAX]) -> Option<Program> {
+fn start(
+    order: &Start<'_>,
+    descriptors: [Option<OwnedFd>; DESCRIPTORS_MAX],
+    limits: &Limits,
+) -> Option<Program> {
     let came = descriptors.iter().flatten().count();
     let [report, stdout, stderr, stdin] = descriptors;
     // Where there was no room even for this one, its end alone tells the server.
     let mut report = io::PipeWriter::from(report?);
     let spawned = match (stdout, stderr) {
         (Some(stdout), Some(stderr)) if came == order.descriptors.into() => {
-            spawn(order, stdin, stdout, stderr)
+            spawn(order, stdin, stdout, stderr, limits)
         }
         // The kernel leaves out what it finds no room for.
         _ => Err(Errno::MFILE.into()),
@@ -262,9 +280,13 @@ fn spawn(
     stdin: Option<OwnedFd>,
     stdout: OwnedFd,
     stderr: OwnedFd,
+    limits: &Limits,
 ) -> io::Result<(Child, OwnedFd)> {
     let mut command = Command::new(OsStr::from_bytes(order.path));
     let environment = order.environment.iter();
+    if !order.name.is_empty() {
+        command.arg0(OsStr::from_bytes(order.name));
+    }
     command
         .args(order.arguments.iter().map(|it| OsStr::from_bytes(it)))
         .env_clear()
@@ -277,13 +299,16 @@ fn spawn(
     fault::spawn()?;
     let mut child = command.spawn()?;
     let pid = Pid::from_child(&child);
-    match fault::pidfd().and_then(|()| pidfd_open(pid, PidfdFlags::empty())) {
+    let opened = limits
+        .enter_cpu(pid)
+        .and_then(|()| Ok(fault::pidfd().and_then(|()| pidfd_open(pid, PidfdFlags::empty()))?));
+    match opened {
         Ok(pidfd) => Ok((child, pidfd)),
         Err(error) => {
-            // Its end could not be seen.
+            // It could not be limited, or its end not be seen.
             let _ = kill_process_group(pid, Signal::KILL);
             child.wait()?;
-            Err(error.into())
+            Err(error)
         }
     }
 }

@@ -1,11 +1,13 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::net::sockopt::socket_timeout;
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_timeout};
 use rustix::process::{Signal, kill_process};
 
+use super::launch::{NAME, PATIENCE};
 use super::*;
 use crate::sys::buffer::Buffer;
 use crate::sys::child::{Child, Exit, Program, StartFailure};
@@ -26,6 +28,7 @@ fn launch(name: &str) -> Launch {
         arguments: [name, "--exact", "--ignored", "--nocapture"]
             .map(str::to_owned)
             .into(),
+        confinement: Confinement::default(),
     }
 }
 
@@ -286,6 +289,66 @@ fn what_is_no_spawner_or_cannot_take_an_order_is_done_without() {
     };
     let mut child = program.start(std::iter::empty(), &spawners).unwrap();
     assert_eq!(output(&mut child), "here\n");
+}
+
+fn limited() -> Confinement {
+    Confinement {
+        limits: Limits {
+            files: Some(32),
+            ..Limits::default()
+        },
+        ..Confinement::default()
+    }
+}
+
+#[test]
+fn a_program_has_the_limits_of_its_spawner() {
+    let own = launch("sys::spawner::tests::serves");
+    let confinement = limited();
+    let spawners = Spawners::new(1, Launch { confinement, ..own });
+    spawners.try_out().unwrap();
+    assert_eq!(processes(&spawners).len(), 1);
+    let mut child = start(&spawners, "ulimit -n; ulimit -Hn", None);
+    assert_eq!(output(&mut child), "32\n32\n");
+}
+
+#[test]
+fn a_program_that_nobody_can_confine_is_not_started() {
+    let own = launch("sys::spawner::tests::serves");
+    let broken = Launch {
+        program: "/nowhere/program".into(),
+        confinement: limited(),
+        ..own
+    };
+    let spawners = Spawners::new(1, broken);
+    spawners.try_out().unwrap_err();
+    let program = Program {
+        path: Path::new("/bin/true"),
+        arguments: &[],
+        folder: Path::new("/"),
+        stdin: None,
+    };
+    let error = program.start(std::iter::empty(), &spawners).unwrap_err();
+    assert_eq!(error.to_string(), nobody().to_string());
+}
+
+#[test]
+fn a_spawner_that_cannot_enter_its_jail_says_why_and_is_ended() {
+    let spawner = Spawner::start(&launch("sys::spawner::tests::serves")).unwrap();
+    let identity = crate::sys::identity::Identity {
+        uid: 61601,
+        gid: 61601,
+        groups: Vec::new(),
+    };
+    let jail = Jail {
+        root: Path::new("/nowhere/at/all"),
+        identity: &identity,
+    };
+    let confined = spawner.confine(&Confinement::default(), Some(&jail));
+    let error = confined.unwrap_err().to_string();
+    assert!(error.starts_with("--chroot: "), "{error}");
+    let process = spawner.process.lock().unwrap().try_wait().unwrap();
+    assert!(process.is_some());
 }
 
 #[test]

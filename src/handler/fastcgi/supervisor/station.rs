@@ -6,12 +6,14 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::handler::stderr::StderrLog;
 use crate::sys::child::{Child, Program};
 use crate::sys::clock::Moment;
 use crate::sys::service::ServiceSocket;
+use crate::sys::spawner::Spawners;
 use crate::sys::stream::Stream;
 
 /// The pause after a first failure, and the longest.
@@ -29,6 +31,8 @@ pub(super) struct Launch {
     /// The working folder.
     pub(super) folder: PathBuf,
     pub(super) environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Who starts it.
+    pub(super) spawners: Arc<Spawners>,
 }
 
 /// The place of one process.
@@ -127,7 +131,7 @@ impl Station {
         };
         let environment = launch.environment.iter();
         let variables = environment.map(|(name, value)| (&name[..], &value[..]));
-        let child = program.start_service(self.socket.as_fd(), variables)?;
+        let child = program.start_service(self.socket.as_fd(), variables, &launch.spawners)?;
         let name = format!(
             "{}[{}]",
             launch.program.display(),

@@ -160,7 +160,13 @@ struct Bench {
 impl Bench {
     fn new(program: &ExecProgram) -> Bench {
         let environment = [(ROLE.into(), b"unix".to_vec())];
-        let supervisor = Supervisor::open(program, &environment, Clock::start()).unwrap();
+        let supervisor = Supervisor::open(
+            program,
+            &environment,
+            Clock::start(),
+            &Arc::new(Spawners::none()),
+        )
+        .unwrap();
         let stage = std::mem::replace(&mut *supervisor.lock(), Stage::Stopped);
         let Stage::Opened(opened) = stage else {
             panic!("it is not to be started yet");
@@ -261,7 +267,8 @@ fn a_program_that_cannot_be_executed_is_told_at_the_start() {
             program: dir.path().join(program),
             ..accepting(1, 1)
         };
-        let error = Supervisor::open(&program, &[], Clock::start()).unwrap_err();
+        let error = Supervisor::open(&program, &[], Clock::start(), &Arc::new(Spawners::none()))
+            .unwrap_err();
         assert_eq!((error.option, error.exit), ("--fastcgi", ExitStatus::Usage));
         assert_eq!(error.value, program.program.display().to_string());
         assert!(
@@ -273,7 +280,13 @@ fn a_program_that_cannot_be_executed_is_told_at_the_start() {
 
 #[test]
 fn every_process_that_there_may_be_has_an_address_of_its_own() {
-    let unix = Supervisor::open(&accepting(1, 3), &[], Clock::start()).unwrap();
+    let unix = Supervisor::open(
+        &accepting(1, 3),
+        &[],
+        Clock::start(),
+        &Arc::new(Spawners::none()),
+    )
+    .unwrap();
     let mut paths = Vec::new();
     for address in unix.addresses() {
         match address {
@@ -293,7 +306,7 @@ fn every_process_that_there_may_be_has_an_address_of_its_own() {
         socket: ExecSocket::Tcp,
         ..accepting(2, 2)
     };
-    let tcp = Supervisor::open(&program, &[], Clock::start()).unwrap();
+    let tcp = Supervisor::open(&program, &[], Clock::start(), &Arc::new(Spawners::none())).unwrap();
     assert_eq!(tcp.addresses().len(), 2);
     for address in tcp.addresses() {
         assert!(address.to_string().starts_with("127.0.0.1:"), "{address}");
@@ -387,7 +400,13 @@ fn the_thread_offers_who_accepts_and_leaves_nothing_behind() {
             ..accepting(2, 3)
         };
         let environment = [(ROLE.into(), kind.into())];
-        let supervisor = Supervisor::open(&program, &environment, Clock::start()).unwrap();
+        let supervisor = Supervisor::open(
+            &program,
+            &environment,
+            Clock::start(),
+            &Arc::new(Spawners::none()),
+        )
+        .unwrap();
         let book = book_for(&program);
         supervisor
             .start(Arc::clone(&book) as Arc<dyn Roster>)
@@ -734,7 +753,8 @@ fn stopping_ends_whole_groups_and_the_deaf() {
         file.display()
     );
     let program = shell(&text, 1, 1);
-    let supervisor = Supervisor::open(&program, &[], Clock::start()).unwrap();
+    let supervisor =
+        Supervisor::open(&program, &[], Clock::start(), &Arc::new(Spawners::none())).unwrap();
     supervisor.start(book_for(&program)).unwrap();
     await_that(|| file.exists());
     let pids = fs::read_to_string(&file).unwrap();

@@ -1,0 +1,332 @@
+//! Opens what may need rights that serving does not, and then gives these up.
+//!
+//! Shape: [`Opened::open`] takes the settings and gives the site, the log, the listeners and who starts
+//! programs. Rules:
+//! - It is done before any thread starts, since rights are given up for one thread and those that it
+//!   starts (`sys/identity`).
+//! - Nobody else's code runs as root unless the operator says so.
+
+use std::io;
+use std::path::{Path, PathBuf};
+#[cfg(feature = "fastcgi")]
+use std::sync::Arc;
+use std::thread;
+
+use super::access_log::AccessLog;
+#[cfg(feature = "fastcgi")]
+use super::applications::processes_max;
+use super::sandbox;
+use crate::config::{ListenAddress, Settings, StartError};
+use crate::handler::site::Site;
+use crate::proto::account;
+use crate::sys::identity::{self, Identity};
+use crate::sys::listener::{Bound, Listener};
+use crate::sys::sandbox::Rule;
+use crate::sys::spawner::{Confinement, Jail, Launch, Limits, Reserve, Spawners};
+
+/// How many spawners there are at most: they start more programs in a second than can run.
+pub(super) const SPAWNERS_MAX: usize = 8;
+
+/// What was opened.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) site: Site,
+    pub(super) access_log: AccessLog,
+    pub(super) listeners: Vec<Listener>,
+    /// Who starts programs.
+    pub(super) spawners: Spawners,
+    /// Who starts the processes of `exec:`.
+    #[cfg(feature = "fastcgi")]
+    pub(super) services: Arc<Spawners>,
+}
+
+impl Opened {
+    /// Opens all of it; rights are given up when this returns.
+    pub(super) fn open(settings: &Settings) -> Result<Opened, StartError> {
+        let system = |error: io::Error| StartError::failed("tollgate", "", error);
+        identity::restrict_new_files();
+        if !settings.confinement.allow_setuid {
+            identity::gain_no_rights().map_err(system)?;
+        }
+        let user = settings.confinement.user.as_ref();
+        let user = user.map(find_user).transpose()?;
+        // With another root the site lies inside, and what is opened before lies outside.
+        let chroot = settings.confinement.chroot.as_deref();
+        let early = match chroot {
+            Some(_) => None,
+            None => Some(open_site(settings, user.as_ref())?),
+        };
+        let mut access_log = AccessLog::open(&settings.access_log)?;
+        let mut listeners = listen(&settings.listen)?;
+        if let Some(user) = &user {
+            hand_over(user, &access_log, &listeners)?;
+        }
+        let jail = chroot.map(|root| Cell::enter(root, settings)).transpose()?;
+        if jail.is_some() {
+            access_log.leave_outside();
+            listeners.iter_mut().for_each(Listener::leave_outside);
+        }
+        let site = match early {
+            Some(site) => site,
+            None => open_site(settings, user.as_ref())?,
+        };
+        let confined = settings.confinement.sandbox;
+        let rules = confined.then(|| sandbox::of_programs(settings, &site));
+        let rules = rules.transpose()?;
+        let runs_programs = !site.programs.is_empty();
+        let [spawners, services] = open_spawners(settings, rules.clone());
+        if let (Some(mut jail), Some(user), true) = (jail, &user, runs_programs) {
+            for spawners in [&spawners, &services] {
+                jail.fill(spawners, user)?;
+            }
+        }
+        if let Some(user) = &user {
+            user.assume().map_err(|error| refused(user, &error))?;
+            #[cfg(feature = "auth")]
+            check_readable(settings)?;
+        }
+        if runs_programs && !spawners.are_plain() && chroot.is_none() {
+            spawners.try_out().map_err(cannot_confine)?;
+        }
+        if let Some(rules) = rules {
+            sandbox::enter(settings, rules)?;
+        }
+        Ok(Opened {
+            site,
+            access_log,
+            listeners,
+            spawners,
+            #[cfg(feature = "fastcgi")]
+            services: Arc::new(services),
+        })
+    }
+}
+
+/// Opens the site, which is to have programs only where somebody else than root runs them.
+fn open_site(settings: &Settings, user: Option<&Identity>) -> Result<Site, StartError> {
+    let site = Site::open(settings)?;
+    if user.is_none() && !settings.confinement.allow_root {
+        refuse_root(&site)?;
+    }
+    Ok(site)
+}
+
+/// Another root, which this process has, and spawners that are still outside.
+struct Cell {
+    root: PathBuf,
+    reserve: Reserve,
+}
+
+impl Cell {
+    /// Changes the root. A spawner executes the server's file, for which there need be none inside, so
+    /// they are started before.
+    fn enter(root: &Path, settings: &Settings) -> Result<Cell, StartError> {
+        let wrong = |problem: String| StartError::wrong("--chroot", root.display(), problem);
+        let failed = |error| wrong(format!("cannot be made the root ({error})"));
+        let inside = std::fs::canonicalize(root).map_err(failed)?;
+        let confinement = confinement_of(settings, None);
+        let [programs, services] = spawners_max(settings, &confinement);
+        let reserve = Reserve::start(programs + services).map_err(failed)?;
+        identity::change_root(&inside).map_err(failed)?;
+        let spool = std::env::temp_dir();
+        if !spool.is_dir() {
+            let spool = spool.display();
+            return Err(wrong(format!(
+                "has no folder {spool} for request bodies to wait in; make one, for the user to write \
+                 to, or set TMPDIR"
+            )));
+        }
+        Ok(Cell {
+            root: inside,
+            reserve,
+        })
+    }
+
+    /// Has spawners follow, and go on as the user.
+    fn fill(&mut self, spawners: &Spawners, user: &Identity) -> Result<(), StartError> {
+        let jail = Jail {
+            root: &self.root,
+            identity: user,
+        };
+        spawners
+            .employ(&mut self.reserve, &jail)
+            .map_err(cannot_confine)
+    }
+}
+
+/// How many spawners there are at most for programs, and for the processes of `exec:`: two for each core
+/// and one, or more where each has descriptors for a few programs only.
+fn spawners_max(settings: &Settings, confinement: &Confinement) -> [usize; 2] {
+    let usual = thread::available_parallelism()
+        .map_or(2, |cores| 2 * cores.get())
+        .min(settings.max_processes)
+        .min(SPAWNERS_MAX);
+    #[cfg(feature = "fastcgi")]
+    let services = processes_max(&settings.fastcgi);
+    #[cfg(not(feature = "fastcgi"))]
+    let services: usize = 0;
+    let each = confinement.limits.programs_each();
+    let programs = usual.max(settings.max_processes.div_ceil(each));
+    [programs, services.div_ceil(each)]
+}
+
+fn open_spawners(settings: &Settings, sandbox: Option<Vec<Rule>>) -> [Spawners; 2] {
+    let mut confinement = confinement_of(settings, sandbox);
+    let max = spawners_max(settings, &confinement);
+    if let Some(processes) = &mut confinement.limits.processes {
+        if identity::is_root() && settings.confinement.user.is_none() {
+            log::warn!("--limit: processes={processes} does not hold for root; give --user");
+        }
+        // The kernel counts all that the user has, and does not tell programs from the server.
+        *processes += (tasks(settings) + max[0] + max[1]) as u64;
+    }
+    max.map(|max| Spawners::new(max, Launch::own(confinement.clone())))
+}
+
+fn confinement_of(settings: &Settings, sandbox: Option<Vec<Rule>>) -> Confinement {
+    let limits = &settings.confinement.limits;
+    Confinement {
+        // At most 19.
+        nice: settings.confinement.nice as u32,
+        limits: Limits {
+            cpu: limits.cpu,
+            memory: limits.memory,
+            files: limits.files,
+            processes: limits.processes,
+            file_size: limits.file_size,
+        },
+        sandbox,
+    }
+}
+
+/// How many threads the server has at most.
+fn tasks(settings: &Settings) -> usize {
+    /// main, janitor, keeper, steering.
+    const SINGLE: usize = 4;
+    #[cfg(feature = "fastcgi")]
+    let supervisors = settings.fastcgi.routes.len();
+    #[cfg(not(feature = "fastcgi"))]
+    let supervisors = 0;
+    let spare = settings.max_processes + super::checks_at_once(settings);
+    settings.threads + spare + SINGLE + supervisors
+}
+
+fn cannot_confine(error: io::Error) -> StartError {
+    let problem = format!("programs could not be confined as asked for ({error})");
+    StartError::failed("--limit, --nice or --sandbox", "", problem)
+}
+
+/// Programs may do whatever their user may.
+fn refuse_root(site: &Site) -> Result<(), StartError> {
+    if site.programs.is_empty() || !identity::is_root() {
+        return Ok(());
+    }
+    let problem = "programs would run as root; name another user for them, as --user www-data, or \
+                   give --allow-root if that is meant";
+    Err(StartError::wrong("--user", "", problem))
+}
+
+/// Looks a user up in the two files that tell of them.
+fn find_user(wanted: &crate::config::User) -> Result<Identity, StartError> {
+    let wrong = |problem: &str| StartError::wrong("--user", wanted, problem);
+    let read = |path: &str| std::fs::read(path).unwrap_or_default();
+    let (passwd, group) = (read("/etc/passwd"), read("/etc/group"));
+    let known = account::find_user(&passwd, &wanted.name);
+    let number = account::number(wanted.name.as_bytes());
+    let uid = known
+        .map(|known| known.uid)
+        .or(number)
+        .ok_or_else(|| wrong("is no user of /etc/passwd; give one, or a number"))?;
+    let gid = match &wanted.group {
+        Some(name) => account::find_group(&group, name)
+            .ok_or_else(|| wrong("has a group that is not in /etc/group; give one, or a number"))?,
+        None => known.map(|known| known.gid).ok_or_else(|| {
+            wrong("is not in /etc/passwd, which would tell its group; give one, as 1000:1000")
+        })?,
+    };
+    if uid == 0 {
+        return Err(wrong(
+            "is root, whose rights are to be given up; give another user",
+        ));
+    }
+    let mut groups = known.map_or(Vec::new(), |known| account::groups_of(&group, known.name));
+    if !groups.contains(&gid) {
+        groups.insert(0, gid);
+    }
+    Ok(Identity { uid, gid, groups })
+}
+
+/// Gives the user what it has to open or connect to later.
+fn hand_over(
+    user: &Identity,
+    access_log: &AccessLog,
+    listeners: &[Listener],
+) -> Result<(), StartError> {
+    if !identity::is_root() {
+        return Ok(());
+    }
+    let failed = |option, path: &Path, error| {
+        let problem = format!("cannot be given to the user of --user ({error})");
+        StartError::failed(option, path.display(), problem)
+    };
+    access_log
+        .hand_over(user)
+        .map_err(|(path, error)| failed("--access-log", path, error))?;
+    for listener in listeners {
+        if let Bound::Unix(path) = listener.bound() {
+            user.take_path(path)
+                .map_err(|error| failed("--listen", path, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Files of users are read again whenever they change, by whom the server is then.
+#[cfg(feature = "auth")]
+fn check_readable(settings: &Settings) -> Result<(), StartError> {
+    for route in &settings.auths {
+        std::fs::File::open(&route.file).map_err(|error| {
+            let problem = format!("cannot be read by the user of --user ({error})");
+            StartError::failed("--auth", route.file.display(), problem)
+        })?;
+    }
+    Ok(())
+}
+
+fn refused(user: &Identity, error: &io::Error) -> StartError {
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => "only root can become another user; start it as root",
+        _ => "what root may do could not be given up",
+    };
+    let whom = format!("{}:{}", user.uid, user.gid);
+    StartError::failed(
+        "--user",
+        whom,
+        format!("is not what the server is; {hint} ({error})"),
+    )
+}
+
+fn listen(addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let bound = match address {
+            ListenAddress::Tcp { host, port } => Listener::tcp(host, *port),
+            ListenAddress::Unix(path) => Listener::unix(path).map(|listener| vec![listener]),
+        };
+        match bound {
+            Ok(bound) => listeners.extend(bound),
+            Err(error) => {
+                let hint = match error.kind() {
+                    io::ErrorKind::AddrInUse => "is taken; stop who has it or name another address",
+                    io::ErrorKind::PermissionDenied => {
+                        "may not be listened on by this user; ports below 1024 need a right"
+                    }
+                    _ => "cannot be listened on; write it as HOST:PORT, [V6]:PORT or unix:PATH",
+                };
+                let problem = format!("{hint} ({error})");
+                return Err(StartError::failed("--listen", address, problem));
+            }
+        }
+    }
+    Ok(listeners)
+}

@@ -1,0 +1,174 @@
+//! Whom the process runs as, which root its paths have, and what its files permit to others.
+//!
+//! Source: credentials(7), capabilities(7), setresuid(2), chroot(2), umask(2).
+//! Rules:
+//! - Linux keeps credentials for each thread; a new one gets those of its maker. So they are changed
+//!   while there is but one thread, which is checked, and all later threads and processes have them.
+//! - Security: first the groups, then the group, last the user, who may change neither. Then all three
+//!   are tried to be taken back: a process that could is not to serve.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, Gid, Mode, Uid, chownat};
+use rustix::process::{getegid, geteuid, getgid, getuid};
+use rustix::thread::{
+    capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid, set_thread_uid,
+};
+
+/// What files that are made permit to nobody: anything to others, writing to the group.
+const UMASK: Mode = Mode::WGRP.union(Mode::RWXO);
+
+/// A user to go on as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The user's number, which is not root's.
+    pub uid: u32,
+    /// The number of its first group.
+    pub gid: u32,
+    /// The numbers of all its groups.
+    pub groups: Vec<u32>,
+}
+
+/// Whether the process is root, or can be.
+pub fn is_root() -> bool {
+    getuid().is_root() || geteuid().is_root()
+}
+
+/// Has files that are made from now on be the user's own and readable for its group, here and in
+/// programs.
+pub fn restrict_new_files() {
+    rustix::process::umask(UMASK);
+}
+
+/// Has programs, and the process itself, gain no rights from a file that they execute (set-user-ID,
+/// set-group-ID, capabilities), for good.
+pub fn gain_no_rights() -> io::Result<()> {
+    Ok(rustix::thread::set_no_new_privs(true)?)
+}
+
+/// Makes `folder` the root of all paths, and the working folder.
+pub fn change_root(folder: &Path) -> io::Result<()> {
+    rustix::process::chroot(folder)?;
+    Ok(rustix::process::chdir("/")?)
+}
+
+impl Identity {
+    /// Goes on as this user, for good.
+    ///
+    /// Errors: what the kernel did not permit; or that it would permit to go back.
+    pub fn assume(&self) -> io::Result<()> {
+        if !is_single_threaded() {
+            return Err(io::Error::other("other threads run already"));
+        }
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        if !self.is_current() {
+            let groups: Vec<Gid> = self.groups.iter().copied().map(Gid::from_raw).collect();
+            set_thread_groups(&groups)?;
+            set_thread_res_gid(gid, gid, gid)?;
+            set_thread_res_uid(uid, uid, uid)?;
+        }
+        if !self.is_current() || can_go_back() {
+            return Err(io::Error::other("rights of root could be taken back"));
+        }
+        Ok(())
+    }
+
+    /// Whether the process is this user, as far as can be asked.
+    pub fn is_current(&self) -> bool {
+        let users = [getuid(), geteuid()].map(Uid::as_raw);
+        let groups = [getgid(), getegid()].map(Gid::as_raw);
+        users == [self.uid; 2] && groups == [self.gid; 2]
+    }
+
+    /// Gives what lies at `path` to this user: a link itself, not where somebody may have it lead.
+    pub fn take_path(&self, path: &Path) -> io::Result<()> {
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let flags = AtFlags::SYMLINK_NOFOLLOW;
+        Ok(chownat(CWD, path, Some(uid), Some(gid), flags)?)
+    }
+
+    /// Gives an open file that is root's to this user, who has to open it anew some day; whatever else
+    /// it is stays as it is.
+    pub fn take_file(&self, file: &File) -> io::Result<()> {
+        let stat = rustix::fs::fstat(file)?;
+        let is_file = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
+        if is_file && stat.st_uid == Uid::ROOT.as_raw() {
+            let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+            rustix::fs::fchown(file, Some(uid), Some(gid))?;
+        }
+        Ok(())
+    }
+}
+
+/// Without /proc nobody can say, and nothing here starts a thread so early.
+fn is_single_threaded() -> bool {
+    std::fs::read_dir("/proc/self/task").map_or(true, |threads| threads.count() == 1)
+}
+
+/// Tries to be root again, in each way that there is. What succeeds of it is not undone: the process
+/// ends.
+fn can_go_back() -> bool {
+    let (uid, gid) = (Uid::ROOT, Gid::ROOT);
+    let is_other = getgid() != gid;
+    set_thread_uid(uid).is_ok()
+        || set_thread_res_uid(uid, uid, uid).is_ok()
+        || is_other && set_thread_res_gid(gid, gid, gid).is_ok()
+        || set_thread_groups(&[gid]).is_ok()
+        || !capabilities(None).is_ok_and(|sets| sets.permitted.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of this process, where tests run in threads.
+    #[test]
+    fn it_is_not_assumed_beside_other_threads() {
+        let identity = Identity {
+            uid: getuid().as_raw(),
+            gid: getgid().as_raw(),
+            groups: Vec::new(),
+        };
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || wait.recv().is_err());
+        let error = identity.assume().unwrap_err();
+        assert_eq!(error.to_string(), "other threads run already");
+        drop(release);
+        assert!(other.join().unwrap());
+    }
+
+    #[test]
+    fn a_link_is_given_away_and_not_where_it_leads() {
+        if !is_root() {
+            return eprintln!("skipped: root alone can give away what it has");
+        }
+        let dir = crate::sys::testing::TempDir::new();
+        dir.write("file", "");
+        let path = |name: &str| dir.path().join(name);
+        std::os::unix::fs::symlink(path("file"), path("link")).unwrap();
+        let identity = Identity {
+            uid: 61701,
+            gid: 61702,
+            groups: Vec::new(),
+        };
+        let owner = |name: &str| {
+            let stat = rustix::fs::lstat(path(name)).unwrap();
+            (stat.st_uid, stat.st_gid)
+        };
+        identity.take_path(&path("link")).unwrap();
+        assert_eq!((owner("link"), owner("file").0), ((61701, 61702), 0));
+        identity
+            .take_file(&File::open(path("file")).unwrap())
+            .unwrap();
+        assert_eq!(owner("file"), (61701, 61702));
+        // What is not root's is left to whom it belongs.
+        let other = Identity {
+            uid: 61703,
+            ..identity
+        };
+        other.take_file(&File::open(path("file")).unwrap()).unwrap();
+        assert_eq!(owner("file"), (61701, 61702));
+    }
+}

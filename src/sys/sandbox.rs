@@ -1,0 +1,193 @@
+//! Keeps a process, and all that it starts from then on, from files that it does not need.
+//!
+//! Source: landlock(7).
+//! Shape: [`enter`] takes rules, a path and an [`Access`] each. Rules:
+//! - What no rule permits is refused, at or below no path of one. Descriptors that are open already stay
+//!   as they are, and so does what needs no open file (looking for a name, reading a link).
+//! - A rule is for a file or a folder that is there now: where another is put in its place, it is for
+//!   the folder above to permit that one. A path that is not there permits nothing.
+//! - A sandbox is for good, and one entered inside another only takes away.
+//! - An older kernel knows less to refuse. How much it knows is returned, and one without Landlock is no
+//!   error here: the server reports it.
+//! - The network is as it was.
+
+use std::io;
+use std::path::PathBuf;
+
+use landlock::{
+    ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath,
+    PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
+};
+
+/// The version of Landlock that knows all that is refused here.
+pub const WHOLE: i32 = 6;
+
+/// What a rule permits at a path and below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To read and to list.
+    Read,
+    /// The same, and to execute.
+    Run,
+    /// To read, list, write, make and remove; not to execute.
+    Write,
+    /// To make files and to write them, as a log is.
+    Append,
+    /// To remove files.
+    Remove,
+    /// To use devices.
+    Device,
+}
+
+/// What may be reached at a path.
+pub type Rule = (Access, PathBuf);
+
+/// Whom a process may send signals to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signals {
+    /// Whom its user may.
+    Anybody,
+    /// Those in its sandbox.
+    Inside,
+}
+
+/// Enters a sandbox, in this thread and whatever it starts; returns the version of Landlock that the
+/// kernel has, 0 for none.
+pub fn enter(rules: &[Rule], signals: Signals) -> io::Result<i32> {
+    const KNOWN: ABI = ABI::V6;
+    let mut ruleset = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(KNOWN))
+        .map_err(failed)?;
+    if signals == Signals::Inside {
+        ruleset = ruleset.scope(Scope::Signal).map_err(failed)?;
+    }
+    let mut ruleset = ruleset.create().map_err(failed)?;
+    for (access, path) in rules {
+        let Ok(file) = PathFd::new(path) else {
+            continue;
+        };
+        let mut rights = access.rights();
+        if !path.is_dir() {
+            rights &= AccessFs::from_file(KNOWN);
+        }
+        if !rights.is_empty() {
+            let rule = PathBeneath::new(file, rights);
+            ruleset = ruleset.add_rule(rule).map_err(failed)?;
+        }
+    }
+    let status = ruleset.restrict_self().map_err(failed)?;
+    Ok(match status.landlock {
+        LandlockStatus::Available { effective_abi, .. } => effective_abi as i32,
+        LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => 0,
+    })
+}
+
+/// Its text alone: all else of these errors would be 3 KiB that nobody reads.
+fn failed(error: RulesetError) -> io::Error {
+    io::Error::other(error.to_string())
+}
+
+impl Access {
+    /// All of them, at the places of their codes.
+    const ALL: [Access; 6] = [
+        Access::Read,
+        Access::Run,
+        Access::Write,
+        Access::Append,
+        Access::Remove,
+        Access::Device,
+    ];
+
+    /// As a byte of a message.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// What such a byte means.
+    pub fn from_code(code: u8) -> Option<Access> {
+        Access::ALL.get(usize::from(code)).copied()
+    }
+
+    fn rights(self) -> BitFlags<AccessFs> {
+        match self {
+            Access::Read => make_bitflags!(AccessFs::{ReadFile | ReadDir}),
+            Access::Run => make_bitflags!(AccessFs::{ReadFile | ReadDir | Execute}),
+            Access::Write => make_bitflags!(AccessFs::{
+                ReadFile | ReadDir | WriteFile | Truncate | Refer | RemoveDir | RemoveFile | MakeDir
+                    | MakeReg | MakeSock | MakeFifo | MakeSym
+            }),
+            Access::Append => make_bitflags!(AccessFs::{WriteFile | MakeReg}),
+            Access::Remove => make_bitflags!(AccessFs::{RemoveFile}),
+            Access::Device => {
+                make_bitflags!(AccessFs::{ReadFile | WriteFile | Truncate | IoctlDev})
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::testing::TempDir;
+    use std::fs::{self, File};
+
+    #[test]
+    fn codes_come_back() {
+        for (code, access) in Access::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(access.code()), code);
+            assert_eq!(Access::from_code(access.code()), Some(access));
+        }
+        assert_eq!(Access::from_code(6), None);
+    }
+
+    /// A sandbox is one thread's.
+    #[test]
+    fn what_no_rule_permits_is_refused() {
+        let dir = TempDir::new();
+        for name in [
+            "read/file",
+            "write/file",
+            "append/file",
+            "remove/file",
+            "other/file",
+        ] {
+            dir.write(name, "x");
+        }
+        let path = |name: &str| dir.path().join(name);
+        let rules = [
+            (Access::Read, path("read")),
+            (Access::Write, path("write")),
+            (Access::Append, path("append")),
+            (Access::Remove, path("remove")),
+            (Access::Run, path("not-there")),
+        ];
+        let inside = || {
+            let version = enter(&rules, Signals::Inside).unwrap();
+            if version == 0 {
+                eprintln!("skipped: the kernel has no Landlock");
+                return;
+            }
+            for (name, read, write, made) in [
+                ("read", true, false, false),
+                ("write", true, true, true),
+                ("append", false, true, true),
+                ("remove", false, false, false),
+                ("other", false, false, false),
+            ] {
+                let file = path(name).join("file");
+                assert_eq!(File::open(&file).is_ok(), read, "{name}");
+                let opened = File::options().append(true).open(&file);
+                assert_eq!(opened.is_ok(), write, "{name}");
+                let made_one = File::options()
+                    .append(true)
+                    .create(true)
+                    .open(path(name).join("new"));
+                assert_eq!(made_one.is_ok(), made, "{name}");
+            }
+            fs::remove_file(path("remove/file")).unwrap();
+            fs::remove_file(path("read/file")).unwrap_err();
+        };
+        std::thread::scope(|scope| scope.spawn(inside).join().unwrap());
+    }
+}

@@ -1,0 +1,205 @@
+//! What --sandbox keeps from the server and from programs, and what it leaves to them.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use tollgate::sys::sandbox::{Access, Signals, enter};
+
+use crate::support::{
+    PATIENCE, Server, Site, eventually, has_ended, installed, run, skipped, tollgate,
+};
+
+/// Whether the kernel has what is tested; asked in a thread, which then is in a sandbox.
+fn has_landlock(test: &str) -> bool {
+    let rules = [(Access::Run, PathBuf::from("/"))];
+    let version = std::thread::spawn(move || enter(&rules, Signals::Inside).unwrap());
+    let version = version.join().unwrap();
+    if version < 6 {
+        skipped(
+            test,
+            &format!("the kernel has Landlock of version {version}"),
+        );
+    }
+    version >= 6
+}
+
+/// A site with room to spool in, a shell to command, and something that is nobody's business.
+fn site() -> Site {
+    let site = Site::new();
+    for name in ["tmp/.keep", "private/secret", "data/file", "www/page.txt"] {
+        site.file(name, name);
+    }
+    site.script(
+        "cgi-bin/do",
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\neval \"$(cat)\" 2>&1\n",
+    );
+    let tmp = site.text("tmp");
+    site.environment("TMPDIR", &tmp)
+}
+
+fn told(server: &Server, commands: &str) -> String {
+    let response = server.post("/cgi-bin/do", commands.as_bytes());
+    assert_eq!(response.status, 200, "{}", server.log());
+    response.text()
+}
+
+#[test]
+fn everything_is_served_from_inside() {
+    if !has_landlock("everything_is_served_from_inside") {
+        return;
+    }
+    let server = site().serve(&["--sandbox", "--listing"]);
+    assert_eq!(server.get("/page.txt").text(), "www/page.txt");
+    assert!(server.get("/").text().contains("page.txt"));
+    assert_eq!(server.get("/cgi-bin/probe/hello").text(), "hello\n");
+    assert_eq!(
+        told(&server, "echo here > /dev/null; date > /dev/null; echo ok"),
+        "ok\n"
+    );
+    // More than is kept in memory, and than a pipe takes.
+    let body = vec![b'x'; 2 << 20];
+    let response = server.post("/cgi-bin/probe/stdin", &body);
+    assert!(response.text().starts_with("told 2097152, read 2097152\n"));
+    server.wait_for_access("/cgi-bin/probe/stdin");
+    std::fs::rename(server.path("access.log"), server.path("old.log")).unwrap();
+    server.signal(Signal::HUP);
+    let log = server.path("access.log");
+    assert!(eventually(PATIENCE, || log.exists()), "{}", server.log());
+    // Spawners are started by a server that is inside.
+    for spawner in server.spawners() {
+        kill_process(Pid::from_raw(spawner).unwrap(), Signal::KILL).unwrap();
+        assert!(eventually(PATIENCE, || has_ended(spawner)));
+    }
+    assert_eq!(told(&server, "echo ok"), "ok\n");
+    assert_eq!(server.spawners().len(), 1);
+}
+
+#[test]
+fn a_program_reaches_what_is_named_and_nothing_else() {
+    if !has_landlock("a_program_reaches_what_is_named_and_nothing_else") {
+        return;
+    }
+    let site = site();
+    let (private, data) = (site.text("private/secret"), site.text("data"));
+    let read = format!("cat {private} >/dev/null && echo read || echo refused");
+    let write = format!("echo new > {data}/made && cat {data}/made || echo refused");
+    let inside = format!("cat {}/page.txt && echo", site.text("www"));
+    let www = format!("echo x > {}/made || echo refused", site.text("www"));
+    let server = site.serve(&["--sandbox", "--allow-write", &data]);
+    assert!(told(&server, &read).ends_with("refused\n"));
+    assert_eq!(told(&server, &write), "new\n");
+    assert_eq!(told(&server, &inside), "www/page.txt\n");
+    assert!(told(&server, &www).ends_with("refused\n"));
+    // What is written is not executed.
+    let run = format!("cp /bin/true {data}/true; {data}/true && echo ran || echo refused");
+    assert!(told(&server, &run).ends_with("refused\n"));
+}
+
+#[test]
+fn what_may_be_read_may_be_executed_but_not_written() {
+    if !has_landlock("what_may_be_read_may_be_executed_but_not_written") {
+        return;
+    }
+    let site = site();
+    let program = site.script("private/run", "#!/bin/sh\necho ran\n");
+    let private = site.text("private");
+    let commands = format!("{0}; echo x > {0} || echo refused", program.display());
+    let server = site.serve(&["--sandbox", "--allow-read", &private]);
+    let text = told(&server, &commands);
+    assert!(
+        text.starts_with("ran\n") && text.ends_with("refused\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_program_can_do_nothing_to_the_server() {
+    if !has_landlock("a_program_can_do_nothing_to_the_server") {
+        return;
+    }
+    // Root's rights reach into other processes.
+    let user: &[&str] = match geteuid().is_root() {
+        true => &["--user", "61401:61401"],
+        false => &[],
+    };
+    let server = site().serve(&[&["--sandbox"], user].concat());
+    let pid = server.pid();
+    let text = told(
+        &server,
+        &format!("kill -0 {pid} && echo can || echo refused"),
+    );
+    assert!(text.ends_with("refused\n"), "{text}");
+    let environ = format!("cat /proc/{pid}/environ > /dev/null && echo read || echo refused");
+    let text = told(&server, &environ);
+    assert!(text.ends_with("refused\n"), "{text}");
+    let own = told(
+        &server,
+        "kill -0 $$ && cat /proc/$$/environ > /dev/null && echo can",
+    );
+    assert_eq!(own, "can\n");
+}
+
+/// A link that leads out of all folders that are served is what the server itself is kept from.
+#[test]
+fn the_server_is_inside_too() {
+    if !has_landlock("the_server_is_inside_too") {
+        return;
+    }
+    for (option, status) in [(&[][..], 200), (&["--sandbox"], 403)] {
+        let site = site();
+        symlink(site.path("private/secret"), site.path("www/link.txt")).unwrap();
+        let server = site.serve(&[&["--follow-symlinks"], option].concat());
+        assert_eq!(server.get("/link.txt").status, status);
+    }
+}
+
+#[test]
+fn a_path_that_is_not_there_is_told() {
+    let site = site();
+    let missing = site.text("missing");
+    let ran = run(tollgate().args([
+        "--allow-root",
+        "-l",
+        "127.0.0.1:0",
+        "--sandbox",
+        "--allow-write",
+        &missing,
+        &site.text(""),
+    ]));
+    let line = format!(
+        "tollgate: --allow-write: '{missing}' cannot be found (No such file or directory (os error \
+         2)); name what is there\n"
+    );
+    assert_eq!((ran.status.code(), ran.stderr), (Some(2), line));
+}
+
+#[test]
+fn an_interpreter_runs_inside_with_its_configuration() {
+    let test = "an_interpreter_runs_inside_with_its_configuration";
+    let Some(php) = installed(test, "php-cgi").filter(|_| has_landlock(test)) else {
+        return;
+    };
+    let site = site();
+    site.file("www/page.php", "<?php include 'part.inc'; echo @file_get_contents('../private/secret') === false ? 'kept' : 'read';");
+    site.file("www/part.inc", "part ");
+    let route = format!(".php={}", php.display());
+    // Its cache makes a lock where it is told to.
+    let data = site.text("data");
+    site.file("data/php.ini", format!("opcache.lockfile_path={data}\n"));
+    let phprc = format!("PHPRC={data}");
+    let mut arguments = vec![
+        "--sandbox",
+        "-c",
+        &route,
+        "-e",
+        &phprc,
+        "--allow-write",
+        &data,
+    ];
+    if Path::new("/etc/php").exists() {
+        arguments.extend(["--allow-read", "/etc/php"]);
+    }
+    let server = site.serve(&arguments);
+    assert_eq!(server.get("/page.php").text(), "part kept");
+}
