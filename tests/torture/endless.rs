@@ -146,22 +146,20 @@ fn number_before(line: &str, words: &str) -> u64 {
 }
 
 fn silence(name: &str) -> Figures {
-    let site = site();
-    let pids = site.text("pids");
-    let server = site.serve(&["--cgi-timeout", "2"]);
+    let server = site().serve(&["--cgi-timeout", "2"]);
     scenario::run(name, &server, Probes::Programs, || {
-        let get = request(
-            "GET",
-            &format!("/cgi-bin/probe/silent?file={pids}"),
-            &[],
-            b"",
-        );
-        let swarm = Swarm::start(address(&server), 4, Visit::sending(get));
+        let file = |at| format!("pid-{at}");
+        let visit = |at| {
+            let target = format!("/cgi-bin/probe/silent?file={}", server.text(&file(at)));
+            Visit::sending(request("GET", &target, &[], b""))
+        };
+        let swarm = Swarm::of(address(&server), (0..4).map(visit).collect());
         let outcomes = swarm.outcomes(PATIENCE);
         let timed_out = |it: &Outcome| it.ended == Ended::Whole && it.status == 504;
         assert_eq!(count(&outcomes, timed_out), 4, "{outcomes:?}");
         server.wait_for_access("cgi.timeout");
-        for pid in published_pids(&server.path("pids")) {
+        let pids = (0..4).flat_map(|at| published_pids(&server.path(&file(at))));
+        for pid in pids {
             assert!(eventually(PATIENCE, || has_ended(pid)));
         }
         "4 ended by --cgi-timeout (2 s) with 504".to_owned()
