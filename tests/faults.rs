@@ -298,7 +298,8 @@ fn a_server_that_cannot_start_says_why() {
         let site = Site::new();
         let mut command = tollgate();
         command.env(VARIABLE, &fault);
-        command.args(["--listen", "127.0.0.1:0"]).arg(site.path(""));
+        command.args(["--allow-root", "--listen", "127.0.0.1:0"]);
+        command.arg(site.path(""));
         let ran = run(&mut command);
         assert_eq!(ran.status.code(), Some(1), "{fault}: {}", ran.stderr);
         assert_eq!(ran.stdout, "", "{fault}");

@@ -68,7 +68,7 @@ class Servers:
         try:
             self._start(folder, "tollgate", lambda at: [
                 str(tollgate), "-l", f"unix:{at}", "-s", f"/={www}", "-c", f"/cgi-bin/={folder}/cgi-bin",
-                "--access-log", str(self.access_log)])
+                "--access-log", str(self.access_log), *(["--allow-root"] if os.geteuid() == 0 else [])])
             for name, text in (("lighttpd", LIGHTTPD), ("nginx", NGINX)):
                 program = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
                 if program is None:

@@ -61,8 +61,10 @@ struct Seen {
 impl Seen {
     fn of<'l>(lines: impl Iterator<Item = &'l str>) -> Seen {
         let all = lines.map(|line| request(line.split(' ')));
-        let (canaries, requests): (Vec<Request>, Vec<Request>) =
+        let (canaries, mut requests): (Vec<Request>, Vec<Request>) =
             all.partition(|(_, target)| target.starts_with("/canary/"));
+        // Those that come over two connections are logged by two threads, whichever is first.
+        requests.sort();
         Seen {
             requests,
             canaries: canaries.len(),

@@ -196,7 +196,8 @@ fn a_socket_that_somebody_answers_on_is_not_taken_over() {
     let address = format!("unix:{}", folder.text("socket"));
     let expect_refused = || {
         let site = site_with_page();
-        let ran = run(tollgate().args(["--listen", &address]).arg(site.path("")));
+        let arguments = ["--allow-root", "--listen", &address];
+        let ran = run(tollgate().args(arguments).arg(site.path("")));
         assert_eq!(ran.status.code(), Some(1), "{}", ran.stderr);
         assert!(ran.stderr.contains("is taken"), "{}", ran.stderr);
     };
