@@ -106,11 +106,12 @@ FEATURES = {
     "hidden": rb"[^\r\n]*/\.hidden",
     "program": rb"[^\r\n]*/cgi-bin",
     "host-empty": rb"(?is).*\r\nhost:[ \t]*\r\n",
-    "host-odd": rb"(?is).*\r\nhost:[^\r\n]*[^a-z0-9.:\r\n \t-]",
+    "host-odd": rb"(?is).*\r\nhost:[ \t]*(-|[^\r\n]*([^a-z0-9.: \r\n-]|:0+\r))",
     "host-number": rb"(?is).*\r\nhost:[ \t]*[0-9.]+[ \t]*\r\n",
-    "expect-twice": rb"(?is).*\r\nexpect:.*\r\nexpect:",
+    "twice": rb"(?is).*\r\n([a-z-]+):.*\r\n\1:",
     "tab": rb"(?is).*\r\n(content-length|transfer-encoding):[^\r\n]*\t",
     "expect": rb"(?is).*\r\nexpect:",
+    "upgrade": rb"(?is).*\r\nupgrade:",
     "connection": rb"(?is).*\r\nconnection:",
     "range": rb"(?is).*\r\nrange:",
     "conditional": rb"(?is).*\r\nif-",
@@ -137,8 +138,10 @@ def reason_of(servers: Servers, start: int, request: bytes) -> str:
         return first
     head = request.lstrip(b"\r\n").partition(b"\r\n\r\n")[0] + b"\r\n"
     features = [name for name, pattern in PATTERNS.items() if pattern.match(head)]
+    # What stands behind may be one, too.
+    features += ["host-empty-behind"] if PATTERNS["host-empty"].match(request[len(head) :]) else []
     features += ["blank-first"] if request.startswith(b"\r\n") else []
-    features += ["blank-behind"] if request.endswith(b"\r\n\r\n\r\n") else []
+    features += ["blank-behind"] if request.endswith(b"\r\n\r\n") and request.count(b"\r\n\r\n") > 1 else []
     features += [code for code in others if code.startswith(REFUSALS)]
     return "+".join(features) or "plain"
 
