@@ -141,7 +141,7 @@ def reason_of(servers: Servers, start: int, request: bytes) -> str:
     # What stands behind may be one, too.
     features += ["host-empty-behind"] if PATTERNS["host-empty"].match(request[len(head) :]) else []
     features += ["blank-first"] if request.startswith(b"\r\n") else []
-    features += ["blank-behind"] if request.endswith(b"\r\n\r\n\r\n") else []
+    features += ["blank-behind"] if request.endswith(b"\r\n\r\n") and request.count(b"\r\n\r\n") > 1 else []
     features += [code for code in others if code.startswith(REFUSALS)]
     return "+".join(features) or "plain"
 
