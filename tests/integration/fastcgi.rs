@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::thread;
+use std::time::Duration;
 
 use crate::support::backend::records::{
     GET_VALUES_RESULT, RESPONDER, STDOUT, UNKNOWN_TYPE, end_request, record,
@@ -444,6 +445,24 @@ fn a_slow_client_gets_all_of_a_long_reply_and_holds_no_backend() {
     let response = client.read_response("GET");
     assert_eq!(response.ended, Ended::Clean);
     assert_eq!(response.body.len(), 20_000_000);
+}
+
+/// What is more than a turn is sent in the next one: no event tells that there is room, where there was
+/// always some.
+#[test]
+fn a_client_that_reads_on_after_a_pause_gets_a_long_reply_without_another() {
+    const LEN: usize = 100_000_000;
+    let backend = Backend::start(|exchange| exchange.document(vec![b'x'; LEN]));
+    // A client would be let wait for as long as it may take.
+    let server = serve(&backend, &["--max-spool", "16M", "--send-timeout", "300"]);
+    let mut client = server.connect();
+    client.send(request("GET", "/app/", &[], b""));
+    client.wait_for("\r\n\r\n");
+    // In this time all fills up.
+    thread::sleep(Duration::from_secs(1));
+    let response = client.read_response("GET");
+    assert_eq!(response.ended, Ended::Clean);
+    assert_eq!(response.body.len(), LEN);
 }
 
 #[test]

@@ -332,7 +332,9 @@ impl Run {
             self.flush(reply, means)?;
         }
         self.check_deadlines(now)?;
-        Ok(None)
+        // The client would take more, which is no event: it has had its turn.
+        let has_more = !reply.is_flushed() && !reply.is_blocked();
+        Ok(has_more.then_some(Driven::Turn))
     }
 
     fn flush(&mut self, reply: &mut Reply<'_>, means: &Means<'_>) -> Result<(), Reason> {
