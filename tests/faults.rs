@@ -125,7 +125,8 @@ const PROGRAMS: &[Case] = &[
     case("poll", &["ENOMEM"], &[CUT, 500]),
     case("read", &["EINTR"], &[]),
     case("read", &["EIO", "ENOMEM"], &[CUT, 500]),
-    case("splice", &["EINTR"], &[]),
+    // What cannot be spliced is read.
+    case("splice", &["EINTR", "EINVAL", "ENOSYS", "EPERM"], &[]),
     case("splice", &["EPIPE", "ECONNRESET", "ENOMEM"], &[CUT]),
 ];
 
@@ -151,7 +152,8 @@ const SUPERVISED: &[Case] = &[
     case("connect", &["EAGAIN"], &[]).at(&["1", "2-3"]),
     case("pipe", &["EMFILE"], &[502, 503]).at(&["1-2"]),
     case("spawn", &["EAGAIN", "ENOMEM"], &[502, 503]).at(&["1-2"]),
-    case("pidfd", &["EMFILE"], &[]).at(&["1"]),
+    // What its spawner cannot watch is ended, and started again.
+    case("pidfd", &["EMFILE"], &[502, 503]).at(&["1"]),
     case("poll", &["EINTR", "ENOMEM"], &[]),
 ];
 

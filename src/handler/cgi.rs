@@ -298,7 +298,8 @@ impl Relay<'_, '_> {
     }
 
     fn flush(&mut self, now: Moment) -> Result<(), Reason> {
-        self.reply.flush().map_err(|_| Reason::ClientGone)?;
+        let flushed = self.reply.flush();
+        flushed.map_err(|error| Reply::broken(&error))?;
         let sent = self.reply.sent();
         if mem::replace(&mut self.client_took, sent) < sent && self.half_closed.is_some() {
             self.half_closed = Some(now + self.terms.half_closed);

@@ -17,13 +17,14 @@ use std::sync::Arc;
 
 use self::passing::split;
 use super::{Body, Response};
+use crate::proto::Reason;
 use crate::proto::http::chunked::{CHUNK_END, LAST_CHUNK};
 use crate::proto::http::head::Version;
 use crate::proto::http::response::{BodyPlan, Connection, ResponseHead, encode_head};
 use crate::proto::http::status::StatusCode;
 use crate::sys::outgoing::{Flushed, Outgoing, PARTS};
 use crate::sys::spool::Room;
-use crate::sys::stream::Stream;
+use crate::sys::stream::{Stream, is_of_peer};
 
 /// How much of a body of unknown length is held back in the hope of its end.
 const HELD_MAX: usize = 16 << 10;
@@ -363,6 +364,15 @@ impl<'c> Reply<'c> {
             self.outgoing.spill(self.room);
         }
         Ok(flushed)
+    }
+
+    /// Why a response cannot go on that could not be sent or spooled.
+    pub fn broken(error: &io::Error) -> Reason {
+        if is_of_peer(error) {
+            return Reason::ClientGone;
+        }
+        log::error!("a response cannot be sent to its end: {error}");
+        Reason::ServerFailed
     }
 
     /// Encodes the head, and returns how the body is framed.

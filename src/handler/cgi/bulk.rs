@@ -8,10 +8,10 @@
 
 use std::time::Duration;
 
-use super::{PIPE_WIDEST, Relay, Stage};
+use super::{PIPE_WIDEST, Relay, Reply, Stage};
 use crate::proto::Reason;
 use crate::sys::clock::Moment;
-use crate::sys::pipe;
+use crate::sys::pipe::{self, is_unfit};
 
 /// How much a read brings of a program that prints much; less is not worth a splice.
 const MUCH: usize = 32 << 10;
@@ -26,6 +26,8 @@ const ROUNDS: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Bulk {
     is_on: bool,
+    /// Whether the kernel does not move bytes from there to the client.
+    is_refused: bool,
     /// Until when the client is waited for.
     waits_until: Option<Moment>,
 }
@@ -63,7 +65,7 @@ impl Relay<'_, '_> {
     /// read, and this returns false.
     pub(super) fn splice(&mut self, now: Moment) -> Result<bool, Reason> {
         let is_body = matches!(self.stage, Stage::Body | Stage::Raw);
-        if !self.bulk.is_on || !is_body || !self.reply.can_splice() {
+        if !self.bulk.is_on || self.bulk.is_refused || !is_body || !self.reply.can_splice() {
             return Ok(false);
         }
         let mut moved = false;
@@ -72,12 +74,21 @@ impl Relay<'_, '_> {
                 break;
             };
             let lying = pipe::lying_in(stdout);
-            if lying < MUCH {
+            // Past what an ended program can have left nothing is begun, only what is owed given.
+            let is_past = self.ended && self.read_late >= PIPE_WIDEST && !self.reply.owes();
+            if lying < MUCH || is_past {
                 break;
             }
+            let sent = match self.reply.splice(stdout, lying) {
+                Ok(sent) => sent,
+                // Some kernels and filters have no splice(2) for these descriptors.
+                Err(error) if is_unfit(&error) => {
+                    self.bulk.is_refused = true;
+                    break;
+                }
+                Err(error) => return Err(Reply::broken(&error)),
+            };
             moved = true;
-            let spliced = self.reply.splice(stdout, lying);
-            let sent = spliced.map_err(|_| Reason::ClientGone)?;
             self.count(sent);
             if self.reply.is_blocked() {
                 self.bulk.waits_until = Some(now + MOMENT);

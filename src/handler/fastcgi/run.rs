@@ -338,7 +338,7 @@ impl Run {
     }
 
     fn flush(&mut self, reply: &mut Reply<'_>, means: &Means<'_>) -> Result<(), Reason> {
-        reply.flush().map_err(|_| Reason::ClientGone)?;
+        reply.flush().map_err(|error| Reply::broken(&error))?;
         let sent = reply.sent();
         let took = self.client_took.replace(sent);
         if took.is_some_and(|took| took < sent) && self.half_closed.is_some() {

@@ -160,6 +160,8 @@ impl Connection {
     /// Goes on after a response was given.
     fn after(&mut self, then: Then) -> Step {
         self.deadline = Moment::NEVER;
+        // A refusal in the midst of a head, too, is to be sent to its end.
+        self.idle_since = Moment::NEVER;
         // The next request may be here already; its response leaves together with this one.
         let gathers = then == Then::Keep
             && self.consumed < self.input.len()
