@@ -52,7 +52,7 @@ const PAGE: &[u8] = b"Content-Type: text/html; charset=utf-8\n\
     Status: 200 OK\n\n\
     <!doctype html>\n<title>A page</title>\n";
 
-const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
 fn main() {
     divan::main();

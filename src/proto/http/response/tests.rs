@@ -1,6 +1,6 @@
 use super::*;
 
-const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
+const DATE: &[u8; 29] = b"Sun, 06 Nov 1994 08:49:37 GMT";
 
 fn encoded(head: &ResponseHead, plan: BodyPlan, connection: Connection) -> Vec<u8> {
     let mut out = b"before".to_vec();
@@ -54,7 +54,7 @@ fn the_plan_and_the_connection_say_so() {
     ];
     for (plan, connection, fields) in cases {
         let out = encoded(&ResponseHead::new(StatusCode::OK), *plan, *connection);
-        let expected = [DATE, b"\r\n", fields.as_bytes(), b"\r\n"].concat();
+        let expected = [&DATE[..], b"\r\n", fields.as_bytes(), b"\r\n"].concat();
         assert!(out.ends_with(&expected), "{plan:?} {connection:?}");
     }
 }
