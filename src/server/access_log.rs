@@ -193,7 +193,7 @@ impl Entry {
         let _ = write!(before, "{whom}");
         before.extend_from_slice(b" - ");
         match user {
-            Some(user) => escape_word(&mut before, user, USER_MAX),
+            Some(user) => escape(&mut before, user.as_bytes(), USER_MAX, is_of_word),
             None => before.push(b'-'),
         }
         before.extend_from_slice(b" [");
@@ -201,7 +201,7 @@ impl Entry {
         before.extend_from_slice(b"] \"");
         match request_line {
             [] => before.push(b'-'),
-            line => escape(&mut before, line, REQUEST_LINE_MAX),
+            line => escape(&mut before, line, REQUEST_LINE_MAX, is_quotable),
         }
         before.extend_from_slice(b"\" ");
         let mut after = Vec::with_capacity(96);
@@ -234,36 +234,34 @@ fn push_log_date(line: &mut Vec<u8>, date: &[u8; 29]) {
 fn push_quoted(line: &mut Vec<u8>, value: Option<&[u8]>) {
     line.push(b'"');
     match value {
-        Some(value) => escape(line, value, QUOTED_MAX),
+        Some(value) => escape(line, value, QUOTED_MAX, is_quotable),
         None => line.push(b'-'),
     }
     line.push(b'"');
 }
 
-/// Writes control bytes, quotation marks and backslashes as `\xNN`, as Apache and nginx do; `max`
-/// bytes at most.
-fn escape(line: &mut Vec<u8>, text: &[u8], max: usize) {
+/// Writes all that is not printable in its place as `\xNN`, as Apache and nginx do; `max` bytes at most.
+fn escape(line: &mut Vec<u8>, text: &[u8], max: usize, is_printable: fn(u8) -> bool) {
     let ends = line.len() + max;
     for &byte in text {
         if line.len() + 4 > ends {
             return line.extend_from_slice(b"...");
         }
-        match byte {
-            b'"' | b'\\' | 0..=0x1F | 0x7F.. => drop(write!(line, "\\x{byte:02X}")),
-            _ => line.push(byte),
+        match is_printable(byte) {
+            true => line.push(byte),
+            false => drop(write!(line, "\\x{byte:02X}")),
         }
     }
 }
 
-/// The same for what is not in quotation marks: a space would begin the next word.
-fn escape_word(line: &mut Vec<u8>, text: &str, max: usize) {
-    for part in text.split_inclusive(' ') {
-        let word = part.strip_suffix(' ').unwrap_or(part);
-        escape(line, word.as_bytes(), max);
-        if word.len() < part.len() {
-            line.extend_from_slice(b"\\x20");
-        }
-    }
+/// Whether a byte may stand between quotation marks.
+fn is_quotable(byte: u8) -> bool {
+    !matches!(byte, b'"' | b'\\' | 0..=0x1F | 0x7F..)
+}
+
+/// Whether it may stand in a word: a space would begin the next one.
+fn is_of_word(byte: u8) -> bool {
+    byte != b' ' && is_quotable(byte)
 }
 
 #[cfg(test)]

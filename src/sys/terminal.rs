@@ -52,7 +52,10 @@ impl Hidden {
                 byte if INTERRUPTS.contains(&byte) => {
                     return Err(io::Error::new(ErrorKind::Interrupted, "interrupted"));
                 }
-                _ if line.len() == LINE_MAX => return Err(ErrorKind::InvalidInput.into()),
+                _ if line.len() == LINE_MAX => {
+                    let problem = format!("the line is longer than {LINE_MAX} bytes");
+                    return Err(io::Error::new(ErrorKind::InvalidInput, problem));
+                }
                 byte => line.push(byte),
             }
         }

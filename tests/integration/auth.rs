@@ -636,6 +636,15 @@ fn passwd_shows_nothing_of_what_is_typed() {
 }
 
 #[test]
+fn passwd_takes_no_line_without_an_end() {
+    // Ctrl-D hands on what was typed so far, so that the terminal itself does not bound the line.
+    let long = "x".repeat(3_000);
+    let (shown, _, code) = at_a_terminal(&site(), &[&format!("{long}\u{4}{long}\n")]);
+    let told = "New password: |\ntollgate: tollgate passwd: the line is longer than 4096 bytes\n";
+    assert_eq!((shown.as_str(), code), (told, 1));
+}
+
+#[test]
 fn entries_of_htpasswd_are_understood() {
     let Some(htpasswd) = crate::support::installed("auth", "htpasswd") else {
         return;

@@ -339,6 +339,31 @@ fn past_the_line_requests_are_503_with_retry_after() {
 }
 
 #[test]
+fn nobody_waits_in_line_for_ever() {
+    let site = Site::new();
+    let gate = site.text("gate");
+    let server = site.serve(&["--max-processes", "1"]);
+    let mut running = server.connect();
+    let target = format!("/cgi-bin/probe/gate?file={gate}");
+    running.send(request("GET", &target, &[], b""));
+    running.wait_for("first");
+
+    let mut waiting = server.connect();
+    let start = Instant::now();
+    waiting.send(request("GET", "/cgi-bin/probe/hello", &[], b""));
+    // Half a minute, which nothing shortens.
+    assert!(eventually(3 * PATIENCE, || server
+        .access_log()
+        .contains("cgi.busy")));
+    assert!(start.elapsed() > Duration::from_secs(29));
+    let response = waiting.read_response("GET");
+    assert_eq!(response.status, 503);
+    assert!(response.field("Retry-After").is_some());
+    server.file("gate", "");
+    assert_eq!(running.read_response("GET").text(), "first\nsecond\n");
+}
+
+#[test]
 fn files_are_answered_while_every_process_is_busy() {
     let site = Site::new();
     let gate = site.text("gate");

@@ -237,6 +237,32 @@ fn faults_of_a_program_have_a_status_and_a_reason() {
 }
 
 #[test]
+fn no_more_than_a_little_of_what_failed_is_quoted() {
+    let server = Server::start(&[]);
+    server.script(
+        "cgi-bin/talker",
+        "#!/bin/sh\nhead -c 9000 /dev/zero | tr '\\0' y\nhead -c 9000 /dev/zero | tr '\\0' z >&2\n",
+    );
+    assert_eq!(server.get("/cgi-bin/talker").status, 502);
+    let log = server.wait_for_log("it printed");
+    let line = log
+        .lines()
+        .find(|line| line.contains("it printed"))
+        .unwrap();
+    let (printed, complained) = line.split_once("; its stderr ended in ").unwrap();
+    assert_eq!(
+        printed
+            .split("it printed")
+            .nth(1)
+            .unwrap()
+            .matches('y')
+            .count(),
+        200
+    );
+    assert_eq!(complained.matches('z').count(), 200);
+}
+
+#[test]
 fn an_empty_header_is_a_fault() {
     // RFC 3875 section 6.3: at least one CGI field.
     let server = Server::start(&[]);

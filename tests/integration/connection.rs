@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -119,6 +119,25 @@ fn pipelined_bodies_are_told_apart() {
     assert_eq!(client.read_response("POST").text(), "told 3, read 3\none");
     assert_eq!(client.read_response("POST").text(), "told 3, read 3\ntwo");
     assert_eq!(client.read_response("POST").text(), "told 5, read 5\nthree");
+}
+
+#[test]
+fn a_pipeline_longer_than_a_turn_is_answered_to_its_end() {
+    let site = Site::new();
+    for number in 0..10 {
+        site.file(&format!("www/{number}.txt"), format!("page {number}"));
+    }
+    let server = site.serve(&[]);
+    let mut client = server.connect();
+    let numbers = || (0..1_000).map(|number| number % 10);
+    client.send(
+        numbers()
+            .flat_map(|number| get(&format!("/{number}.txt")))
+            .collect::<Vec<u8>>(),
+    );
+    for number in numbers() {
+        assert_eq!(client.read_response("GET").text(), format!("page {number}"));
+    }
 }
 
 #[test]
@@ -280,6 +299,19 @@ fn an_error_arrives_although_the_client_is_still_sending() {
     let response = client.read_response("POST");
     assert_eq!((response.status, response.ended), (413, Ended::Clean));
     client.expect_closed();
+}
+
+#[test]
+fn a_client_that_stays_after_a_refusal_is_listened_to_for_a_while() {
+    let server = site_with_page().serve(&["--header-timeout", "600", "--idle-timeout", "600"]);
+    let mut client = server.connect();
+    let start = Instant::now();
+    client.send("nonsense\r\n\r\n");
+    assert_eq!(client.read_response("GET").status, 400);
+    client.expect_closed();
+    // What is sent to a connection that is closed for good comes back as a reset.
+    assert!(eventually(PATIENCE, || client.try_send("x").is_err()));
+    assert!(start.elapsed() > Duration::from_secs(4));
 }
 
 #[test]

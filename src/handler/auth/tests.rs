@@ -183,3 +183,14 @@ fn what_is_remembered_is_bounded() {
     let trace = |user: &str, password: &str| memory.trace(&claim(user, password), SESAME);
     assert_ne!(trace("ab", "c"), trace("a", "bc"));
 }
+
+#[test]
+fn what_was_remembered_long_ago_is_forgotten() {
+    let memory = Memory::default();
+    let trace = memory.trace(&claim("joe", "open sesame"), SESAME);
+    memory.add(trace);
+    assert!(memory.has(trace));
+    let long_ago = Instant::now().checked_sub(REMEMBERED_FOR).unwrap();
+    memory.known.lock().unwrap().insert(trace, long_ago);
+    assert!(!memory.has(trace));
+}

@@ -53,9 +53,6 @@ pub const LATE: Duration = Duration::from_millis(10);
 /// How long a backend is then taken to have no process to spare.
 const CROWDED: Duration = Duration::from_secs(30);
 
-/// How many backends a pool has at most: their set is a word.
-pub const BACKENDS_MAX: usize = 64;
-
 /// What a pool is bounded by.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {

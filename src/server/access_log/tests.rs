@@ -158,6 +158,42 @@ fn a_client_cannot_forge_a_line() {
     assert_eq!(line, br#""a\x22 \x5C \x1B[31m\x0D\x0Ab\xFF""#);
 }
 
+/// What a pipe takes as one is never mixed with what others write (pipe(7), PIPE_BUF).
+#[test]
+fn the_longest_line_is_one_write_to_a_pipe() {
+    // Of bytes that take four each, of plain ones, and a name that is nothing but spaces.
+    for byte in [0x01, b'x', b' '] {
+        let long = vec![byte; 9_000];
+        let value = vec![byte.max(b' ') | 0x80; 5_000];
+        let value = |name: &str| [name.as_bytes(), b": ", &value, b"\r\n"].concat();
+        let fields = [value("Referer"), value("User-Agent")].concat();
+        let text = [b"GET / HTTP/1.0\r\n", &*fields, b"\r\n"].concat();
+        let mut head = RequestHead::default();
+        head.parse(&text, &HeadLimits::default()).unwrap();
+        let user = String::from_utf8(long.clone()).unwrap();
+        let whom = Whom::At(
+            "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap(),
+            None,
+        );
+        let folder = TempDir::new();
+        let (log, path) = log_file(&folder);
+        let mut entry = Entry::new(&whom, Some(&user), &long, &head, DATE, 0);
+        entry.reason = Some(Reason::FastcgiConnectTimeout);
+        log.write(&entry, u64::MAX);
+        let line = fs::read(&path).unwrap();
+        assert!(line.len() < 4_096, "{} bytes of {byte}", line.len());
+        // Each of them is there for all that, as far as it may go.
+        let parts = REQUEST_LINE_MAX + 2 * QUOTED_MAX + USER_MAX;
+        assert!(line.len() > parts, "{} bytes of {byte}", line.len());
+        assert_eq!(
+            line.split(|&byte| byte == b'.')
+                .filter(|it| it.is_empty())
+                .count(),
+            8
+        );
+    }
+}
+
 #[test]
 fn the_date_is_rearranged() {
     let mut line = Vec::new();

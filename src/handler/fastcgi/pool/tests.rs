@@ -219,3 +219,25 @@ fn a_new_connection_is_given_where_one_is_wanted() {
     let _peer = keep(&pool);
     assert!(matches!(pool.connect(0, 7, true, NOW), Given::New(_)));
 }
+
+#[test]
+fn kept_connections_make_way_for_a_late_one_and_for_a_while_none_is_kept_beside_one() {
+    let pool = keeping();
+    let _peer = keep(&pool);
+    let idle = || pool.backends()[0].idle.len();
+    let keep_at = |now| {
+        let (stream, _peer) = connection();
+        pool.keep(0, pool.channel(stream, 8).unwrap(), now);
+        idle()
+    };
+    assert!(matches!(pool.connect(0, 7, true, NOW), Given::New(_)));
+    assert!(pool.relieve(NOW) && idle() == 1);
+    let late = NOW + LATE;
+    assert!(!pool.relieve(late) && idle() == 0);
+    assert_eq!(keep_at(late), 0);
+    assert_eq!(keep_at(late + (CROWDED - Duration::from_millis(1))), 0);
+    assert_eq!(keep_at(late + CROWDED), 1);
+    // Beside none that waits for its first byte it never mattered.
+    pool.answered(0, 7);
+    assert_eq!(keep_at(late), 2);
+}

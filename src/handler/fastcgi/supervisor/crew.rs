@@ -449,7 +449,7 @@ fn listen(process: &mut Process, output: Pipe, buffer: &mut Buffer, now: Moment)
 }
 
 /// The last line of what a process printed, as the rest of a sentence.
-fn last_words(tail: &[u8]) -> String {
+pub(super) fn last_words(tail: &[u8]) -> String {
     let lines = tail.trim_ascii().rsplit(|byte| *byte == b'\n');
     match lines.into_iter().next() {
         None | Some([]) => String::new(),

@@ -17,10 +17,10 @@ use crate::sys::spawner::Spawners;
 use crate::sys::stream::Stream;
 
 /// The pause after a first failure, and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(30)];
+pub(super) const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(30)];
 
 /// Who has run for so long did not fail from the start.
-const SETTLED: Duration = Duration::from_secs(10);
+pub(super) const SETTLED: Duration = Duration::from_secs(10);
 
 /// What every process is started with.
 #[derive(Debug)]

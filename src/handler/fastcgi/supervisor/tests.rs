@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::MutexGuard;
 use std::time::Instant;
 
-use super::crew::{ACCEPT_TIMEOUT, TERM_GRACE};
+use super::crew::{ACCEPT_TIMEOUT, TERM_GRACE, last_words};
 use super::station;
 use super::*;
 use crate::config::ExitStatus;
@@ -789,4 +789,29 @@ fn a_flood_of_output_holds_up_nothing() {
     bench.until(is_sleep);
     bench.crew.end_all();
     assert_eq!(bench.pid(0), None);
+}
+
+#[test]
+fn last_words_are_few() {
+    let words = |text: &str| last_words(text.as_bytes());
+    assert_eq!(words(""), "");
+    assert_eq!(words("one\ntwo\n"), "; its last words were \"two\"");
+    let long = format!("{}{}", "a".repeat(100), "z".repeat(200));
+    assert_eq!(
+        words(&long),
+        format!("; its last words were \"{}\"", "z".repeat(200))
+    );
+}
+
+#[test]
+fn who_ran_for_long_did_not_fail_from_the_start() {
+    let mut bench = Bench::new(&accepting(1, 1));
+    let now = bench.crew.clock.now();
+    let station = &mut bench.crew.stations[0];
+    let [first, _] = station::PAUSES;
+    assert_eq!(station.rest(now), first);
+    station.forgive(0, station::SETTLED - Duration::from_millis(1));
+    assert_eq!(station.rest(now), 2 * first);
+    station.forgive(0, station::SETTLED);
+    assert_eq!(station.rest(now), first);
 }
