@@ -56,10 +56,11 @@ impl Opened {
             Some(_) => None,
             None => Some(open_site(settings, user.as_ref())?),
         };
-        let mut access_log = AccessLog::open(&settings.access_log)?;
+        let heir = user.as_ref().filter(|_| identity::is_root());
+        let mut access_log = AccessLog::open(&settings.access_log, heir)?;
         let mut listeners = listen(&settings.listen)?;
-        if let Some(user) = &user {
-            hand_over(user, &access_log, &listeners)?;
+        if let Some(heir) = heir {
+            hand_over(heir, &listeners)?;
         }
         let jail = chroot.map(|root| Cell::enter(root, settings)).transpose()?;
         if jail.is_some() {
@@ -256,26 +257,14 @@ fn find_user(wanted: &crate::config::User) -> Result<Identity, StartError> {
     Ok(Identity { uid, gid, groups })
 }
 
-/// Gives the user what it has to open or connect to later.
-fn hand_over(
-    user: &Identity,
-    access_log: &AccessLog,
-    listeners: &[Listener],
-) -> Result<(), StartError> {
-    if !identity::is_root() {
-        return Ok(());
-    }
-    let failed = |option, path: &Path, error| {
-        let problem = format!("cannot be given to the user of --user ({error})");
-        StartError::failed(option, path.display(), problem)
-    };
-    access_log
-        .hand_over(user)
-        .map_err(|(path, error)| failed("--access-log", path, error))?;
+/// Gives the user the sockets, which it has to remove at the end.
+fn hand_over(user: &Identity, listeners: &[Listener]) -> Result<(), StartError> {
     for listener in listeners {
         if let Bound::Unix(path) = listener.bound() {
-            user.take_path(path)
-                .map_err(|error| failed("--listen", path, error))?;
+            user.take_path(path).map_err(|error| {
+                let problem = format!("cannot be given to the user of --user ({error})");
+                StartError::failed("--listen", path.display(), problem)
+            })?;
         }
     }
     Ok(())

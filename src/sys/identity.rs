@@ -89,16 +89,10 @@ impl Identity {
         Ok(chownat(CWD, path, Some(uid), Some(gid), flags)?)
     }
 
-    /// Gives an open file that is root's to this user, who has to open it anew some day; whatever else
-    /// it is stays as it is.
-    pub fn take_file(&self, file: &File) -> io::Result<()> {
-        let stat = rustix::fs::fstat(file)?;
-        let is_file = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
-        if is_file && stat.st_uid == Uid::ROOT.as_raw() {
-            let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
-            rustix::fs::fchown(file, Some(uid), Some(gid))?;
-        }
-        Ok(())
+    /// Gives an open file to this user: never one that was found, only one that was just made.
+    pub(super) fn take_file(&self, made: &File) -> io::Result<()> {
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        Ok(rustix::fs::fchown(made, Some(uid), Some(gid))?)
     }
 }
 
@@ -159,16 +153,5 @@ mod tests {
         };
         identity.take_path(&path("link")).unwrap();
         assert_eq!((owner("link"), owner("file").0), ((61701, 61702), 0));
-        identity
-            .take_file(&File::open(path("file")).unwrap())
-            .unwrap();
-        assert_eq!(owner("file"), (61701, 61702));
-        // What is not root's is left to whom it belongs.
-        let other = Identity {
-            uid: 61703,
-            ..identity
-        };
-        other.take_file(&File::open(path("file")).unwrap()).unwrap();
-        assert_eq!(owner("file"), (61701, 61702));
     }
 }

@@ -276,3 +276,44 @@ fn the_user_is_given_what_has_to_be_opened_again() {
     server.get("/page.txt");
     server.wait_for_access("/page.txt");
 }
+
+/// Whoever may write to the log's folder could otherwise be given any file of root's by a restart.
+#[test]
+fn root_opens_no_log_by_a_link_and_gives_away_none_that_was_there() {
+    if !is_root("root_opens_no_log_by_a_link_and_gives_away_none_that_was_there") {
+        return;
+    }
+    let site = Site::new();
+    let roots = site.file("roots", "kept\n");
+    let missing = site.path("missing");
+    let log = site.path("log");
+    let start = || {
+        let mut command = tollgate();
+        command.args(["-l", "127.0.0.1:0", "--user", USER, "--access-log"]);
+        run(command.arg(&log).arg(site.text("")))
+    };
+    for target in [&roots, &missing] {
+        std::os::unix::fs::symlink(target, &log).unwrap();
+        let ran = start();
+        let line = format!(
+            "tollgate: --access-log: '{}' cannot be opened for writing (it is a link, which root does \
+             not follow for --user; name the file itself)\n",
+            log.display()
+        );
+        assert_eq!((ran.status.code(), ran.stderr), (Some(1), line));
+        fs::remove_file(&log).unwrap();
+    }
+    assert!(!missing.exists());
+    fs::hard_link(&roots, &log).unwrap();
+    let ran = start();
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(ran.stderr.contains("another name too"), "{}", ran.stderr);
+    let meta = fs::metadata(&roots).unwrap();
+    assert_eq!((meta.uid(), meta.len()), (0, 5));
+    // One that is there is written to, and stays root's.
+    let log = site.file("access.log", "");
+    let server = site.serve(&["--user", USER]);
+    server.get("/page.txt");
+    server.wait_for_access("/page.txt");
+    assert_eq!(fs::metadata(&log).unwrap().uid(), 0);
+}
