@@ -331,7 +331,7 @@ impl Server {
         while !self.halt.wait(tick) {
             let now = self.clock.now();
             if now >= look_again {
-                self.site.renew();
+                self.site.renew(settings.confinement.sandbox);
                 look_again = now + FOLDER_LOOK;
             }
             for number in self.parking.table.overdue(now) {

@@ -25,6 +25,11 @@ pub mod terminal;
 pub(crate) mod testing;
 pub mod watch;
 
+/// Whether the mode of a file, and of the folders above it, lets this user execute it.
+pub fn mode_permits_execution(path: &std::path::Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
 /// Reads at most `len` bytes from the beginning of a file.
 pub fn first_bytes(path: &std::path::Path, len: usize) -> std::io::Result<Vec<u8>> {
     use std::io::Read;

@@ -10,18 +10,20 @@ use crate::support::{
     PATIENCE, Server, Site, eventually, has_ended, installed, run, skipped, tollgate,
 };
 
-/// Whether the kernel has what is tested; asked in a thread, which then is in a sandbox.
-fn has_landlock(test: &str) -> bool {
+/// The version of Landlock that keeps signals inside.
+const SIGNALS: i32 = 6;
+
+/// Whether the kernel has what is tested, which `wanted` is the first version for; asked in a thread, which
+/// then is in a sandbox.
+pub(crate) fn has_landlock(test: &str, wanted: i32) -> bool {
     let rules = [(Access::Run, PathBuf::from("/"))];
     let version = std::thread::spawn(move || enter(&rules, Signals::Inside).unwrap());
     let version = version.join().unwrap();
-    if version < 6 {
-        skipped(
-            test,
-            &format!("the kernel has Landlock of version {version}"),
-        );
+    if version < wanted {
+        let reason = format!("the kernel has Landlock of version {version}, not {wanted}");
+        skipped(test, &reason);
     }
-    version >= 6
+    version >= wanted
 }
 
 /// A site with room to spool in, a shell to command, and something that is nobody's business.
@@ -46,7 +48,7 @@ fn told(server: &Server, commands: &str) -> String {
 
 #[test]
 fn everything_is_served_from_inside() {
-    if !has_landlock("everything_is_served_from_inside") {
+    if !has_landlock("everything_is_served_from_inside", 1) {
         return;
     }
     let server = site().serve(&["--sandbox", "--listing"]);
@@ -77,7 +79,7 @@ fn everything_is_served_from_inside() {
 
 #[test]
 fn a_program_reaches_what_is_named_and_nothing_else() {
-    if !has_landlock("a_program_reaches_what_is_named_and_nothing_else") {
+    if !has_landlock("a_program_reaches_what_is_named_and_nothing_else", 1) {
         return;
     }
     let site = site();
@@ -98,7 +100,7 @@ fn a_program_reaches_what_is_named_and_nothing_else() {
 
 #[test]
 fn what_may_be_read_may_be_executed_but_not_written() {
-    if !has_landlock("what_may_be_read_may_be_executed_but_not_written") {
+    if !has_landlock("what_may_be_read_may_be_executed_but_not_written", 1) {
         return;
     }
     let site = site();
@@ -115,7 +117,7 @@ fn what_may_be_read_may_be_executed_but_not_written() {
 
 #[test]
 fn a_program_can_do_nothing_to_the_server() {
-    if !has_landlock("a_program_can_do_nothing_to_the_server") {
+    if !has_landlock("a_program_can_do_nothing_to_the_server", SIGNALS) {
         return;
     }
     // Root's rights reach into other processes.
@@ -143,7 +145,7 @@ fn a_program_can_do_nothing_to_the_server() {
 /// A link that leads out of all folders that are served is what the server itself is kept from.
 #[test]
 fn the_server_is_inside_too() {
-    if !has_landlock("the_server_is_inside_too") {
+    if !has_landlock("the_server_is_inside_too", 1) {
         return;
     }
     for (option, status) in [(&[][..], 200), (&["--sandbox"], 403)] {
@@ -177,7 +179,7 @@ fn a_path_that_is_not_there_is_told() {
 #[test]
 fn an_interpreter_runs_inside_with_its_configuration() {
     let test = "an_interpreter_runs_inside_with_its_configuration";
-    let Some(php) = installed(test, "php-cgi").filter(|_| has_landlock(test)) else {
+    let Some(php) = installed(test, "php-cgi").filter(|_| has_landlock(test, 1)) else {
         return;
     };
     let site = site();
@@ -202,4 +204,43 @@ fn an_interpreter_runs_inside_with_its_configuration() {
     }
     let server = site.serve(&arguments);
     assert_eq!(server.get("/page.php").text(), "part kept");
+}
+
+/// The kernel's rule is for the folder that was there at the start.
+#[test]
+fn an_exchanged_folder_is_served_where_it_is_permitted_and_else_the_old_one() {
+    if !has_landlock(
+        "an_exchanged_folder_is_served_where_it_is_permitted_and_else_the_old_one",
+        1,
+    ) {
+        return;
+    }
+    for is_permitted in [false, true] {
+        let site = site();
+        site.file("srv/now/page.txt", "old");
+        site.file("srv/next/page.txt", "new");
+        let (parent, folder) = (site.text("srv"), site.path("srv/now"));
+        let route = format!("/srv/={}", folder.display());
+        let mut arguments = vec!["--sandbox", "-s", &route];
+        if is_permitted {
+            arguments.extend(["--allow-read", &parent]);
+        }
+        let server = site.serve(&arguments);
+        assert_eq!(server.get("/srv/page.txt").text(), "old");
+        std::fs::rename(&folder, server.path("srv/before")).unwrap();
+        std::fs::rename(server.path("srv/next"), &folder).unwrap();
+        let found = match is_permitted {
+            true => {
+                let is_new = || server.get("/srv/page.txt").text() == "new";
+                assert!(eventually(PATIENCE, is_new), "{}", server.log());
+                "new"
+            }
+            false => {
+                server.wait_for_log(&format!("Give --allow-read {parent} for new ones"));
+                "old"
+            }
+        };
+        let response = server.get("/srv/page.txt");
+        assert_eq!((response.status, &*response.text()), (200, found));
+    }
 }
