@@ -107,7 +107,10 @@ pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<(), Sta
         rules.extend(folder_of(path).map(|folder| (Access::Append, folder)));
     }
     for address in &settings.listen {
-        if let ListenAddress::Unix(path) = address {
+        // So do the sockets, which are left where they are at the end.
+        if let ListenAddress::Unix(path) = address
+            && settings.confinement.chroot.is_none()
+        {
             rules.extend(folder_of(path).map(|folder| (Access::Remove, folder)));
         }
     }

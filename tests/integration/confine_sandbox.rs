@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tollgate::sys::sandbox::{Access, Signals, enter};
 
 use crate::support::{
-    PATIENCE, Server, Site, eventually, has_ended, installed, run, skipped, tollgate,
+    PATIENCE, Server, Site, eventually, has_ended, installed, is_root, run, skipped, tollgate,
 };
 
 /// The version of Landlock that keeps signals inside.
@@ -135,6 +135,11 @@ fn a_program_can_do_nothing_to_the_server() {
     let environ = format!("cat /proc/{pid}/environ > /dev/null && echo read || echo refused");
     let text = told(&server, &environ);
     assert!(text.ends_with("refused\n"), "{text}");
+    // It is inside as well, and has the same user.
+    let spawner = "cat /proc/$PPID/environ > /dev/null && echo read || echo refused";
+    let text = told(&server, spawner);
+    let is_traced_by_root = geteuid().is_root() && user.is_empty();
+    assert!(is_traced_by_root || text.ends_with("refused\n"), "{text}");
     let own = told(
         &server,
         "kill -0 $$ && cat /proc/$$/environ > /dev/null && echo can",
@@ -174,6 +179,30 @@ fn a_path_that_is_not_there_is_told() {
          2)); name what is there\n"
     );
     assert_eq!((ran.status.code(), ran.stderr), (Some(2), line));
+}
+
+/// It was opened by root, and is served without a sandbox; the rule for it would be left out.
+#[test]
+fn a_folder_that_the_user_cannot_look_up_is_told() {
+    let test = "a_folder_that_the_user_cannot_look_up_is_told";
+    if !is_root(test) || !has_landlock(test, 1) {
+        return;
+    }
+    // Without programs, whose spawner would tell the same first.
+    let site = Site::bare();
+    site.file("closed/www/page.txt", "a page");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(site.path("closed"), mode).unwrap();
+    let folder = site.text("closed/www");
+    let mut command = tollgate();
+    command.args(["-l", "127.0.0.1:0", "--sandbox", "--user", "61402:61402"]);
+    let ran = run(command.args(["-s", &format!("/={folder}"), &site.text("")]));
+    let line = format!(
+        "tollgate: --sandbox: could not be made (failed to open \"{folder}\": Permission denied (os \
+         error 13))\n"
+    );
+    assert_eq!(ran.status.code(), Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with(&line), "{}", ran.stderr);
 }
 
 #[test]
