@@ -8,6 +8,8 @@
 //!   programs the server may still be waiting for. The end of the connection does: the programs are
 //!   ended then, so that a server that was killed leaves none behind. Nor does SIGXCPU: its own limit of
 //!   processor time is for its programs to inherit (`confinement.rs`).
+//! - Security: what programs share with it is their user. It cannot be traced by them (non-dumpable), once it
+//!   is confined; exec gives a program back what that takes away.
 //! - A program's group is signalled before its process is reaped, while the number cannot belong to
 //!   anyone else. Of one that was told to end nothing is left: its group is killed once more then.
 
@@ -26,7 +28,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXCPU};
 
 use super::confinement::{self, Limits};
@@ -96,6 +98,8 @@ impl Spawner {
         };
         let len = spawner.receive(&mut [const { None }; DESCRIPTORS_MAX])?;
         let entered = confinement::obey(&spawner.message[..len]);
+        // Its programs have the same user, who may otherwise look into it and command it.
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
         let (limits, told) = match entered {
             Ok(limits) => (Ok(limits), READY.to_vec()),
             Err(error) => (Err(error.kind()), error.to_string().into_bytes()),
