@@ -21,6 +21,7 @@ use crate::handler::site::Site;
 use crate::proto::account;
 use crate::sys::identity::{self, Identity};
 use crate::sys::listener::{Bound, Listener};
+use crate::sys::mode_permits_making;
 use crate::sys::sandbox::Rule;
 use crate::sys::spawner::{Confinement, Jail, Launch, Limits, Reserve, Spawners};
 
@@ -85,6 +86,14 @@ impl Opened {
             user.assume().map_err(|error| refused(user, &error))?;
             #[cfg(feature = "auth")]
             check_readable(settings)?;
+        }
+        let spool = std::env::temp_dir();
+        if !mode_permits_making(&spool) {
+            log::warn!(
+                "TMPDIR: {} cannot be written to by the server's user, so that long request bodies and \
+                 output for slow clients are answered 500; let it, or set TMPDIR to another folder",
+                spool.display()
+            );
         }
         if runs_programs && !spawners.are_plain() && chroot.is_none() {
             spawners.try_out().map_err(cannot_confine)?;
