@@ -1,7 +1,7 @@
 //! What programs are kept from: --limit, --nice, --allow-setuid.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
@@ -201,17 +201,37 @@ fn processes_are_counted_for_all_programs_together() {
     }
     let site = Site::new();
     // Each waits for the end of its own input, which is the end of the script.
-    let fork = "i=0; while [ $i -lt 40 ]; do sleep 60 >&- 2>&- & i=$((i+1)); done; echo forked";
+    let fork = "echo begins; i=0; while [ $i -lt 40 ]; do sleep 60 >&- 2>&- & i=$((i+1)); done; echo forked";
     site.script("cgi-bin/fork", script(fork));
     site.script("cgi-bin/hello", script("echo hello"));
-    // A user of its own, since all that it has is counted.
-    let user = ["--user", "61301:61301"];
+    // A user of this run alone, since all that it has is counted.
+    let uid = 1_000_000_000 + std::process::id();
+    let _leftovers = Leftovers(uid);
+    let user = format!("{uid}:{uid}");
+    let user = ["--user", &user];
     let few = ["--limit", "processes=10"];
     let server = site.serve(&[user, few].concat());
     assert_eq!(server.get("/cgi-bin/hello").text(), "hello\n");
     let response = server.get("/cgi-bin/fork");
-    assert!(!response.text().contains("forked"), "{}", response.text());
+    assert_eq!(response.text(), "begins\n", "{}", server.log());
     assert_eq!(server.get("/page").status, 404);
+}
+
+/// The processes of a user, which are ended with the test.
+struct Leftovers(u32);
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let name = entry.file_name().into_string().unwrap_or_default();
+            let pid = name.parse().ok().and_then(rustix::process::Pid::from_raw);
+            let is_theirs = entry.metadata().is_ok_and(|it| it.uid() == self.0);
+            if let (Some(pid), true) = (pid, is_theirs) {
+                // It may have ended meanwhile.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
 }
 
 #[test]
