@@ -8,7 +8,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-#[cfg(feature = "fastcgi")]
 use std::sync::Arc;
 use std::thread;
 
@@ -22,7 +21,8 @@ use crate::proto::account;
 use crate::sys::identity::{self, Identity};
 use crate::sys::listener::{Bound, Listener};
 use crate::sys::mode_permits_making;
-use crate::sys::sandbox::Rule;
+use crate::sys::private_folder::PrivateFolder;
+use crate::sys::sandbox::{Access, Rule};
 use crate::sys::spawner::{Confinement, Jail, Launch, Limits, Reserve, Spawners};
 
 /// How many spawners there are at most: they start more programs in a second than can run.
@@ -34,6 +34,8 @@ pub(super) struct Opened {
     pub(super) site: Site,
     pub(super) access_log: AccessLog,
     pub(super) listeners: Vec<Listener>,
+    /// Where bodies wait that programs may open again, in a sandbox.
+    pub(super) spool: Option<Arc<PrivateFolder>>,
     /// Who starts programs.
     pub(super) spawners: Spawners,
     /// Who starts the processes of `exec:`.
@@ -73,7 +75,12 @@ impl Opened {
             None => open_site(settings, user.as_ref())?,
         };
         let confined = settings.confinement.sandbox;
-        let rules = confined.then(|| sandbox::of_programs(settings, &site));
+        let spool = confined.then(|| make_spool(heir)).transpose()?;
+        let rules = spool.as_ref().map(|spool| {
+            let mut rules = sandbox::of_programs(settings, &site)?;
+            rules.push((Access::Read, spool.path().to_owned()));
+            Ok(rules)
+        });
         let rules = rules.transpose()?;
         let runs_programs = !site.programs.is_empty();
         let [spawners, services] = open_spawners(settings, rules.clone());
@@ -87,12 +94,12 @@ impl Opened {
             #[cfg(feature = "auth")]
             check_readable(settings)?;
         }
-        let spool = std::env::temp_dir();
-        if !mode_permits_making(&spool) {
+        let folder = std::env::temp_dir();
+        if spool.is_none() && !mode_permits_making(&folder) {
             log::warn!(
                 "TMPDIR: {} cannot be written to by the server's user, so that long request bodies and \
                  output for slow clients are answered 500; let it, or set TMPDIR to another folder",
-                spool.display()
+                folder.display()
             );
         }
         if runs_programs && !spawners.are_plain() && chroot.is_none() {
@@ -105,11 +112,29 @@ impl Opened {
             site,
             access_log,
             listeners,
+            spool,
             spawners,
             #[cfg(feature = "fastcgi")]
             services: Arc::new(services),
         })
     }
+}
+
+/// Makes a folder for bodies: a program opens its own anew by `/dev/stdin`, which the kernel asks the
+/// sandbox about as about any file of the folder that it was made in.
+fn make_spool(heir: Option<&Identity>) -> Result<Arc<PrivateFolder>, StartError> {
+    let parent = std::env::temp_dir();
+    let made = match heir {
+        Some(heir) => PrivateFolder::create_for(&parent, heir),
+        None => PrivateFolder::create(&parent),
+    };
+    made.map_err(|error| {
+        let problem = format!(
+            "takes no folder for request bodies to wait in ({error}); let it be written to, or set \
+             another one"
+        );
+        StartError::failed("TMPDIR", parent.display(), problem)
+    })
 }
 
 /// Opens the site, which is to have programs only where somebody else than root runs them.

@@ -52,6 +52,9 @@ const DEVICES: [&str; 5] = [
     "/dev/urandom",
 ];
 
+/// The version of Landlock that keeps files from being cut short.
+const TRUNCATE: i32 = 3;
+
 /// What programs may reach: the system's, their own folders, the files that are sent, and what the
 /// operator names.
 pub(super) fn of_programs(settings: &Settings, site: &Site) -> Result<Vec<Rule>, StartError> {
@@ -127,10 +130,18 @@ pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<(), Sta
         0 => log::warn!(
             "--sandbox: this kernel has no Landlock, or not enabled; nothing is confined"
         ),
-        version if version < WHOLE => log::warn!(
-            "--sandbox: Landlock of this kernel has version {version}; before {WHOLE} some of what \
-             programs could do to other processes and devices is not kept from them"
-        ),
+        version if version < WHOLE => {
+            let more = match version {
+                ..TRUNCATE => {
+                    "files that they could not write to can be cut short by programs, and "
+                }
+                _ => "",
+            };
+            log::warn!(
+                "--sandbox: Landlock of this kernel has version {version}; before {WHOLE} {more}some of \
+                 what programs could do to other processes and devices is not kept from them"
+            );
+        }
         _ => {}
     }
     Ok(())

@@ -12,6 +12,7 @@ pub mod log_file;
 pub mod outgoing;
 pub mod pipe;
 pub mod poller;
+pub mod private_folder;
 pub mod sandbox;
 #[cfg(feature = "fastcgi")]
 pub mod service;

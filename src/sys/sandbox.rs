@@ -3,7 +3,8 @@
 //! Source: landlock(7).
 //! Shape: [`enter`] takes rules, a path and an [`Access`] each. Rules:
 //! - What no rule permits is refused, at or below no path of one. Descriptors that are open already stay
-//!   as they are, and so does what needs no open file (looking for a name, reading a link).
+//!   as they are, and so does what needs no open file: looking for a name, reading a link, stat, chmod and
+//!   the like of files that are the user's own, connecting to a unix socket.
 //! - A rule is for a file or a folder that is there now: where another is put in its place, it is for
 //!   the folder above to permit that one. A path that is not there permits nothing; one that this user
 //!   cannot look up is an error, as what lies there may be open already and would be refused later.

@@ -77,6 +77,34 @@ fn everything_is_served_from_inside() {
     assert_eq!(server.spawners().len(), 1);
 }
 
+/// It is a file by then, which the program opens anew, and which no name leads to.
+#[test]
+fn a_long_body_is_read_by_dev_stdin_too() {
+    if !has_landlock("a_long_body_is_read_by_dev_stdin_too", 1) {
+        return;
+    }
+    let user: &[&str] = match geteuid().is_root() {
+        true => &["--user", "61403:61403"],
+        false => &[],
+    };
+    let site = site();
+    let text = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\n\
+                for it in /dev/stdin /proc/self/fd/0; do cat $it 2>&1 | wc -c; done; ls -A \"$TMP\"\n";
+    site.script("cgi-bin/count", text);
+    let tmp = site.path("tmp");
+    let shown = format!("TMP={}", tmp.display());
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(&tmp, mode).unwrap();
+    let mut server = site.serve(&[&["--sandbox", "-e", &shown], user].concat());
+    let response = server.post("/cgi-bin/count", &vec![b'x'; 300_000]);
+    assert_eq!(response.text(), "300000\n300000\n", "{}", server.log());
+    let left = || std::fs::read_dir(&tmp).unwrap().count();
+    assert_eq!(left(), 2, "what was there, and the spool");
+    server.signal(Signal::TERM);
+    assert!(server.wait(PATIENCE).is_some());
+    assert_eq!(left(), 1);
+}
+
 #[test]
 fn a_program_reaches_what_is_named_and_nothing_else() {
     if !has_landlock("a_program_reaches_what_is_named_and_nothing_else", 1) {
