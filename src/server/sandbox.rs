@@ -93,9 +93,9 @@ fn folder_of_program(program: &Path) -> &Path {
     }
 }
 
-/// Has the server keep to what programs may reach, and to what it needs itself; tells where the kernel
-/// can do less than that.
-pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<(), StartError> {
+/// What the server needs itself.
+fn of_server(settings: &Settings) -> Vec<Rule> {
+    let mut rules = Vec::new();
     // As it was started, for its spawners.
     rules.push((Access::Run, PathBuf::from("/proc/self/exe")));
     rules.push((Access::Write, std::env::temp_dir()));
@@ -124,6 +124,13 @@ pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<(), Sta
         let folders = paths.iter().flatten().filter_map(|path| folder_of(path));
         rules.extend(folders.map(|folder| (Access::Read, folder)));
     }
+    rules
+}
+
+/// Has the server keep to what programs may reach, and to what it needs itself; tells where the kernel
+/// can do less than that.
+pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<(), StartError> {
+    rules.extend(of_server(settings));
     let failed =
         |error| StartError::failed("--sandbox", "", format!("could not be made ({error})"));
     match sandbox::enter(&rules, Signals::Anybody).map_err(failed)? {
@@ -145,4 +152,37 @@ pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<(), Sta
         _ => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Command, Surroundings, parse};
+
+    fn rules(more: &[&str]) -> Vec<Rule> {
+        let surroundings = Surroundings {
+            variable: &|_| None,
+            cores: 1,
+            stdout_is_terminal: false,
+        };
+        let log = ["--access-log", "/var/log/web/log"];
+        let arguments = [&["--sandbox", "-l", "unix:/run/web/socket"], &log[..], more].concat();
+        match parse(arguments.into_iter().map(Into::into), &surroundings) {
+            Ok(Command::Serve(settings)) => of_server(&settings),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_lies_outside_of_a_jail_is_not_permitted_inside() {
+        let outside = [
+            (Access::Append, PathBuf::from("/var/log/web")),
+            (Access::Remove, PathBuf::from("/run/web")),
+        ];
+        let jailed = rules(&["--chroot", "/srv/jail", "--user", "web"]);
+        for rule in outside {
+            assert!(rules(&[]).contains(&rule), "{rule:?}");
+            assert!(!jailed.contains(&rule), "{rule:?}");
+        }
+    }
 }

@@ -333,7 +333,7 @@ fn root_opens_no_log_by_a_link_and_gives_away_none_that_was_there() {
         let ran = start();
         let line = format!(
             "tollgate: --access-log: '{}' cannot be opened for writing (it is a link, which root does \
-             not follow for --user; name the file itself)\n",
+             not follow for --user; name the file itself, or - for standard output)\n",
             log.display()
         );
         assert_eq!((ran.status.code(), ran.stderr), (Some(1), line));

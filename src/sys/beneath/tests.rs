@@ -241,3 +241,40 @@ fn a_root_that_is_read_from_is_not_waited_for() {
     drop(reading);
     assert!(is_renewed(&root));
 }
+
+/// The thread alone is in the sandbox, and folders are exchanged outside of it.
+#[test]
+fn in_a_sandbox_a_folder_that_is_not_permitted_is_told_of_once_and_not_taken() {
+    use crate::sys::sandbox::{Access, Signals, enter};
+    let tree = tree();
+    let root = root(&tree, Way::Confined);
+    let site = tree.path().join("site");
+    tree.write("other/file", "other");
+    let rules = [(Access::Read, site.clone())];
+    let (ask, asked) = std::sync::mpsc::channel();
+    let (answer, answered) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let (root, rules) = (&root, &rules);
+        scope.spawn(move || {
+            answer
+                .send(enter(rules, Signals::Inside).unwrap() > 0)
+                .unwrap();
+            for () in asked {
+                let renewal = root.renew(true);
+                answer.send(matches!(renewal, Renewal::Refused(_))).unwrap();
+            }
+        });
+        if !answered.recv().unwrap() {
+            drop(ask);
+            return eprintln!("skipped: the kernel has no Landlock");
+        }
+        fs::rename(&site, tree.path().join("away")).unwrap();
+        fs::rename(tree.path().join("other"), &site).unwrap();
+        for is_told in [true, false] {
+            ask.send(()).unwrap();
+            assert_eq!(answered.recv().unwrap(), is_told);
+        }
+        drop(ask);
+        assert_eq!(read(root, "file"), Ok("file".to_owned()));
+    });
+}
