@@ -7,7 +7,8 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tollgate::sys::sandbox::{Access, Signals, enter};
 
 use crate::support::{
-    PATIENCE, Server, Site, eventually, has_ended, installed, is_root, run, skipped, tollgate,
+    PATIENCE, Server, Site, can_change_user, eventually, has_ended, installed, is_root, run,
+    skipped, tollgate,
 };
 
 /// The version of Landlock that keeps signals inside.
@@ -83,7 +84,7 @@ fn a_long_body_is_read_by_dev_stdin_too() {
     if !has_landlock("a_long_body_is_read_by_dev_stdin_too", 1) {
         return;
     }
-    let user: &[&str] = match geteuid().is_root() {
+    let user: &[&str] = match can_change_user() {
         true => &["--user", "61403:61403"],
         false => &[],
     };
@@ -149,7 +150,7 @@ fn a_program_can_do_nothing_to_the_server() {
         return;
     }
     // Root's rights reach into other processes.
-    let user: &[&str] = match geteuid().is_root() {
+    let user: &[&str] = match can_change_user() {
         true => &["--user", "61401:61401"],
         false => &[],
     };

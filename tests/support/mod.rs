@@ -94,17 +94,21 @@ pub(crate) fn not_installed(test: &str, what: &str) {
 
 /// Whether the tests are run by root, who can become somebody else; without it the test is [`skipped`].
 pub(crate) fn is_root(test: &str) -> bool {
+    let can_change = can_change_user();
+    if !geteuid().is_root() {
+        skipped(test, "root alone can become somebody else");
+    } else if !can_change {
+        skipped(test, "this root may not become somebody else");
+    }
+    can_change
+}
+
+/// Whether the tests are run by root, who can become somebody else.
+pub(crate) fn can_change_user() -> bool {
     let wanted = CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::CHOWN;
     // Root of a user namespace (`unshare -r`) may not set groups.
     let denied = std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|it| it == "deny\n");
-    if !geteuid().is_root() {
-        skipped(test, "root alone can become somebody else");
-    } else if !may(wanted) || denied {
-        skipped(test, "this root may not become somebody else");
-    } else {
-        return true;
-    }
-    false
+    geteuid().is_root() && may(wanted) && !denied
 }
 
 /// Whether the tests have these capabilities.
