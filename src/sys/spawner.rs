@@ -259,6 +259,7 @@ impl Spawners {
         if order.len() > ORDER_MAX {
             return self.without(Errno::TOOBIG.into());
         }
+        fault::pipe()?;
         let (output, its_output) = io::pipe()?;
         let (reports, its_reports) = io::pipe()?;
         let output_fd = its_output.as_fd();
