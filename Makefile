@@ -8,7 +8,7 @@ TARGET ?= $(shell uname -m)-unknown-linux-musl
 TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-bin/toll.py | processes=2'")
 
 # In a container one is root, which programs are not run by unless that is allowed.
-ROOT ?= $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
+TOLLGATE_AS_ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 
 .PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static clean
 
@@ -16,7 +16,7 @@ help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 26
 
 run: build hello ## build, and serve www and cgi-bin at http://127.0.0.1:8080 (ARGS="..." for options)
-	target/release/tollgate $(ROOT) $(TOLL) $(ARGS) .
+	target/release/tollgate $(TOLLGATE_AS_ROOT) $(TOLL) $(ARGS) .
 
 build:
 	$(CARGO) build --release --locked

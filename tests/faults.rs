@@ -152,7 +152,7 @@ const SUPERVISED: &[Case] = &[
     case("connect", &["EAGAIN"], &[]).at(&["1", "2-3"]),
     case("pipe", &["EMFILE"], &[502, 503]).at(&["1-2"]),
     case("spawn", &["EAGAIN", "ENOMEM"], &[502, 503]).at(&["1-2"]),
-    // What its spawner cannot watch is ended, and started again.
+    // A spawner ends what it could not see the end of.
     case("pidfd", &["EMFILE"], &[502, 503]).at(&["1"]),
     case("poll", &["EINTR", "ENOMEM"], &[]),
 ];

@@ -2,7 +2,7 @@
 //! mean together.
 //!
 //! Rules: those of `value`. Nothing is looked up here: whether there is such a user, or a folder, is
-//! found out at the start (`server/confine.rs`).
+//! found out at the start (`server/opening.rs`).
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;

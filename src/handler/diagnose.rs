@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::proto::Reason;
 use crate::sys::child::{self, StartFailure};
-use crate::sys::first_bytes;
+use crate::sys::{first_bytes, mode_permits_execution};
 
 /// How much of a program is looked at: what the kernel itself reads of a `#!` line.
 const LOOKED_AT: usize = 256;
@@ -41,6 +41,15 @@ pub fn start_failure(path: &Path, failure: StartFailure) -> (Reason, String) {
                 format!("the loader that {shown} was linked for does not exist here"),
             ),
         },
+        // A sandbox refuses what modes permit.
+        StartFailure::Denied if mode_permits_execution(path) => (
+            Reason::CgiNotExecutable,
+            format!(
+                "{shown} has a mode that permits it to be executed, but its interpreter may not be, or its \
+                 file system is mounted noexec, or it is kept back by --sandbox (then give --allow-read \
+                 for its folder, or restart where that was exchanged)"
+            ),
+        ),
         StartFailure::Denied => (
             Reason::CgiNotExecutable,
             format!(

@@ -26,7 +26,7 @@ use crate::config::{CgiRoute, Settings, StartError, StaticRoute, Symlinks};
 use crate::proto::Reason;
 use crate::proto::uri::path::UrlPath;
 use crate::proto::uri::route::{RouteKey, Routes};
-use crate::sys::beneath::{Links, Root};
+use crate::sys::beneath::{Links, Renewal, Root};
 
 /// Everything that can be asked for.
 #[derive(Debug)]
@@ -217,18 +217,24 @@ impl Site {
         }
     }
 
-    /// Looks whether other folders have come to the paths of those that are served, and takes them.
-    pub fn renew(&self) {
+    /// Looks whether other folders have come to the paths of those that are served, and takes them; in a
+    /// sandbox only those that it permits.
+    pub fn renew(&self, in_sandbox: bool) {
         let programs = self.routes.targets().filter_map(|mount| match mount {
             Mount::Programs(folder) => Some(folder),
             _ => None,
         });
         for root in self.statics.iter().map(|it| &it.root).chain(programs) {
-            if root.renew() {
-                log::info!(
-                    "{} is another folder now, and served as such",
-                    root.path().display()
-                );
+            let path = root.path();
+            let shown = path.display();
+            match root.renew(in_sandbox) {
+                Renewal::None => {}
+                Renewal::Taken => log::info!("{shown} is another folder now, and served as such"),
+                Renewal::Refused(error) => log::error!(
+                    "--sandbox: {shown} is another folder now, which is not permitted ({error}); the old \
+                     one is served until a restart. Give --allow-read {} for new ones to be permitted",
+                    path.parent().unwrap_or(path).display()
+                ),
             }
         }
     }

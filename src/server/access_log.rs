@@ -60,12 +60,19 @@ pub struct Entry {
 }
 
 impl AccessLog {
-    /// Opens the log that the settings ask for.
-    pub fn open(setting: &config::AccessLog) -> Result<AccessLog, StartError> {
+    /// Opens the log that the settings ask for; as root, for the user who will have to open it anew.
+    pub fn open(
+        setting: &config::AccessLog,
+        heir: Option<&Identity>,
+    ) -> Result<AccessLog, StartError> {
+        let open = |path: &Path| match heir {
+            Some(heir) => log_file::open_for(path, heir),
+            None => log_file::open(path),
+        };
         let target = match setting {
             config::AccessLog::Off => None,
             config::AccessLog::Stdout => Some((None, log_file::stdout())),
-            config::AccessLog::File(path) => Some((Some(path.clone()), log_file::open(path))),
+            config::AccessLog::File(path) => Some((Some(path.clone()), open(path))),
         };
         let target = match target {
             None => None,
@@ -88,20 +95,6 @@ impl AccessLog {
             target,
             lost: AtomicU64::new(0),
         })
-    }
-
-    /// Gives a file of ours to the user who will have to open it anew.
-    pub fn hand_over(&self, user: &Identity) -> Result<(), (&Path, io::Error)> {
-        let Some(Target {
-            path: Some(path),
-            file,
-            ..
-        }) = &self.target
-        else {
-            return Ok(());
-        };
-        let file = file.read().unwrap_or_else(PoisonError::into_inner);
-        user.take_file(&file).map_err(|error| (&**path, error))
     }
 
     /// Whether lines are wanted.

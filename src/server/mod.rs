@@ -45,6 +45,7 @@ use crate::sys::clock::{Clock, Moment, epoch_seconds};
 use crate::sys::descriptors;
 use crate::sys::listener::Listener;
 use crate::sys::poller::Poller;
+use crate::sys::private_folder::PrivateFolder;
 use crate::sys::signal::{Request, Steering};
 use crate::sys::spawner::Spawners;
 use crate::sys::spool::Room;
@@ -99,6 +100,8 @@ struct Server {
     seats: Seats,
     access_log: AccessLog,
     room: Arc<Room>,
+    /// The folder of that, where it is one of its own.
+    spool: Option<Arc<PrivateFolder>>,
     clock: Clock,
     /// Who starts programs.
     spawners: Spawners,
@@ -147,6 +150,7 @@ impl Server {
             site,
             access_log,
             listeners,
+            spool,
             spawners,
             #[cfg(feature = "fastcgi")]
             services,
@@ -177,6 +181,10 @@ impl Server {
         let clock = Clock::start();
         #[cfg(feature = "fastcgi")]
         let applications = Applications::open(&settings, &parking, &wake, clock, &services)?;
+        let spool_folder = match &spool {
+            Some(spool) => spool.path().to_owned(),
+            None => std::env::temp_dir(),
+        };
         Ok(Server {
             head_limits: HeadLimits {
                 max_len: settings.max_header,
@@ -196,7 +204,8 @@ impl Server {
             applications,
             seats: Seats::new(settings.threads),
             access_log,
-            room: Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool)),
+            room: Arc::new(Room::new(&spool_folder, settings.max_spool)),
+            spool,
             clock,
             spawners,
             halt: Halt::new().map_err(system)?,
@@ -225,6 +234,10 @@ impl Server {
         let served = self.serve_until_stop(steering);
         #[cfg(feature = "fastcgi")]
         self.applications.stop();
+        // The threads have the server still.
+        if let Some(spool) = &self.spool {
+            spool.remove();
+        }
         served
     }
 
@@ -331,7 +344,7 @@ impl Server {
         while !self.halt.wait(tick) {
             let now = self.clock.now();
             if now >= look_again {
-                self.site.renew();
+                self.site.renew(settings.confinement.sandbox);
                 look_again = now + FOLDER_LOOK;
             }
             for number in self.parking.table.overdue(now) {

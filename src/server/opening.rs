@@ -8,7 +8,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-#[cfg(feature = "fastcgi")]
 use std::sync::Arc;
 use std::thread;
 
@@ -21,7 +20,9 @@ use crate::handler::site::Site;
 use crate::proto::account;
 use crate::sys::identity::{self, Identity};
 use crate::sys::listener::{Bound, Listener};
-use crate::sys::sandbox::Rule;
+use crate::sys::mode_permits_making;
+use crate::sys::private_folder::PrivateFolder;
+use crate::sys::sandbox::{Access, Rule};
 use crate::sys::spawner::{Confinement, Jail, Launch, Limits, Reserve, Spawners};
 
 /// How many spawners there are at most: they start more programs in a second than can run.
@@ -33,6 +34,8 @@ pub(super) struct Opened {
     pub(super) site: Site,
     pub(super) access_log: AccessLog,
     pub(super) listeners: Vec<Listener>,
+    /// Where bodies wait that programs may open again, in a sandbox.
+    pub(super) spool: Option<Arc<PrivateFolder>>,
     /// Who starts programs.
     pub(super) spawners: Spawners,
     /// Who starts the processes of `exec:`.
@@ -56,10 +59,11 @@ impl Opened {
             Some(_) => None,
             None => Some(open_site(settings, user.as_ref())?),
         };
-        let mut access_log = AccessLog::open(&settings.access_log)?;
+        let heir = user.as_ref().filter(|_| identity::is_root());
+        let mut access_log = AccessLog::open(&settings.access_log, heir)?;
         let mut listeners = listen(&settings.listen)?;
-        if let Some(user) = &user {
-            hand_over(user, &access_log, &listeners)?;
+        if let Some(heir) = heir {
+            hand_over(heir, &listeners)?;
         }
         let jail = chroot.map(|root| Cell::enter(root, settings)).transpose()?;
         if jail.is_some() {
@@ -71,7 +75,12 @@ impl Opened {
             None => open_site(settings, user.as_ref())?,
         };
         let confined = settings.confinement.sandbox;
-        let rules = confined.then(|| sandbox::of_programs(settings, &site));
+        let spool = confined.then(|| make_spool(heir)).transpose()?;
+        let rules = spool.as_ref().map(|spool| {
+            let mut rules = sandbox::of_programs(settings, &site)?;
+            rules.push((Access::Read, spool.path().to_owned()));
+            Ok(rules)
+        });
         let rules = rules.transpose()?;
         let runs_programs = !site.programs.is_empty();
         let [spawners, services] = open_spawners(settings, rules.clone());
@@ -85,6 +94,14 @@ impl Opened {
             #[cfg(feature = "auth")]
             check_readable(settings)?;
         }
+        let folder = std::env::temp_dir();
+        if spool.is_none() && !mode_permits_making(&folder) {
+            log::warn!(
+                "TMPDIR: {} cannot be written to by the server's user, so that long request bodies and \
+                 output for slow clients are answered 500; let it, or set TMPDIR to another folder",
+                folder.display()
+            );
+        }
         if runs_programs && !spawners.are_plain() && chroot.is_none() {
             spawners.try_out().map_err(cannot_confine)?;
         }
@@ -95,11 +112,29 @@ impl Opened {
             site,
             access_log,
             listeners,
+            spool,
             spawners,
             #[cfg(feature = "fastcgi")]
             services: Arc::new(services),
         })
     }
+}
+
+/// Makes a folder for bodies: a program opens its own anew by `/dev/stdin`, which the kernel asks the
+/// sandbox about as about any file of the folder that it was made in.
+fn make_spool(heir: Option<&Identity>) -> Result<Arc<PrivateFolder>, StartError> {
+    let parent = std::env::temp_dir();
+    let made = match heir {
+        Some(heir) => PrivateFolder::create_for(&parent, heir),
+        None => PrivateFolder::create(&parent),
+    };
+    made.map_err(|error| {
+        let problem = format!(
+            "takes no folder for request bodies to wait in ({error}); let it be written to, or set \
+             another one"
+        );
+        StartError::failed("TMPDIR", parent.display(), problem)
+    })
 }
 
 /// Opens the site, which is to have programs only where somebody else than root runs them.
@@ -256,26 +291,14 @@ fn find_user(wanted: &crate::config::User) -> Result<Identity, StartError> {
     Ok(Identity { uid, gid, groups })
 }
 
-/// Gives the user what it has to open or connect to later.
-fn hand_over(
-    user: &Identity,
-    access_log: &AccessLog,
-    listeners: &[Listener],
-) -> Result<(), StartError> {
-    if !identity::is_root() {
-        return Ok(());
-    }
-    let failed = |option, path: &Path, error| {
-        let problem = format!("cannot be given to the user of --user ({error})");
-        StartError::failed(option, path.display(), problem)
-    };
-    access_log
-        .hand_over(user)
-        .map_err(|(path, error)| failed("--access-log", path, error))?;
+/// Gives the user the sockets, which it has to remove at the end.
+fn hand_over(user: &Identity, listeners: &[Listener]) -> Result<(), StartError> {
     for listener in listeners {
         if let Bound::Unix(path) = listener.bound() {
-            user.take_path(path)
-                .map_err(|error| failed("--listen", path, error))?;
+            user.take_path(path).map_err(|error| {
+                let problem = format!("cannot be given to the user of --user ({error})");
+                StartError::failed("--listen", path.display(), problem)
+            })?;
         }
     }
     Ok(())

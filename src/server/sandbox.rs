@@ -52,6 +52,9 @@ const DEVICES: [&str; 5] = [
     "/dev/urandom",
 ];
 
+/// The version of Landlock that keeps files from being cut short.
+const TRUNCATE: i32 = 3;
+
 /// What programs may reach: the system's, their own folders, the files that are sent, and what the
 /// operator names.
 pub(super) fn of_programs(settings: &Settings, site: &Site) -> Result<Vec<Rule>, StartError> {
@@ -90,9 +93,9 @@ fn folder_of_program(program: &Path) -> &Path {
     }
 }
 
-/// Has the server keep to what programs may reach, and to what it needs itself; tells where the kernel
-/// can do less than that.
-pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<(), StartError> {
+/// What the server needs itself.
+fn of_server(settings: &Settings) -> Vec<Rule> {
+    let mut rules = Vec::new();
     // As it was started, for its spawners.
     rules.push((Access::Run, PathBuf::from("/proc/self/exe")));
     rules.push((Access::Write, std::env::temp_dir()));
@@ -107,7 +110,10 @@ pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<(), Sta
         rules.extend(folder_of(path).map(|folder| (Access::Append, folder)));
     }
     for address in &settings.listen {
-        if let ListenAddress::Unix(path) = address {
+        // So do the sockets, which are left where they are at the end.
+        if let ListenAddress::Unix(path) = address
+            && settings.confinement.chroot.is_none()
+        {
             rules.extend(folder_of(path).map(|folder| (Access::Remove, folder)));
         }
     }
@@ -118,17 +124,65 @@ pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<(), Sta
         let folders = paths.iter().flatten().filter_map(|path| folder_of(path));
         rules.extend(folders.map(|folder| (Access::Read, folder)));
     }
+    rules
+}
+
+/// Has the server keep to what programs may reach, and to what it needs itself; tells where the kernel
+/// can do less than that.
+pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<(), StartError> {
+    rules.extend(of_server(settings));
     let failed =
         |error| StartError::failed("--sandbox", "", format!("could not be made ({error})"));
     match sandbox::enter(&rules, Signals::Anybody).map_err(failed)? {
         0 => log::warn!(
             "--sandbox: this kernel has no Landlock, or not enabled; nothing is confined"
         ),
-        version if version < WHOLE => log::warn!(
-            "--sandbox: Landlock of this kernel has version {version}; before {WHOLE} some of what \
-             programs could do to other processes and devices is not kept from them"
-        ),
+        version if version < WHOLE => {
+            let more = match version {
+                ..TRUNCATE => {
+                    "files that they could not write to can be cut short by programs, and "
+                }
+                _ => "",
+            };
+            log::warn!(
+                "--sandbox: Landlock of this kernel has version {version}; before {WHOLE} {more}some of \
+                 what programs could do to other processes and devices is not kept from them"
+            );
+        }
         _ => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Command, Surroundings, parse};
+
+    fn rules(more: &[&str]) -> Vec<Rule> {
+        let surroundings = Surroundings {
+            variable: &|_| None,
+            cores: 1,
+            stdout_is_terminal: false,
+        };
+        let log = ["--access-log", "/var/log/web/log"];
+        let arguments = [&["--sandbox", "-l", "unix:/run/web/socket"], &log[..], more].concat();
+        match parse(arguments.into_iter().map(Into::into), &surroundings) {
+            Ok(Command::Serve(settings)) => of_server(&settings),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_lies_outside_of_a_jail_is_not_permitted_inside() {
+        let outside = [
+            (Access::Append, PathBuf::from("/var/log/web")),
+            (Access::Remove, PathBuf::from("/run/web")),
+        ];
+        let jailed = rules(&["--chroot", "/srv/jail", "--user", "web"]);
+        for rule in outside {
+            assert!(rules(&[]).contains(&rule), "{rule:?}");
+            assert!(!jailed.contains(&rule), "{rule:?}");
+        }
+    }
 }

@@ -12,7 +12,8 @@
 //!   the owner of the folder leave it by a link, but never the writer of a path.
 //! - Files are opened with O_NONBLOCK: a FIFO or a device must not hold up a thread.
 //! - A folder that has come to the path of the root is taken in its place ([`Root::renew`]), if no link leads
-//!   there that did not when the root was opened: what is known of the path holds for the new one.
+//!   there that did not when the root was opened: what is known of the path holds for the new one. In a
+//!   sandbox that is for the old folder alone nothing in the new one could be opened: the old one is kept.
 //! - [`Root::stat`] follows links without confinement: it is good for comparing with a file opened
 //!   earlier, never for deciding that something may be opened.
 //!
@@ -22,7 +23,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use rustix::fs::{self as sys, AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -46,6 +47,19 @@ pub struct Root {
     folder: RwLock<OwnedFd>,
     path: PathBuf,
     way: Way,
+    /// The last folder that was not taken.
+    refused: Mutex<Option<(u64, u64)>>,
+}
+
+/// What a look at the path of a root led to.
+#[derive(Debug)]
+pub enum Renewal {
+    /// All is as it was.
+    None,
+    /// There is another folder, which was taken.
+    Taken,
+    /// There is another folder, which cannot be read; said once for each.
+    Refused(io::Error),
 }
 
 /// How paths are resolved.
@@ -122,35 +136,47 @@ impl Root {
             Links::Within if confines(&folder) => Way::Confined,
             Links::Within => Way::Steps,
         };
-        let folder = RwLock::new(folder);
-        Ok(Root { folder, path, way })
+        Ok(Root {
+            folder: RwLock::new(folder),
+            path,
+            way,
+            refused: Mutex::default(),
+        })
     }
 
-    /// Takes the folder that is now at the path of this root, where that is another one; true if so. It was
-    /// removed and put back, or exchanged.
-    pub fn renew(&self) -> bool {
+    /// Takes the folder that is now at the path of this root, where that is another one. It was removed and
+    /// put back, or exchanged. In a sandbox it is taken only if it can be read.
+    pub fn renew(&self, in_sandbox: bool) -> Renewal {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let no_links = ResolveFlags::NO_SYMLINKS;
         let found = sys::openat2(sys::CWD, &self.path, flags, Mode::empty(), no_links);
         let Ok(found) = found else {
-            return false;
+            return Renewal::None;
         };
-        let same = |one: &sys::Stat, other: &sys::Stat| {
-            (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+        let which = |stat: sys::Stat| (stat.st_dev, stat.st_ino);
+        let number = match (sys::fstat(&*self.folder()), sys::fstat(&found)) {
+            (Ok(held), Ok(found)) if which(held) != which(found) => which(found),
+            _ => return Renewal::None,
         };
-        match (sys::fstat(&*self.folder()), sys::fstat(&found)) {
-            (Ok(held), Ok(found)) if !same(&held, &found) => {}
-            _ => return false,
+        if in_sandbox {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            if let Err(error) = sys::openat(&found, ".", flags, Mode::empty()) {
+                let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+                return match refused.replace(number) == Some(number) {
+                    true => Renewal::None,
+                    false => Renewal::Refused(error.into()),
+                };
+            }
         }
         // Whoever reads is inside a call that may take long; the next look is soon enough.
         for _ in 0..RENEWALS {
             if let Ok(mut folder) = self.folder.try_write() {
                 *folder = found;
-                return true;
+                return Renewal::Taken;
             }
             std::thread::yield_now();
         }
-        false
+        Renewal::None
     }
 
     fn folder(&self) -> RwLockReadGuard<'_, OwnedFd> {

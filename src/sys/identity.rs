@@ -5,14 +5,15 @@
 //! - Linux keeps credentials for each thread; a new one gets those of its maker. So they are changed
 //!   while there is but one thread, which is checked, and all later threads and processes have them.
 //! - Security: first the groups, then the group, last the user, who may change neither. Then all three
-//!   are tried to be taken back: a process that could is not to serve.
+//!   are tried to be taken back: a process that could is not to serve. Nor is one that is the user already
+//!   but in groups besides that it cannot leave.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Gid, Mode, Uid, chownat};
-use rustix::process::{getegid, geteuid, getgid, getuid};
+use rustix::process::{getegid, geteuid, getgid, getgroups, getuid};
 use rustix::thread::{
     capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid, set_thread_uid,
 };
@@ -63,16 +64,39 @@ impl Identity {
             return Err(io::Error::other("other threads run already"));
         }
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let groups: Vec<Gid> = self.groups.iter().copied().map(Gid::from_raw).collect();
         if !self.is_current() {
-            let groups: Vec<Gid> = self.groups.iter().copied().map(Gid::from_raw).collect();
             set_thread_groups(&groups)?;
             set_thread_res_gid(gid, gid, gid)?;
             set_thread_res_uid(uid, uid, uid)?;
+        }
+        let foreign = self.foreign_groups()?;
+        if !foreign.is_empty() {
+            set_thread_groups(&groups).map_err(|error| {
+                let problem = format!(
+                    "it is in {} too, unlike that user: {error}",
+                    foreign.join(", ")
+                );
+                io::Error::new(io::Error::from(error).kind(), problem)
+            })?;
+        }
+        let kept = kept_capabilities();
+        if !kept.is_empty() {
+            let kept = kept.join(", ");
+            let problem = format!("it keeps {kept}, by which it could be more than that user");
+            return Err(io::Error::other(problem));
         }
         if !self.is_current() || can_go_back() {
             return Err(io::Error::other("rights of root could be taken back"));
         }
         Ok(())
+    }
+
+    /// The groups that the process is in and the user is not.
+    fn foreign_groups(&self) -> io::Result<Vec<String>> {
+        let is_foreign = |group: &Gid| !self.groups.contains(&group.as_raw());
+        let foreign = getgroups()?.into_iter().filter(is_foreign);
+        Ok(foreign.map(|group| format!("group {group}")).collect())
     }
 
     /// Whether the process is this user, as far as can be asked.
@@ -89,22 +113,27 @@ impl Identity {
         Ok(chownat(CWD, path, Some(uid), Some(gid), flags)?)
     }
 
-    /// Gives an open file that is root's to this user, who has to open it anew some day; whatever else
-    /// it is stays as it is.
-    pub fn take_file(&self, file: &File) -> io::Result<()> {
-        let stat = rustix::fs::fstat(file)?;
-        let is_file = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
-        if is_file && stat.st_uid == Uid::ROOT.as_raw() {
-            let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
-            rustix::fs::fchown(file, Some(uid), Some(gid))?;
-        }
-        Ok(())
+    /// Gives an open file to this user: never one that was found, only one that was just made.
+    pub(super) fn take_file(&self, made: &File) -> io::Result<()> {
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        Ok(rustix::fs::fchown(made, Some(uid), Some(gid))?)
     }
 }
 
 /// Without /proc nobody can say, and nothing here starts a thread so early.
 fn is_single_threaded() -> bool {
     std::fs::read_dir("/proc/self/task").map_or(true, |threads| threads.count() == 1)
+}
+
+/// The capabilities that the process has or could have again, by name.
+fn kept_capabilities() -> Vec<String> {
+    match capabilities(None) {
+        Ok(sets) => {
+            let names = sets.permitted.iter_names();
+            names.map(|(name, _)| format!("CAP_{name}")).collect()
+        }
+        Err(error) => vec![format!("capabilities that cannot be asked for ({error})")],
+    }
 }
 
 /// Tries to be root again, in each way that there is. What succeeds of it is not undone: the process
@@ -116,7 +145,6 @@ fn can_go_back() -> bool {
         || set_thread_res_uid(uid, uid, uid).is_ok()
         || is_other && set_thread_res_gid(gid, gid, gid).is_ok()
         || set_thread_groups(&[gid]).is_ok()
-        || !capabilities(None).is_ok_and(|sets| sets.permitted.is_empty())
 }
 
 #[cfg(test)]
@@ -159,16 +187,5 @@ mod tests {
         };
         identity.take_path(&path("link")).unwrap();
         assert_eq!((owner("link"), owner("file").0), ((61701, 61702), 0));
-        identity
-            .take_file(&File::open(path("file")).unwrap())
-            .unwrap();
-        assert_eq!(owner("file"), (61701, 61702));
-        // What is not root's is left to whom it belongs.
-        let other = Identity {
-            uid: 61703,
-            ..identity
-        };
-        other.take_file(&File::open(path("file")).unwrap()).unwrap();
-        assert_eq!(owner("file"), (61701, 61702));
     }
 }

@@ -3,13 +3,20 @@
 //! Rules: whoever reads a log may stand still (a pipe that nobody empties, Ctrl-S on a terminal), and
 //! may not hold up the server: a write that would wait is an error, and the line is lost. The standard
 //! streams are opened anew for that, since the flag would hold for everyone who shares them.
+//!
+//! Security: the folder of a log may be one that its later user writes to, who then chooses what lies at its
+//! path. Root opens nothing there through a link, and gives away only what it has just made itself
+//! ([`open_for`]).
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::identity::Identity;
 
 const FLAGS: OFlags = OFlags::WRONLY
     .union(OFlags::APPEND)
@@ -17,17 +24,50 @@ const FLAGS: OFlags = OFlags::WRONLY
     .union(OFlags::NOCTTY)
     .union(OFlags::CLOEXEC);
 
+/// For its owner to write, for the group to read.
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR).union(Mode::RGRP);
+
 /// Opens a file at its end, and makes it where there is none: for its owner to write, for the group to
 /// read.
 ///
 /// Fails with ENXIO for a FIFO that nobody reads.
 pub fn open(path: &Path) -> io::Result<File> {
-    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
     Ok(File::from(rustix::fs::open(
         path,
         FLAGS | OFlags::CREATE,
-        mode,
+        MODE,
     )?))
+}
+
+/// The same as root, for `heir`, who will have to open it anew some day: a file that was made is theirs, and
+/// one that was there stays whose it is.
+///
+/// Errors: a link is at `path`, or a file that has other names too: where it leads, or what else it is, may
+/// be nobody's business but root's.
+pub fn open_for(path: &Path, heir: &Identity) -> io::Result<File> {
+    let made = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    match rustix::fs::open(path, FLAGS | made, MODE) {
+        Ok(made) => {
+            let made = File::from(made);
+            heir.take_file(&made)?;
+            return Ok(made);
+        }
+        Err(Errno::EXIST) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let found = match rustix::fs::open(path, FLAGS | OFlags::NOFOLLOW, Mode::empty()) {
+        Err(Errno::LOOP) => {
+            let problem = "it is a link, which root does not follow for --user; name the file itself, or - for standard output";
+            return Err(io::Error::other(problem));
+        }
+        found => found?,
+    };
+    let stat = rustix::fs::fstat(&found)?;
+    if FileType::from_raw_mode(stat.st_mode).is_file() && stat.st_nlink > 1 {
+        let problem = "the file has another name too, which may be anybody's; remove one of them";
+        return Err(io::Error::other(problem));
+    }
+    Ok(File::from(found))
 }
 
 /// Standard output. Where it cannot be opened anew (a socket, another user's file) writing to it may

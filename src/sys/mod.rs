@@ -12,6 +12,7 @@ pub mod log_file;
 pub mod outgoing;
 pub mod pipe;
 pub mod poller;
+pub mod private_folder;
 pub mod sandbox;
 #[cfg(feature = "fastcgi")]
 pub mod service;
@@ -24,6 +25,17 @@ pub mod terminal;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod watch;
+
+/// Whether the mode of a file, and of the folders above it, lets this user execute it.
+pub fn mode_permits_execution(path: &std::path::Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// Whether the mode of a folder, and of those above it, lets this user make files in it.
+pub fn mode_permits_making(folder: &std::path::Path) -> bool {
+    use rustix::fs::Access;
+    rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
 
 /// Reads at most `len` bytes from the beginning of a file.
 pub fn first_bytes(path: &std::path::Path, len: usize) -> std::io::Result<Vec<u8>> {

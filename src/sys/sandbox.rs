@@ -3,9 +3,11 @@
 //! Source: landlock(7).
 //! Shape: [`enter`] takes rules, a path and an [`Access`] each. Rules:
 //! - What no rule permits is refused, at or below no path of one. Descriptors that are open already stay
-//!   as they are, and so does what needs no open file (looking for a name, reading a link).
+//!   as they are, and so does what needs no open file: looking for a name, reading a link, stat, chmod and
+//!   the like of files that are the user's own, connecting to a unix socket.
 //! - A rule is for a file or a folder that is there now: where another is put in its place, it is for
-//!   the folder above to permit that one. A path that is not there permits nothing.
+//!   the folder above to permit that one. A path that is not there permits nothing; one that this user
+//!   cannot look up is an error, as what lies there may be open already and would be refused later.
 //! - A sandbox is for good, and one entered inside another only takes away.
 //! - An older kernel knows less to refuse. How much it knows is returned, and one without Landlock is no
 //!   error here: the server reports it.
@@ -16,7 +18,8 @@ use std::path::PathBuf;
 
 use landlock::{
     ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath,
-    PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope, make_bitflags,
+    PathFd, PathFdError, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope,
+    make_bitflags,
 };
 
 /// The version of Landlock that knows all that is refused here.
@@ -64,8 +67,10 @@ pub fn enter(rules: &[Rule], signals: Signals) -> io::Result<i32> {
     }
     let mut ruleset = ruleset.create().map_err(failed)?;
     for (access, path) in rules {
-        let Ok(file) = PathFd::new(path) else {
-            continue;
+        let file = match PathFd::new(path) {
+            Ok(file) => file,
+            Err(PathFdError::OpenCall { source, .. }) if access.is_needless(&source) => continue,
+            Err(error) => return Err(io::Error::other(error.to_string())),
         };
         let mut rights = access.rights();
         if !path.is_dir() {
@@ -107,6 +112,16 @@ impl Access {
     /// What such a byte means.
     pub fn from_code(code: u8) -> Option<Access> {
         Access::ALL.get(usize::from(code)).copied()
+    }
+
+    /// Whether nothing is lost by leaving out a rule, as its path cannot be opened for this.
+    fn is_needless(self, error: &io::Error) -> bool {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => true,
+            // Whoever cannot search a folder does not make or remove anything in it either.
+            io::ErrorKind::PermissionDenied => matches!(self, Access::Append | Access::Remove),
+            _ => false,
+        }
     }
 
     fn rights(self) -> BitFlags<AccessFs> {

@@ -10,14 +10,11 @@
 //!   guessed, and both are gone with the value. A TCP port is one of 127.0.0.1, open to every user of
 //!   this machine.
 
-use std::collections::hash_map::RandomState;
-use std::fs::{self, DirBuilder, Permissions};
-use std::hash::{BuildHasher, Hasher};
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -29,6 +26,7 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use super::child::{Child, Sign};
 use super::fault;
 use super::listener::Bound;
+use super::private_folder::PrivateFolder;
 use super::stream::Stream;
 use super::watch::{Pipe, polled_for};
 
@@ -38,33 +36,6 @@ const BACKLOG: i32 = 128;
 
 /// How often a program without a pidfd is asked whether it has ended.
 const WITHOUT_PIDFD: Duration = Duration::from_millis(50);
-
-/// A folder that only the server's user may enter, removed when its last socket is.
-#[derive(Debug)]
-pub struct PrivateFolder(PathBuf);
-
-impl PrivateFolder {
-    /// Makes one below `parent`.
-    pub fn create(parent: &Path) -> io::Result<Arc<PrivateFolder>> {
-        loop {
-            // Its keys are random, and so is the hash of nothing.
-            let name = RandomState::new().build_hasher().finish();
-            let path = parent.join(format!("tollgate-{name:016x}"));
-            match DirBuilder::new().mode(0o700).create(&path) {
-                Ok(()) => return Ok(Arc::new(PrivateFolder(path))),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-}
-
-impl Drop for PrivateFolder {
-    fn drop(&mut self) {
-        // What a stranger to this module put there stays, and keeps the folder.
-        let _ = fs::remove_dir(&self.0);
-    }
-}
 
 /// A listening socket that is handed to one program after another.
 #[derive(Debug)]
@@ -80,7 +51,7 @@ impl ServiceSocket {
     ///
     /// Errors: `InvalidInput` where the path is longer than a socket's may be.
     pub fn unix(folder: &Arc<PrivateFolder>, name: &str) -> io::Result<ServiceSocket> {
-        let path = folder.0.join(name);
+        let path = folder.path().join(name);
         let address =
             SocketAddrUnix::new(&path).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         let socket = open_socket(AddressFamily::UNIX)?;

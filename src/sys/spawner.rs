@@ -25,6 +25,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 #[cfg(feature = "fastcgi")]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -41,12 +42,13 @@ pub use order::Urgency;
 use order::{ORDER_MAX, REPORT_LEN, Report, encode_signal, encode_start};
 pub use process::serve;
 
-/// After so many launches in a row that came to nothing the next one is tried after [`RETRY`] programs: what
+/// After so many launches in a row that came to nothing the next one is tried after [`RETRY_PAUSE`]: what
 /// was wanting may have been memory.
 const FAILURES_MAX: u32 = 3;
 
-/// How many programs are started without a new spawner before one is tried again.
-const RETRY: u32 = 1000;
+/// How long programs are started without a new spawner, or refused for want of one, before one is tried
+/// again. Counted by time: where programs are refused there are few of them.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// The spawners of a server.
 #[derive(Debug)]
@@ -55,8 +57,15 @@ pub struct Spawners {
     max: usize,
     all: Mutex<Vec<Arc<Spawner>>>,
     serial: AtomicU32,
-    /// How often in a row none could be launched, or none was tried since.
-    failures: AtomicU32,
+    /// Launches in a row that came to nothing; locked while `all` is.
+    failures: Mutex<Failures>,
+}
+
+/// How often in a row no spawner could be launched, and until when none is tried for that.
+#[derive(Debug, Default)]
+struct Failures {
+    count: u32,
+    rest_until: Option<Instant>,
 }
 
 /// A program that a spawner was ordered to start.
@@ -123,7 +132,7 @@ impl Spawners {
             max: if has_pidfds { max } else { 0 },
             all: Mutex::default(),
             serial: AtomicU32::new(0),
-            failures: AtomicU32::new(0),
+            failures: Mutex::default(),
         }
     }
 
@@ -290,20 +299,25 @@ impl Spawners {
         if is_idle || all.len() == self.max {
             return least;
         }
-        let failures = self.failures.load(Ordering::Relaxed);
-        if failures >= FAILURES_MAX && !failures.is_multiple_of(RETRY) {
-            self.failures.store(failures + 1, Ordering::Relaxed);
+        let mut failures = self.failures();
+        if failures
+            .rest_until
+            .is_some_and(|until| Instant::now() < until)
+        {
             return least;
         }
         match Spawner::launch(&self.launch) {
             Ok(spawner) => {
                 let spawner = Arc::new(spawner);
                 all.push(Arc::clone(&spawner));
-                self.failures.store(0, Ordering::Relaxed);
+                *failures = Failures::default();
                 Some(spawner)
             }
             Err(_) => {
-                self.failures.fetch_add(1, Ordering::Relaxed);
+                failures.count = failures.count.saturating_add(1);
+                if failures.count >= FAILURES_MAX {
+                    failures.rest_until = Some(Instant::now() + RETRY_PAUSE);
+                }
                 least
             }
         }
@@ -312,6 +326,10 @@ impl Spawners {
     fn give_up(&self, spawner: &Arc<Spawner>) {
         self.all().retain(|other| !Arc::ptr_eq(other, spawner));
         spawner.end();
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Arc<Spawner>>> {
@@ -344,7 +362,8 @@ impl Lease {
         let mut told = [0; REPORT_LEN];
         let patience = Timespec::try_from(PATIENCE).ok();
         let mut polled = [PollFd::new(&self.reports, PollFlags::IN)];
-        let is_told = poll(&mut polled, patience.as_ref())? > 0;
+        let wait = || poll(&mut polled, patience.as_ref());
+        let is_told = rustix::io::retry_on_intr(wait)? > 0;
         let read = is_told && self.reports.read_exact(&mut told).is_ok();
         match Report::decode(&told).filter(|_| read) {
             Some(Report::Started(pid)) => self.process = Some(pid),

@@ -176,8 +176,44 @@ fn a_server_that_could_be_root_again_does_not_start() {
     command.args(["-l", "127.0.0.1:0", "--user", USER, &site.text("")]);
     let ran = run(&mut command);
     let line = "tollgate: --user: '61234:61235' is not what the server is; what root may do could not \
-                be given up (rights of root could be taken back)\n";
+                be given up (it keeps CAP_SETGID, CAP_SETUID, by which it could be more than that user)\n";
     assert_eq!((ran.status.code(), &*ran.stderr), (Some(1), line));
+}
+
+/// The numbers of the user and its group are right already, and would be all that is looked at.
+#[test]
+fn a_server_that_is_in_foreign_groups_leaves_them_or_does_not_start() {
+    let test = "a_server_that_is_in_foreign_groups_leaves_them_or_does_not_start";
+    let Some(setpriv) = is_root(test).then(|| installed(test, "setpriv")).flatten() else {
+        return;
+    };
+    let site = Site::bare();
+    site.file("www/page.txt", "");
+    let mut command = Command::new(setpriv);
+    command.args(["--reuid=61200", "--regid=61200", "--groups=61200,61299"]);
+    command.arg(tollgate().get_program());
+    command.args(["-l", "127.0.0.1:0", "--user", "61200:61200"]);
+    let ran = run(command.arg(site.text("")));
+    let line = "tollgate: --user: '61200:61200' is not what the server is; only root can become another \
+                user; start it as root (it is in group 61299 too, unlike that user: Operation not \
+                permitted (os error 1))\n";
+    assert_eq!((ran.status.code(), &*ran.stderr), (Some(1), line));
+}
+
+#[test]
+fn a_folder_to_spool_in_that_the_user_cannot_write_to_is_told() {
+    if !is_root("a_folder_to_spool_in_that_the_user_cannot_write_to_is_told") {
+        return;
+    }
+    let site = Site::bare();
+    site.file("www/page.txt", "");
+    let closed = site.file("closed/file", "").parent().unwrap().to_owned();
+    let site = site.environment("TMPDIR", closed.to_str().unwrap());
+    let server = site.serve(&["--user", USER]);
+    server.wait_for_log(&format!(
+        "TMPDIR: {} cannot be written to",
+        closed.display()
+    ));
 }
 
 #[test]
@@ -275,4 +311,45 @@ fn the_user_is_given_what_has_to_be_opened_again() {
     assert!(eventually(PATIENCE, || log.exists()), "{}", server.log());
     server.get("/page.txt");
     server.wait_for_access("/page.txt");
+}
+
+/// Whoever may write to the log's folder could otherwise be given any file of root's by a restart.
+#[test]
+fn root_opens_no_log_by_a_link_and_gives_away_none_that_was_there() {
+    if !is_root("root_opens_no_log_by_a_link_and_gives_away_none_that_was_there") {
+        return;
+    }
+    let site = Site::new();
+    let roots = site.file("roots", "kept\n");
+    let missing = site.path("missing");
+    let log = site.path("log");
+    let start = || {
+        let mut command = tollgate();
+        command.args(["-l", "127.0.0.1:0", "--user", USER, "--access-log"]);
+        run(command.arg(&log).arg(site.text("")))
+    };
+    for target in [&roots, &missing] {
+        std::os::unix::fs::symlink(target, &log).unwrap();
+        let ran = start();
+        let line = format!(
+            "tollgate: --access-log: '{}' cannot be opened for writing (it is a link, which root does \
+             not follow for --user; name the file itself, or - for standard output)\n",
+            log.display()
+        );
+        assert_eq!((ran.status.code(), ran.stderr), (Some(1), line));
+        fs::remove_file(&log).unwrap();
+    }
+    assert!(!missing.exists());
+    fs::hard_link(&roots, &log).unwrap();
+    let ran = start();
+    assert_eq!(ran.status.code(), Some(1));
+    assert!(ran.stderr.contains("another name too"), "{}", ran.stderr);
+    let meta = fs::metadata(&roots).unwrap();
+    assert_eq!((meta.uid(), meta.len()), (0, 5));
+    // One that is there is written to, and stays root's.
+    let log = site.file("access.log", "");
+    let server = site.serve(&["--user", USER]);
+    server.get("/page.txt");
+    server.wait_for_access("/page.txt");
+    assert_eq!(fs::metadata(&log).unwrap().uid(), 0);
 }

@@ -1,10 +1,11 @@
 //! What programs are kept from: --limit, --nice, --allow-setuid.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
-use crate::support::{PATIENCE, Server, Site, eventually, has_ended, is_root, request};
+use crate::support::{PATIENCE, Server, Site, eventually, has_ended, is_root, request, run};
 
 /// A script that prints a page of what a shell has to say.
 fn script(commands: &str) -> String {
@@ -58,6 +59,58 @@ fn processor_time_is_limited() {
     site.script("cgi-bin/wait", script(wait));
     let server = site.serve(&["--limit", ALL]);
     assert_eq!(server.get("/cgi-bin/wait").text(), "set\n");
+}
+
+/// What it starts at once has it too, as it is inherited from the spawner, which lives on past it.
+#[test]
+fn the_limit_of_processor_time_is_inherited() {
+    let site = site_with_limits();
+    site.script("cgi-bin/ignored", script("grep SigIgn /proc/self/status"));
+    let server = site.serve(&["--limit", ALL]);
+    let read = |pid| fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let most = limit(&read(server.pid()), "Max cpu time")[1].clone();
+    limits_of(&server);
+    let spawners = server.spawners();
+    assert_eq!(spawners.len(), 1);
+    let pid = rustix::process::Pid::from_raw(spawners[0]);
+    let seven = ["7".to_owned(), most];
+    assert_eq!(limit(&read(spawners[0]), "Max cpu time"), seven);
+    // As the kernel does when it has used up that much.
+    kill_process(pid.unwrap(), Signal::XCPU).unwrap();
+    let raised = Rlimit {
+        current: Some(8),
+        ..getrlimit(Resource::Cpu)
+    };
+    prlimit(pid, Resource::Cpu, raised).unwrap();
+    let ignored = server.get("/cgi-bin/ignored").text();
+    let mask = ignored.split_ascii_whitespace().nth(1).unwrap();
+    let mask = u64::from_str_radix(mask, 16).unwrap();
+    assert_eq!(mask & 1 << (Signal::XCPU.as_raw() - 1), 0, "{ignored}");
+    assert_eq!(server.spawners(), spawners);
+    assert_eq!(limit(&read(spawners[0]), "Max cpu time"), seven);
+}
+
+/// Nothing can be set on it once it is another user's.
+#[test]
+fn a_program_with_a_set_user_id_bit_runs_with_what_it_inherited() {
+    if !is_root("a_program_with_a_set_user_id_bit_runs_with_what_it_inherited") {
+        return;
+    }
+    let site = Site::new();
+    let program = site.path("cgi-bin/other");
+    // By a process of its own: one that this test forks could have it open for writing while it is run.
+    let mut copy = std::process::Command::new("cp");
+    let copied = run(copy.arg(site.path("cgi-bin/probe")).arg(&program));
+    assert!(copied.status.success(), "{}", copied.stderr);
+    std::os::unix::fs::chown(&program, Some(61302), None).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o4755)).unwrap();
+    let user = ["--user", "61303:61303", "--allow-setuid"];
+    let server = site.serve(&[&user[..], &["--limit", "cpu=7"]].concat());
+    for _ in 0..10 {
+        let response = server.get("/cgi-bin/other/hello");
+        let told = (response.status, response.text());
+        assert_eq!(told, (200, "hello\n".to_owned()), "{}", server.log());
+    }
 }
 
 /// A second of processor time may take long where there is little of it.
@@ -148,17 +201,37 @@ fn processes_are_counted_for_all_programs_together() {
     }
     let site = Site::new();
     // Each waits for the end of its own input, which is the end of the script.
-    let fork = "i=0; while [ $i -lt 40 ]; do sleep 60 >&- 2>&- & i=$((i+1)); done; echo forked";
+    let fork = "echo begins; i=0; while [ $i -lt 40 ]; do sleep 60 >&- 2>&- & i=$((i+1)); done; echo forked";
     site.script("cgi-bin/fork", script(fork));
     site.script("cgi-bin/hello", script("echo hello"));
-    // A user of its own, since all that it has is counted.
-    let user = ["--user", "61301:61301"];
+    // A user of this run alone, since all that it has is counted.
+    let uid = 1_000_000_000 + std::process::id();
+    let _leftovers = Leftovers(uid);
+    let user = format!("{uid}:{uid}");
+    let user = ["--user", &user];
     let few = ["--limit", "processes=10"];
     let server = site.serve(&[user, few].concat());
     assert_eq!(server.get("/cgi-bin/hello").text(), "hello\n");
     let response = server.get("/cgi-bin/fork");
-    assert!(!response.text().contains("forked"), "{}", response.text());
+    assert_eq!(response.text(), "begins\n", "{}", server.log());
     assert_eq!(server.get("/page").status, 404);
+}
+
+/// The processes of a user, which are ended with the test.
+struct Leftovers(u32);
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let name = entry.file_name().into_string().unwrap_or_default();
+            let pid = name.parse().ok().and_then(rustix::process::Pid::from_raw);
+            let is_theirs = entry.metadata().is_ok_and(|it| it.uid() == self.0);
+            if let (Some(pid), true) = (pid, is_theirs) {
+                // It may have ended meanwhile.
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
 }
 
 #[test]

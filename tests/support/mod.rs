@@ -21,6 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, geteuid, getrlimit, setrlimit};
+use rustix::thread::{CapabilitySet, capabilities};
 
 #[cfg(feature = "fastcgi")]
 pub(crate) use application::{Application, Fpm};
@@ -91,13 +92,28 @@ pub(crate) fn not_installed(test: &str, what: &str) {
     skipped(test, &reason);
 }
 
-/// Whether the tests are run by root; without it the test is [`skipped`].
+/// Whether the tests are run by root, who can become somebody else; without it the test is [`skipped`].
 pub(crate) fn is_root(test: &str) -> bool {
-    let is_root = geteuid().is_root();
-    if !is_root {
+    let can_change = can_change_user();
+    if !geteuid().is_root() {
         skipped(test, "root alone can become somebody else");
+    } else if !can_change {
+        skipped(test, "this root may not become somebody else");
     }
-    is_root
+    can_change
+}
+
+/// Whether the tests are run by root, who can become somebody else.
+pub(crate) fn can_change_user() -> bool {
+    let wanted = CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::CHOWN;
+    // Root of a user namespace (`unshare -r`) may not set groups.
+    let denied = std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|it| it == "deny\n");
+    geteuid().is_root() && may(wanted) && !denied
+}
+
+/// Whether the tests have these capabilities.
+pub(crate) fn may(wanted: CapabilitySet) -> bool {
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(wanted))
 }
 
 /// The path of a program that a test needs; without it the test is [`not_installed`].

@@ -130,3 +130,16 @@ fn what_cannot_be_executed_is_told_by_its_first_bytes() {
         assert!(sentence.contains(words), "{head:?}: {sentence}");
     }
 }
+
+/// What the mode does not explain: a sandbox, say.
+#[test]
+fn a_program_whose_mode_permits_it_is_not_told_to_be_given_that() {
+    for (path, part) in [
+        (Path::new("/bin/sh"), "--sandbox"),
+        (Path::new("/etc/passwd"), "chmod +x"),
+    ] {
+        let (reason, sentence) = start_failure(path, StartFailure::Denied);
+        assert_eq!(reason, Reason::CgiNotExecutable);
+        assert!(sentence.contains(part), "{sentence}");
+    }
+}

@@ -37,7 +37,8 @@ use crate::proto::cgi::meta::DEFAULT_PATH;
 use crate::sys::buffer::Buffer;
 use crate::sys::clock::{Clock, Moment};
 use crate::sys::listener::Bound;
-use crate::sys::service::{Doorbell, PrivateFolder, ServiceSocket};
+use crate::sys::private_folder::PrivateFolder;
+use crate::sys::service::{Doorbell, ServiceSocket};
 use crate::sys::spawner::Spawners;
 use crate::sys::stream::Stream;
 

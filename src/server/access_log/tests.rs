@@ -15,7 +15,7 @@ fn head(text: &str) -> RequestHead {
 
 fn log_file(folder: &TempDir) -> (AccessLog, PathBuf) {
     let path = folder.path().join("access.log");
-    let log = AccessLog::open(&config::AccessLog::File(path.clone())).unwrap();
+    let log = AccessLog::open(&config::AccessLog::File(path.clone()), None).unwrap();
     (log, path)
 }
 
@@ -130,7 +130,7 @@ fn lines_of_many_threads_never_mix() {
 
 #[test]
 fn a_full_disk_harms_no_request() {
-    let log = AccessLog::open(&config::AccessLog::File("/dev/full".into())).unwrap();
+    let log = AccessLog::open(&config::AccessLog::File("/dev/full".into()), None).unwrap();
     let entry = Entry::new(&Whom::Local, None, b"", &RequestHead::default(), DATE, 0);
     log.write(&entry, 0);
     log.write(&entry, 0);
@@ -140,14 +140,14 @@ fn a_full_disk_harms_no_request() {
 #[test]
 fn a_log_that_cannot_be_opened_is_told_in_one_line() {
     let setting = config::AccessLog::File("/nowhere/access.log".into());
-    let error = AccessLog::open(&setting).unwrap_err();
+    let error = AccessLog::open(&setting, None).unwrap_err();
     assert_eq!(
         error.to_string(),
         "--access-log: '/nowhere/access.log' cannot be opened for writing (No such file or \
          directory (os error 2))"
     );
     assert_eq!(error.exit, config::ExitStatus::CouldNotStart);
-    let off = AccessLog::open(&config::AccessLog::Off).unwrap();
+    let off = AccessLog::open(&config::AccessLog::Off, None).unwrap();
     assert!(!off.is_on());
 }
 

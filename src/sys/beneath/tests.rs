@@ -205,24 +205,28 @@ fn a_link_swapped_for_a_folder_never_leads_out() {
     });
 }
 
+fn is_renewed(root: &Root) -> bool {
+    matches!(root.renew(false), Renewal::Taken)
+}
+
 #[test]
 fn a_folder_that_came_to_the_path_is_taken_but_never_by_a_link() {
     let tree = tree();
     let root = root(&tree, Way::Confined);
     let site = tree.path().join("site");
     let away = tree.path().join("away");
-    assert!(!root.renew(), "it is the same");
+    assert!(!is_renewed(&root), "it is the same");
     fs::rename(&site, &away).unwrap();
-    assert!(!root.renew(), "nothing is there");
+    assert!(!is_renewed(&root), "nothing is there");
     assert_eq!(read(&root, "file"), Ok("file".to_owned()));
     tree.link("away", "site");
     tree.write("other/file", "other");
-    assert!(!root.renew(), "a link is there");
+    assert!(!is_renewed(&root), "a link is there");
     fs::remove_file(&site).unwrap();
     fs::rename(tree.path().join("other"), &site).unwrap();
-    assert!(root.renew());
+    assert!(is_renewed(&root));
     assert_eq!(read(&root, "file"), Ok("other".to_owned()));
-    assert!(!root.renew(), "it was taken");
+    assert!(!is_renewed(&root), "it was taken");
 }
 
 #[test]
@@ -233,7 +237,44 @@ fn a_root_that_is_read_from_is_not_waited_for() {
     fs::rename(&site, tree.path().join("away")).unwrap();
     tree.write("site/file", "other");
     let reading = root.folder();
-    assert!(!root.renew());
+    assert!(!is_renewed(&root));
     drop(reading);
-    assert!(root.renew());
+    assert!(is_renewed(&root));
+}
+
+/// The thread alone is in the sandbox, and folders are exchanged outside of it.
+#[test]
+fn in_a_sandbox_a_folder_that_is_not_permitted_is_told_of_once_and_not_taken() {
+    use crate::sys::sandbox::{Access, Signals, enter};
+    let tree = tree();
+    let root = root(&tree, Way::Confined);
+    let site = tree.path().join("site");
+    tree.write("other/file", "other");
+    let rules = [(Access::Read, site.clone())];
+    let (ask, asked) = std::sync::mpsc::channel();
+    let (answer, answered) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let (root, rules) = (&root, &rules);
+        scope.spawn(move || {
+            answer
+                .send(enter(rules, Signals::Inside).unwrap() > 0)
+                .unwrap();
+            for () in asked {
+                let renewal = root.renew(true);
+                answer.send(matches!(renewal, Renewal::Refused(_))).unwrap();
+            }
+        });
+        if !answered.recv().unwrap() {
+            drop(ask);
+            return eprintln!("skipped: the kernel has no Landlock");
+        }
+        fs::rename(&site, tree.path().join("away")).unwrap();
+        fs::rename(tree.path().join("other"), &site).unwrap();
+        for is_told in [true, false] {
+            ask.send(()).unwrap();
+            assert_eq!(answered.recv().unwrap(), is_told);
+        }
+        drop(ask);
+        assert_eq!(read(root, "file"), Ok("file".to_owned()));
+    });
 }

@@ -6,9 +6,12 @@
 //! - A program inherits its limits from the spawner and so has them from its first instruction: nothing
 //!   is set on a program that runs already, and none can be quicker. The spawner lives with the same
 //!   limits, which leave it room: for so many programs as [`Limits::programs_each`] says.
-//! - Processor time alone is set on the program once it runs, as the spawner would use up its own. It
-//!   counts from the program's start all the same. A child that was started in the moment before is
-//!   without, and gains nothing by it: processor time is not inherited, each new process has all of it.
+//! - Of processor time only the soft limit is inherited, since the hard one would end the spawner. Past the
+//!   soft one the kernel signals the spawner, which does not mind, and puts its limit up by a second: so it
+//!   is set anew before each program. The hard limit is set on the program once it runs. A child that it
+//!   started in the moment before has the soft one alone: it is ended by that unless it sees to it that it
+//!   is not (by ignoring SIGXCPU, or raising the limit). So has a program that runs as another user by its
+//!   set-user-ID bit, on which nothing may be set.
 //! - A limit is never above what the server itself was given.
 //! - Of a jail the order is: the root, the user, then all else, which needs no rights.
 
@@ -17,6 +20,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
 use super::order::{length, push, take, take_length};
@@ -94,8 +98,9 @@ impl Limits {
         usize::try_from(room / DESCRIPTORS_EACH).map_or(usize::MAX, |each| each.max(1))
     }
 
-    /// Limits this process and those that it will start, but for processor time.
+    /// Limits this process and those that it will start.
     fn enter(&self) -> io::Result<()> {
+        self.enter_own_cpu()?;
         for (resource, limit) in [
             (Resource::As, self.memory),
             (Resource::Nofile, self.files),
@@ -109,6 +114,20 @@ impl Limits {
         Ok(())
     }
 
+    /// Has the programs that are started next inherit the soft limit of processor time, whatever the kernel
+    /// has made of it meanwhile.
+    pub(super) fn enter_own_cpu(&self) -> io::Result<()> {
+        let Some(limit) = self.cpu else {
+            return Ok(());
+        };
+        let maximum = getrlimit(Resource::Cpu).maximum;
+        let limits = Rlimit {
+            maximum,
+            ..within(Resource::Cpu, limit, limit)
+        };
+        Ok(setrlimit(Resource::Cpu, limits)?)
+    }
+
     /// Limits the processor time of a program that was just started: it is told by SIGXCPU, which ends
     /// it, and one that does not mind is killed a second later.
     pub(super) fn enter_cpu(&self, program: Pid) -> io::Result<()> {
@@ -117,8 +136,8 @@ impl Limits {
         };
         let limits = within(Resource::Cpu, limit, limit + 1);
         match prlimit(Some(program), Resource::Cpu, limits) {
-            // It has ended already.
-            Ok(_) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            // It has ended already; or it is another user's by its set-user-ID bit, and keeps what it inherited.
+            Ok(_) | Err(Errno::SRCH | Errno::PERM) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -6,7 +6,10 @@
 //!   when it starts.
 //! - What would end the server gracefully (SIGTERM, SIGINT, SIGHUP) does not end a spawner, whose
 //!   programs the server may still be waiting for. The end of the connection does: the programs are
-//!   ended then, so that a server that was killed leaves none behind.
+//!   ended then, so that a server that was killed leaves none behind. Nor does SIGXCPU: its own limit of
+//!   processor time is for its programs to inherit (`confinement.rs`).
+//! - Security: what programs share with it is their user. It cannot be traced by them (non-dumpable), once it
+//!   is confined; exec gives a program back what that takes away.
 //! - A program's group is signalled before its process is reaped, while the number cannot belong to
 //!   anyone else. Of one that was told to end nothing is left: its group is killed once more then.
 
@@ -25,8 +28,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use rustix::process::{DumpableBehavior, Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXCPU};
 
 use super::confinement::{self, Limits};
 use super::order::{ORDER_MAX, Order, Report, Start, Urgency};
@@ -57,7 +60,7 @@ pub fn serve() -> ExitCode {
 
 /// The connection to the server.
 fn prepare() -> io::Result<OwnedFd> {
-    for signal in [SIGTERM, SIGINT, SIGHUP] {
+    for signal in [SIGTERM, SIGINT, SIGHUP, SIGXCPU] {
         // With a handler, and not ignored: what is ignored a program would inherit.
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
@@ -95,6 +98,8 @@ impl Spawner {
         };
         let len = spawner.receive(&mut [const { None }; DESCRIPTORS_MAX])?;
         let entered = confinement::obey(&spawner.message[..len]);
+        // Its programs have the same user, who may otherwise look into it and command it.
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
         let (limits, told) = match entered {
             Ok(limits) => (Ok(limits), READY.to_vec()),
             Err(error) => (Err(error.kind()), error.to_string().into_bytes()),
@@ -296,6 +301,7 @@ fn spawn(
         .stdin(stdin.map_or_else(Stdio::inherit, Stdio::from))
         .stdout(stdout)
         .stderr(stderr);
+    limits.enter_own_cpu()?;
     fault::spawn()?;
     let mut child = command.spawn()?;
     let pid = Pid::from_child(&child);

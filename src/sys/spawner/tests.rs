@@ -374,26 +374,59 @@ fn signals_that_end_a_server_do_not_end_a_spawner_but_its_connection_does() {
     await_gone(&program);
 }
 
+/// Spawners that cannot be started before the program is linked to the second path.
+fn without_a_program(confinement: Confinement) -> (TempDir, Spawners) {
+    let folder = TempDir::new();
+    let launch = Launch {
+        program: folder.path().join("spawner"),
+        confinement,
+        ..launch("sys::spawner::tests::serves")
+    };
+    let spawners = Spawners::new(1, launch);
+    (folder, spawners)
+}
+
 #[test]
 fn after_launches_that_came_to_nothing_one_is_tried_again() {
-    let folder = TempDir::new();
-    let own = launch("sys::spawner::tests::serves");
-    let program = folder.path().join("spawner");
-    let spawners = Spawners::new(
-        1,
-        Launch {
-            program: program.clone(),
-            ..own
-        },
-    );
+    let (folder, spawners) = without_a_program(Confinement::default());
     let run = || start(&spawners, "exit 7", None).reap();
     for _ in 0..FAILURES_MAX {
         assert_eq!(run(), Exit::Status(7), "without a spawner");
     }
+    let now = Instant::now();
+    let rest_until = spawners.failures().rest_until.unwrap();
+    assert!(rest_until <= now + RETRY_PAUSE);
     folder.link(std::env::current_exe().unwrap(), "spawner");
+    // A pause that no machine is too slow for.
+    spawners.failures().rest_until = Some(now + PATIENCE * 100);
     assert_eq!(run(), Exit::Status(7));
     assert!(spawners.all().is_empty(), "not at once");
-    spawners.failures.store(RETRY - 1, Ordering::Relaxed);
-    assert_eq!((run(), run()), (Exit::Status(7), Exit::Status(7)));
+    spawners.failures().rest_until = Some(now);
+    assert_eq!(run(), Exit::Status(7));
     assert_eq!(spawners.all().len(), 1);
+    assert_eq!(spawners.failures().rest_until, None);
+}
+
+/// Where nobody else may start programs it is time that counts, not how many are refused meanwhile.
+#[test]
+fn confined_programs_are_started_again_when_their_spawner_can_be() {
+    let (folder, spawners) = without_a_program(Confinement {
+        nice: 1,
+        ..Confinement::default()
+    });
+    let try_to = || {
+        let program = Program {
+            path: Path::new("/bin/sh"),
+            arguments: &[b"-c".to_vec(), b"exit 7".to_vec()],
+            folder: Path::new("/"),
+            stdin: None,
+        };
+        program.start(std::iter::empty(), &spawners)
+    };
+    for _ in 0..2 * FAILURES_MAX {
+        assert!(try_to().is_err(), "nobody could confine it");
+    }
+    folder.link(std::env::current_exe().unwrap(), "spawner");
+    std::thread::sleep(RETRY_PAUSE);
+    assert_eq!(try_to().unwrap().reap(), Exit::Status(7));
 }
