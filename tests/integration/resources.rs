@@ -160,11 +160,12 @@ fn a_full_disk_costs_those_alone_who_need_it() {
         return skipped(TEST, "no file system may be mounted here");
     }
     let site = site.environment("TMPDIR", &folder);
+    // Whoever may mount there is root there, whoever it was before.
     let server = site
         .after(&format!(
             "exec {unshare} sh -c '{disk} && exec \"$0\" \"$@\"' \"$0\" \"$@\""
         ))
-        .serve(&[]);
+        .serve(&["--allow-root"]);
     // As the server sees it.
     let disk = format!("/proc/{}/root{folder}", server.pid());
     let taken = || {
