@@ -19,6 +19,9 @@ use crate::support::{
 /// A user that owns nothing.
 const NOBODY: &str = "65534";
 
+/// So few that any usual limit on descriptors is enough, and no line of the log says that it is not.
+const FEW: &[&str] = &["--max-connections", "100"];
+
 fn site_with_page() -> Site {
     let site = Site::new();
     site.file("www/page.txt", "a page\n");
@@ -297,7 +300,7 @@ fn a_log_that_nobody_reads_any_more_ends_nothing() {
         .unwrap();
     let server = site
         .after(&format!("exec 2>'{}'", path.display()))
-        .serve(&[]);
+        .serve(FEW);
     drop(reader);
     for _ in 0..3 {
         // Each is worth a line.
@@ -327,7 +330,7 @@ fn logs_on_a_full_disk_cost_their_lines_alone() {
 fn lines_of_the_access_log_that_are_lost_are_told_of_once() {
     let site = site_with_page();
     symlink("/dev/full", site.path("access.log")).unwrap();
-    let server = site.serve(&[]);
+    let server = site.serve(FEW);
     for _ in 0..20 {
         assert_eq!(server.get("/page.txt").text(), "a page\n");
     }
