@@ -40,14 +40,17 @@ fn sixty_four_descriptors_serve_three_hundred_clients() {
     let server = site_with_page().after("ulimit -n 64").serve(&[]);
     let start = Instant::now();
     let closing = ["Connection: close"];
-    let mut crowd: Vec<Client> = (0..300).map(|_| server.connect()).collect();
-    for (number, client) in crowd.iter_mut().enumerate() {
+    let ask = |number: usize| {
         let target = match number % 10 {
             0 => "/cgi-bin/probe/hello",
             _ => "/page.txt",
         };
+        let mut client = server.connect();
+        // At once: whoever has not sent after a second has to make room for others.
         client.send(request("GET", target, &closing, b""));
-    }
+        client
+    };
+    let mut crowd: Vec<Client> = (0..300).map(ask).collect();
     for (number, client) in crowd.iter_mut().enumerate() {
         let response = client.read_response("GET");
         assert_eq!(response.status, 200, "client {number}: {response:?}");
