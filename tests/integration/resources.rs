@@ -269,6 +269,56 @@ fn a_folder_that_is_put_back_is_served() {
     assert!(eventually(PATIENCE, || is_served("/page.txt", "again\n")));
 }
 
+/// Nobody answers what the kernel asks of it, so that whoever looks for a name in it waits until it is killed.
+#[test]
+fn a_file_system_that_hangs_holds_up_no_deadline() {
+    const TEST: &str = "a_file_system_that_hangs_holds_up_no_deadline";
+    let Some(unshare) = installed(TEST, "unshare") else {
+        return;
+    };
+    let unshare = format!("{} --map-root-user --mount", unshare.display());
+    let site = site_with_page();
+    fs::create_dir(site.path("hung")).unwrap();
+    site.file("place/files/page.txt", "before\n");
+    let mount = format!(
+        "exec 9<>/dev/fuse && mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 hung '{}'",
+        site.text("hung")
+    );
+    if !shell(&format!("{unshare} sh -c \"{mount}\" 2>/dev/null")) {
+        return skipped(TEST, "no file system may be mounted here");
+    }
+    let files = format!("/files/={}", site.text("place/files"));
+    let pages = format!("/={}", site.text("www"));
+    let arguments = ["-s", &pages, "-s", &files, "--header-timeout", "1"];
+    let mut server = site
+        .after(&format!(
+            "exec {unshare} sh -c \"{mount}\"' && exec \"$0\" \"$@\"' \"$0\" \"$@\""
+        ))
+        .serve(&[&arguments[..], &["--allow-root"]].concat());
+    assert_eq!(server.get("/files/page.txt").text(), "before\n");
+    fs::rename(server.path("place"), server.path("old")).unwrap();
+    fs::rename(server.path("hung"), server.path("place")).unwrap();
+    let is_held = || threads_of(server.pid()).any(|state| state == 'D');
+    assert!(eventually(PATIENCE, is_held), "nothing waits for it");
+    // Overdue with its head from here on.
+    let mut slow = server.connect();
+    slow.send("GET / HTTP/1.1\r\n");
+    assert_eq!(slow.read_response("GET").status, 408);
+    expect_served(&server);
+    assert!(is_held(), "nothing waits for it any more");
+    server.signal(Signal::TERM);
+    assert!(server.wait(PATIENCE).is_some(), "it does not stop");
+}
+
+/// The states of a process's threads: R, S, D ...
+fn threads_of(pid: i32) -> impl Iterator<Item = char> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads.filter_map(|thread| {
+        let stat = fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
+        stat.rsplit_once(") ")?.1.chars().next()
+    })
+}
+
 /// A programs' folder inside a static one is not sent from, also when both are new.
 #[test]
 fn programs_of_a_folder_that_is_put_back_are_not_sent() {
