@@ -193,6 +193,13 @@ impl Root {
         Ok(Stat::from(&sys::statat(&*folder, rel, AtFlags::empty())?))
     }
 
+    /// Whether `rel` leads to the file that `stat` is of, and no link is on the way.
+    pub fn leads_straight(&self, rel: &[u8], stat: &Stat) -> bool {
+        let found = open_by_steps(&self.folder(), rel, OFlags::PATH);
+        let found = found.and_then(sys::fstat).map(|it| Stat::from(&it));
+        found.is_ok_and(|it| (it.device, it.inode) == (stat.device, stat.inode))
+    }
+
     /// Reads at most `most` names that satisfy `wanted` from the folder `rel`, in no order. The
     /// second value tells whether there are more.
     ///

@@ -198,7 +198,9 @@ pub(crate) fn process_state(pid: i32) -> Option<ProcessState> {
 /// is left out: the share grows when servers of other tests end.
 pub(crate) fn memory_of(pid: i32) -> u64 {
     let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss_Anon:"));
+    let line = rollup
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss_Anon:"));
     line.unwrap()
         .trim_end_matches(" kB")
         .trim()
