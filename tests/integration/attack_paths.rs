@@ -295,6 +295,21 @@ fn copies(name: &str) -> Vec<String> {
         ".bz2",
         ".xz",
         ".bak~",
+        ".bak1",
+        ".old.2",
+        "_old",
+        ".pacnew",
+        ".pacsave",
+        ".pacorig",
+        ".apk-new",
+        ".part",
+        ".tar",
+        ".tar.gz",
+        ".tgz",
+        ".zip",
+        ".7z",
+        ".lz4",
+        ".lzma",
         ".old.gz",
         ".bak.",
         ".bak ",
@@ -324,6 +339,7 @@ fn copies_of_programs_are_neither_sent_nor_run() {
     site.script("www/one.cgi", PROGRAM);
     site.script("www/bin/form", PROGRAM);
     site.script("www/bin.old/form", PROGRAM);
+    site.file("www/bin.tar.gz", SECRET);
     site.file("www/page.txt", "a page");
     for copy in copies("page.foo") {
         site.file(&format!("www/{copy}"), SECRET);
@@ -351,7 +367,9 @@ fn copies_of_programs_are_neither_sent_nor_run() {
         "-c",
         &format!(".foo={}", interpreter.display()),
     ]);
-    let mut targets = vec![("/bin.old/form".to_string(), "file.copy")];
+    let mut targets = ["/bin.old/form", "/bin.tar.gz"]
+        .map(|it| (it.to_string(), "file.copy"))
+        .to_vec();
     for copy in copies("page.foo") {
         targets.push((format!("/{}", escaped(&copy)), "file.copy"));
         targets.push((format!("/sub/{}", escaped(&copy)), "file.copy"));
