@@ -21,6 +21,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -130,8 +131,7 @@ impl Root {
     /// removed and put back, or exchanged.
     pub fn renew(&self) -> bool {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let no_links = ResolveFlags::NO_SYMLINKS;
-        let found = sys::openat2(sys::CWD, &self.path, flags, Mode::empty(), no_links);
+        let found = self.open_anew(flags);
         let Ok(found) = found else {
             return false;
         };
@@ -151,6 +151,26 @@ impl Root {
             std::thread::yield_now();
         }
         false
+    }
+
+    /// Opens what is at the path of this root now, following no link.
+    fn open_anew(&self, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let confined = match self.way {
+            Way::Steps => Err(Errno::NOSYS),
+            Way::Confined | Way::Open => {
+                let no_links = ResolveFlags::NO_SYMLINKS;
+                sys::openat2(sys::CWD, &self.path, flags, Mode::empty(), no_links)
+            }
+        };
+        match confined {
+            // As a seccomp filter refuses it, or an old kernel.
+            Err(Errno::NOSYS | Errno::PERM) => {
+                let top = sys::open("/", flags, Mode::empty())?;
+                let below = self.path.strip_prefix("/").unwrap_or(&self.path);
+                open_by_steps(&top, below.as_os_str().as_bytes(), flags)
+            }
+            opened => opened,
+        }
     }
 
     fn folder(&self) -> RwLockReadGuard<'_, OwnedFd> {
