@@ -75,7 +75,7 @@ const DESCRIPTORS_RESERVED: u64 = 24 + OPEN_MAX as u64;
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether other folders have come to be served, and files need not be open any more.
-const FILES_LOOK: Duration = Duration::from_secs(1);
+const FOLDER_LOOK: Duration = Duration::from_secs(1);
 
 /// How long the last responses may take to leave.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -346,7 +346,7 @@ impl Server {
     /// Takes folders that have come in place of others, and closes files that nobody asks for, until the
     /// server stops. Where a file system hangs, so does this, and nothing else waits for it.
     fn keep_files(&self) {
-        while !self.halt.wait(FILES_LOOK) {
+        while !self.halt.wait(FOLDER_LOOK) {
             self.site.renew();
             self.site.cache.close_idle(epoch_seconds());
         }
