@@ -79,7 +79,7 @@ fn is_source(site: &StaticRoot, name: &[u8]) -> Option<Reason> {
 
 /// Why what lies at `place` is not sent: it is one of the programs at the paths `hidden`, lies in one of
 /// their folders, or in a copy of either. Names count as the same if any file system takes them for the same.
-fn kept_back(place: &Path, hidden: &[PathBuf]) -> Option<Reason> {
+pub(super) fn kept_back(place: &Path, hidden: &[PathBuf]) -> Option<Reason> {
     let is_or_holds = |hidden: &PathBuf| {
         let mut names = place.iter().map(OsStr::as_bytes);
         hidden.iter().try_fold(Reason::FileHidden, |reason, own| {
@@ -98,37 +98,4 @@ fn kept_back(place: &Path, hidden: &[PathBuf]) -> Option<Reason> {
 /// A name without what the kernel adds where the file is gone already.
 fn without_mark(name: &[u8]) -> &[u8] {
     name.strip_suffix(b" (deleted)").unwrap_or(name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_kept_back_is_so_under_each_of_its_names() {
-        let hidden = ["/srv/www/bin", "/srv/www/one.cgi"].map(PathBuf::from);
-        let (is_hidden, is_copy) = (Some(Reason::FileHidden), Some(Reason::FileCopy));
-        for (place, expected) in [
-            ("/srv/www/bin", is_hidden),
-            ("/srv/www/bin/form", is_hidden),
-            ("/srv/www/bin/sub/form (deleted)", is_hidden),
-            ("/srv/www/one.cgi", is_hidden),
-            ("/srv/www/one.cgi (deleted)", is_hidden),
-            // As a file system knows them that does not tell case, or drops dots at the end.
-            ("/srv/www/BIN/form", is_hidden),
-            ("/srv/www/bin./form", is_hidden),
-            ("/srv/www/One.CGI", is_hidden),
-            ("/srv/www/bin.old/form", is_copy),
-            ("/srv/www/one.cgi~", is_copy),
-            ("/srv/www/one.cgi.bak (deleted)", is_copy),
-            ("/srv/www", None),
-            ("/srv/www/bin2/form", None),
-            ("/srv/www/sub/bin/form", None),
-            ("/srv/www/one.cgi.txt", None),
-            ("/srv/www/one", None),
-            ("/", None),
-        ] {
-            assert_eq!(kept_back(Path::new(place), &hidden), expected, "{place}");
-        }
-    }
 }

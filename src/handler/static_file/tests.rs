@@ -1,8 +1,10 @@
 use std::fs::{self, File, FileTimes, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use super::source::kept_back;
 use super::*;
 use crate::handler::testing::{Reply, Site};
 
@@ -548,5 +550,33 @@ fn scripts_are_the_shortest_file_with_an_extension() {
     ];
     for (rest, expected) in cases {
         assert_eq!(find_script(&site.site, rest.as_bytes()), expected, "{rest}");
+    }
+}
+
+#[test]
+fn what_is_kept_back_is_so_under_each_of_its_names() {
+    let hidden = ["/srv/www/bin", "/srv/www/one.cgi"].map(PathBuf::from);
+    let (is_hidden, is_copy) = (Some(Reason::FileHidden), Some(Reason::FileCopy));
+    for (place, expected) in [
+        ("/srv/www/bin", is_hidden),
+        ("/srv/www/bin/form", is_hidden),
+        ("/srv/www/bin/sub/form (deleted)", is_hidden),
+        ("/srv/www/one.cgi", is_hidden),
+        ("/srv/www/one.cgi (deleted)", is_hidden),
+        // As a file system knows them that does not tell case, or drops dots at the end.
+        ("/srv/www/BIN/form", is_hidden),
+        ("/srv/www/bin./form", is_hidden),
+        ("/srv/www/One.CGI", is_hidden),
+        ("/srv/www/bin.old/form", is_copy),
+        ("/srv/www/one.cgi~", is_copy),
+        ("/srv/www/one.cgi.bak (deleted)", is_copy),
+        ("/srv/www", None),
+        ("/srv/www/bin2/form", None),
+        ("/srv/www/sub/bin/form", None),
+        ("/srv/www/one.cgi.txt", None),
+        ("/srv/www/one", None),
+        ("/", None),
+    ] {
+        assert_eq!(kept_back(Path::new(place), &hidden), expected, "{place}");
     }
 }
