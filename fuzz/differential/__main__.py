@@ -5,12 +5,14 @@
 All three serve the same files. Behind each request stands another one, so that it shows where each server thinks
 that the first one ends. Compared are the kind of answer, whether the connection goes on, and the body. A
 disagreement is looked at again, alone and with more patience, before it counts. Those that are meant are in
-known.table, with the reason; any other makes the exit status 1.
+known.table, with the reason; any other makes the exit status 1. None is meant where tollgate sends something else
+than what the file has, or the same part as another server with other bytes (content.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import doctest
 import fnmatch
 import os
 import re
@@ -22,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import content
 from .exchange import Outcome, exchange, is_error
 from .grammar import Grammar
 from .servers import Servers
@@ -123,6 +126,9 @@ FEATURES = {
 }
 """What may be odd about the head of a request that tollgate does not refuse: patterns that it begins with."""
 
+OTHER_BYTES = "other bytes"
+"""What the description of a disagreement ends with that no row makes a meant one."""
+
 REFUSALS = ("head.", "host.", "framing.", "target.", "expect.", "body.")
 """What the codes begin with that stand for a request which is not in order."""
 
@@ -160,6 +166,8 @@ def known_kinds() -> list[tuple[list[str], str]]:
 
 def place_of(kind: Kind, known: list[tuple[list[str], str]]) -> int | None:
     """The row that says why a disagreement is meant; None where it is not."""
+    if kind.does.endswith(OTHER_BYTES):
+        return None
     for place, ((what, *patterns), _) in enumerate(known):
         is_met = fnmatch.fnmatchcase(kind.what, what) or set(what.split("+")) <= set(kind.what.split("+"))
         cells = (kind.tollgate, kind.peer, kind.does)
@@ -178,9 +186,14 @@ def disagreements(servers: Servers, request: bytes, quiet: float) -> list[Kind]:
     start = servers.access_log.stat().st_size
     own = exchange(servers.sockets["tollgate"], request, quiet)
     kinds = []
+    if content.is_wrong(request, own):
+        kinds.append(Kind(reason_of(servers, start, request), own.summary(), "the file", OTHER_BYTES))
     for name, at in servers.sockets.items():
         other = own if name == "tollgate" else exchange(at, request, quiet)
-        if not agree(own, other, name != "nginx" or not has_echo(request)):
+        if content.have_parts_that_differ(own, other):
+            does = f"{other.summary()} with {OTHER_BYTES}"
+            kinds.append(Kind(reason_of(servers, start, request), own.summary(), name, does))
+        elif not agree(own, other, name != "nginx" or not has_echo(request)):
             does = other.summary()
             if own.summary() == does:
                 does += " with another body"
@@ -191,6 +204,8 @@ def disagreements(servers: Servers, request: bytes, quiet: float) -> list[Kind]:
 def main() -> int:
     """Runs, reports, and returns the exit status."""
     options = arguments()
+    if doctest.testmod(content).failed:
+        return 1
     seed = int.from_bytes(os.urandom(4), "big") if options.seed is None else options.seed
     print(f"differential: {options.requests} requests, --seed {seed}")
     known, grammar = known_kinds(), Grammar(seed)
@@ -206,8 +221,9 @@ def main() -> int:
         def differs(request: bytes) -> bytes | None:
             outcomes = {name: exchange(at, request, QUIET) for name, at in servers.sockets.items()}
             own = outcomes["tollgate"]
-            same = (agree(own, it, name != "nginx" or not has_echo(request)) for name, it in outcomes.items())
-            return None if all(same) else request
+            same = (agree(own, it, name != "nginx" or not has_echo(request))
+                    and not content.have_parts_that_differ(own, it) for name, it in outcomes.items())
+            return request if content.is_wrong(request, own) or not all(same) else None
 
         try:
             with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -21,6 +21,8 @@ class Answer:
     body: bytes
     framing: str
     """`none`, `length`, `chunked` or `close`."""
+    part: bytes | None = None
+    """Its Content-Range."""
 
 
 @dataclass(frozen=True)
@@ -85,21 +87,22 @@ def read(raw: bytes, waits: bool, request: bytes) -> Outcome:
             raw = rest
             continue
         is_bodiless = status in (204, 304) or (is_head and not answers)
+        part = fields.get(b"content-range")
         length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
         if is_bodiless:
-            answer, raw = Answer(status, b"", "none"), rest
+            answer, raw = Answer(status, b"", "none", part), rest
         elif coding == b"chunked":
             body, behind = dechunk(rest)
-            answer = Answer(status, body, "chunked")
+            answer = Answer(status, body, "chunked", part)
             if behind is None:
                 return Outcome((*answers, answer), "waits" if waits else "cut")
             raw = behind
         elif length is not None and length.isdigit():
             if len(rest) < int(length):
-                return Outcome((*answers, Answer(status, rest, "length")), "waits" if waits else "cut")
-            answer, raw = Answer(status, rest[: int(length)], "length"), rest[int(length) :]
+                return Outcome((*answers, Answer(status, rest, "length", part)), "waits" if waits else "cut")
+            answer, raw = Answer(status, rest[: int(length)], "length", part), rest[int(length) :]
         else:
-            answer, raw = Answer(status, rest, "close"), b""
+            answer, raw = Answer(status, rest, "close", part), b""
         answers.append(answer)
     if answers and answers[-1].body == ANSWER:
         return Outcome(tuple(answers[:-1]), "next")

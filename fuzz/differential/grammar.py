@@ -20,6 +20,7 @@ PATHS = (
     "/page.txt%20", "/page.txt.", "/?", "/#", "/page.txt#x", "*", "http://h/page.txt", "http://other/sub/page.txt",
     "http://h", "http://u@h/page.txt", "https://h/page.txt", "ftp://h/page.txt", "h:80", "page.txt", "/sub\\page.txt",
 )
+FILES = ("/page.txt", "/sub/page.txt", "/sub/", "/a%20b.txt", "/empty.txt", "/sub/../page.txt")
 HOSTS = ("h",) * 8 + ("h:80", "", "a.test", "127.0.0.1", "[::1]", "a b", "a/b", "u@h", "h:x", "h:99999", "..", "a,b", "a_b")
 FIELDS = (
     "Connection: close", "Connection: keep-alive", "Connection: x", "Connection: Upgrade\r\nUpgrade: h2c",
@@ -65,7 +66,8 @@ class Grammar:
     def request(self) -> bytes:
         """The next one."""
         pick = self._random
-        made = self._from_row() if pick.random() < 0.3 else self._from_grammar()
+        kind = pick.random()
+        made = self._from_row() if kind < 0.3 else self._for_part() if kind < 0.4 else self._from_grammar()
         for _ in range(pick.choice((0, 0, 0, 1, 1, 2, 3))):
             made = self._mutate(made)
         return made
@@ -76,6 +78,17 @@ class Grammar:
         for program in (b"/cgi-bin/probe/stdin", b"/cgi-bin/probe/hello", b"/cgi-bin/none"):
             row = row.replace(program, target)
         return row.replace(b"POST ", b"GET ", 1) if self._random.random() < 0.5 else row
+
+    def _for_part(self) -> bytes:
+        """One that is in order, and asks for parts of a file, perhaps on a condition."""
+        pick = self._random
+        first, second = pick.randrange(15), pick.randrange(15)
+        ranges = pick.choice((f"{first}-{second}", f"{first}-", f"-{first}", f"{first}-{first}", f"{first}-99"))
+        fields = ["Host: h", f"Range: bytes={ranges}"]
+        fields += [field for field in FIELDS if field.startswith(("If-", "Range:")) and pick.random() < 0.05]
+        pick.shuffle(fields)
+        line = f"{pick.choice(('GET',) * 5 + ('HEAD',))} {pick.choice(FILES)} {pick.choice(VERSIONS[:9])}"
+        return "\r\n".join([line, *fields, "", ""]).encode("latin-1")
 
     def _from_grammar(self) -> bytes:
         pick = self._random

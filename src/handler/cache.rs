@@ -123,7 +123,10 @@ impl Cache {
         drop(files);
         if !late.is_empty() {
             let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
-            late.into_iter().for_each(|hash| files.forget(hash));
+            let closed: Vec<_> = late.into_iter().map(|hash| files.forget(hash)).collect();
+            // To close a file may take long, where its file system hangs.
+            drop(files);
+            drop(closed);
         }
     }
 
@@ -163,7 +166,7 @@ impl Cache {
         let hash = self.hasher.hash_one(key);
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
         let forgotten = files.keep(hash, held);
-        // It may be many, which others need not wait for.
+        // It may be many, or take long to close, which others need not wait for.
         drop(files);
         drop(forgotten);
     }
@@ -176,11 +179,11 @@ impl Files {
     }
 
     /// Keeps a file, unless too many are open; returns those that had to go for it.
-    fn keep(&mut self, hash: u64, held: Held) -> Option<Generation> {
-        self.forget(hash);
+    fn keep(&mut self, hash: u64, held: Held) -> (Option<Arc<Held>>, Option<Generation>) {
+        let before = self.forget(hash);
         // Those that are open now are closed within a while.
         if held.file.is_open() && self.young.open + self.old.open >= OPEN_MAX {
-            return None;
+            return (before, None);
         }
         let is_full = self.young.bytes + held.weight() > CAPACITY / 2;
         let forgotten = is_full.then(|| {
@@ -190,16 +193,18 @@ impl Files {
         self.young.bytes += held.weight();
         self.young.open += usize::from(held.file.is_open());
         self.young.files.insert(hash, Arc::new(held));
-        forgotten
+        (before, forgotten)
     }
 
-    fn forget(&mut self, hash: u64) {
-        for generation in [&mut self.young, &mut self.old] {
-            if let Some(held) = generation.files.remove(&hash) {
-                generation.bytes -= held.weight();
-                generation.open -= usize::from(held.file.is_open());
-            }
-        }
+    /// Takes a file out, for the caller to drop. It is in one generation at most.
+    fn forget(&mut self, hash: u64) -> Option<Arc<Held>> {
+        let mut generations = [&mut self.young, &mut self.old].into_iter();
+        generations.find_map(|generation| {
+            let held = generation.files.remove(&hash)?;
+            generation.bytes -= held.weight();
+            generation.open -= usize::from(held.file.is_open());
+            Some(held)
+        })
     }
 }
 

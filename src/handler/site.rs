@@ -192,11 +192,13 @@ impl Site {
         };
         let root_path = root.path().to_owned();
         let runners = Arc::clone(&self.runners);
+        let has_scripts = runners.has_extension_routes();
         self.statics.push(StaticRoot {
             number,
             index: settings.index.clone(),
             listing: settings.listing,
             is_script: Box::new(move |name| runners.extension_of(name).is_some()),
+            has_scripts,
             hidden: hidden.iter().filter(is_reachable).cloned().collect(),
             root,
         });

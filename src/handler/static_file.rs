@@ -12,18 +12,17 @@
 //! 7. conditions, ranges, content: `representation`
 //!
 //! Rules: what is decided is decided about the open file, never about a path that is opened later.
-//! Security: the source of a program is never sent: not by the name of an extension route
-//! ([`StaticRoot::is_script`]), not from the folder of a CGI route ([`StaticRoot::hidden`]), and not under
-//! the name of a copy of either.
+//! Security: the source of a program is never sent (`source`).
 //! Not here: running the program that [`find_script`] finds (`cgi.rs`).
 
-use std::ffi::OsStr;
+mod source;
+
 use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::Listing;
@@ -39,8 +38,8 @@ use crate::proto::http::negotiate::{Coding, acceptable_codings};
 use crate::proto::http::response::ResponseHead;
 use crate::proto::http::status::StatusCode;
 use crate::proto::uri::copy::{is_copy, original_name};
-use crate::proto::uri::path::{UrlPath, plain_name};
-use crate::sys::beneath::{Entry, Failure, Kind, Root, Stat, path_of};
+use crate::proto::uri::path::UrlPath;
+use crate::sys::beneath::{Entry, Failure, Kind, Root, Stat};
 
 const ALLOW: &str = "GET, HEAD, OPTIONS";
 
@@ -56,8 +55,10 @@ pub struct StaticRoot {
     pub listing: Listing,
     /// Whether a file belongs to an extension route.
     pub is_script: IsScript,
-    /// Canonical paths of the CGI routes that can be reached from the root; best empty, since it
-    /// costs a look at /proc for each file that is opened.
+    /// Whether there are extension routes. This and the next cost a look at /proc for each file that is
+    /// opened.
+    pub has_scripts: bool,
+    /// Canonical paths of the CGI routes that can be reached from the root.
     pub hidden: Vec<PathBuf>,
 }
 
@@ -269,51 +270,12 @@ fn open(site: &StaticRoot, path: &[u8]) -> Result<Opened, Reason> {
     let failed = |error| reason_of(&error, path);
     let file = site.root.open_file(path).map_err(failed)?;
     let stat = Stat::of(&file).map_err(failed)?;
-    if !site.hidden.is_empty() {
-        // As it is asked for, too: the file may have been given another name since it was opened.
-        let asked_for = site.root.path().join(OsStr::from_bytes(path));
-        for place in [path_of(&file).map_err(failed)?, asked_for] {
-            kept_back(&place, &site.hidden).map_or(Ok(()), Err)?;
-        }
-    }
-    if matches!(stat.kind(), Kind::File { .. }) {
-        is_source(site, path).map_or(Ok(()), Err)?;
-    }
+    source::refuse(site, path, &file, &stat)?;
     Ok(Opened {
         file,
         stat,
         path: path.to_vec(),
     })
-}
-
-/// Why a file of this name is not sent: it could be another spelling of the name of a program, or is that
-/// of a copy.
-fn is_source(site: &StaticRoot, path: &[u8]) -> Option<Reason> {
-    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
-    if (site.is_script)(plain_name(name)) {
-        Some(Reason::FileHidden)
-    } else {
-        (site.is_script)(original_name(name)).then_some(Reason::FileCopy)
-    }
-}
-
-/// Why what lies at `place` is not sent: it is one of the programs at the paths `hidden`, lies in one of
-/// their folders, or in a copy of either. Names count as the same if any file system takes them for the same.
-fn kept_back(place: &Path, hidden: &[PathBuf]) -> Option<Reason> {
-    let is_or_holds = |hidden: &PathBuf| {
-        let mut names = place.iter().map(OsStr::as_bytes);
-        hidden.iter().try_fold(Reason::FileHidden, |reason, own| {
-            let (name, own) = (names.next()?, plain_name(own.as_bytes()));
-            // What the kernel adds where the file is gone already.
-            let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
-            if plain_name(name).eq_ignore_ascii_case(own) {
-                return Some(reason);
-            }
-            let is_copy = original_name(name).eq_ignore_ascii_case(own);
-            is_copy.then_some(Reason::FileCopy)
-        })
-    };
-    hidden.iter().find_map(is_or_holds)
 }
 
 fn open_file(site: &StaticRoot, path: &[u8]) -> Result<Opened, Reason> {

@@ -38,6 +38,7 @@ impl Site {
             index: vec!["index.html".into(), "index.php".into()],
             listing: Listing::Off,
             is_script: Box::new(|name| name.to_ascii_lowercase().ends_with(b".php")),
+            has_scripts: true,
             hidden: Vec::new(),
         };
         let since_epoch = SystemTime::UNIX_EPOCH.elapsed().unwrap();

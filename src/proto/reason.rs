@@ -83,7 +83,7 @@ reasons! {
     AuthFile "auth.file" 500 "The file of users cannot be read, so nobody gets in.";
     RouteNone "route.none" 404 "No route matches the path.";
     FileNotFound "file.not-found" 404 "There is no such file.";
-    FileHidden "file.hidden" 404 "A name that begins with a dot, or the folder of a CGI route, is not shown.";
+    FileHidden "file.hidden" 404 "A name that begins with a dot, the folder of a CGI route, or the source of a program is not shown.";
     FileCopy "file.copy" 404 "The name is that of a copy, such as editors leave, of a program or of another file that is not shown.";
     FileDenied "file.denied" 403 "The server may not read the file.";
     FileEscapes "file.escapes" 403 "The path leaves its root by a symbolic link.";

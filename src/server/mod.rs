@@ -3,8 +3,9 @@
 //! Shape: [`run`] turns settings into a running server and returns when that has ended. Threads: the
 //! workers are all alike: `--threads` of them have a seat at the shared poller, and as many more as
 //! there may be programs take the seats of those that run one, so files always answer; and a few more
-//! those of workers that check a password. A janitor walks the deadlines. The main thread waits for
-//! signals.
+//! those of workers that check a password. A janitor walks the deadlines; what it does waits for no file
+//! system, which may hang: that is for the caretaker, who looks after folders and open files. The main
+//! thread waits for signals.
 
 mod access_log;
 #[cfg(feature = "fastcgi")]
@@ -74,7 +75,7 @@ const DESCRIPTORS_RESERVED: u64 = 24 + OPEN_MAX as u64;
 /// How long accepting rests when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How often it is looked whether other folders have come to be served.
+/// How often it is looked whether other folders have come to be served, and files need not be open any more.
 const FOLDER_LOOK: Duration = Duration::from_secs(1);
 
 /// How long the last responses may take to leave.
@@ -248,6 +249,7 @@ impl Server {
             self.spawn(name, |server| Worker::new(server).work())?;
         }
         self.spawn("janitor".to_owned(), Server::keep_deadlines)?;
+        self.spawn("caretaker".to_owned(), Server::keep_files)?;
         #[cfg(feature = "fastcgi")]
         if self.applications.start()? {
             self.spawn("keeper".to_owned(), |server| server.applications.keep())?;
@@ -340,13 +342,8 @@ impl Server {
             false => shortest.min(exchange::WRONG_PAUSE),
         };
         let tick = (shortest / 4).max(Duration::from_millis(10));
-        let mut look_again = Moment(0);
         while !self.halt.wait(tick) {
             let now = self.clock.now();
-            if now >= look_again {
-                self.site.renew(settings.confinement.sandbox);
-                look_again = now + FOLDER_LOOK;
-            }
             for number in self.parking.table.overdue(now) {
                 self.parking.wakes.push(number);
             }
@@ -354,9 +351,17 @@ impl Server {
                 self.accept_again.store(Moment::NEVER.0, Ordering::Relaxed);
                 self.accept_all();
             }
-            self.site.cache.close_idle(epoch_seconds());
             // A connection comes to count as idle without an event.
             self.resume_accepting();
+        }
+    }
+
+    /// Takes folders that have come in place of others, and closes files that nobody asks for, until the
+    /// server stops. Where a file system hangs, so does this, and nothing else waits for it.
+    fn keep_files(&self) {
+        while !self.halt.wait(FOLDER_LOOK) {
+            self.site.renew(self.settings.confinement.sandbox);
+            self.site.cache.close_idle(epoch_seconds());
         }
     }
 

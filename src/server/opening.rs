@@ -236,8 +236,8 @@ fn confinement_of(settings: &Settings, sandbox: Option<Vec<Rule>>) -> Confinemen
 
 /// How many threads the server has at most.
 fn tasks(settings: &Settings) -> usize {
-    /// main, janitor, keeper, steering.
-    const SINGLE: usize = 4;
+    /// main, janitor, caretaker, keeper, steering.
+    const SINGLE: usize = 5;
     #[cfg(feature = "fastcgi")]
     let supervisors = settings.fastcgi.routes.len();
     #[cfg(not(feature = "fastcgi"))]

@@ -22,6 +22,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
@@ -148,8 +149,7 @@ impl Root {
     /// put back, or exchanged. In a sandbox it is taken only if it can be read.
     pub fn renew(&self, in_sandbox: bool) -> Renewal {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let no_links = ResolveFlags::NO_SYMLINKS;
-        let found = sys::openat2(sys::CWD, &self.path, flags, Mode::empty(), no_links);
+        let found = self.open_anew(flags);
         let Ok(found) = found else {
             return Renewal::None;
         };
@@ -177,6 +177,26 @@ impl Root {
             std::thread::yield_now();
         }
         Renewal::None
+    }
+
+    /// Opens what is at the path of this root now, following no link.
+    fn open_anew(&self, flags: OFlags) -> Result<OwnedFd, Errno> {
+        let confined = match self.way {
+            Way::Steps => Err(Errno::NOSYS),
+            Way::Confined | Way::Open => {
+                let no_links = ResolveFlags::NO_SYMLINKS;
+                sys::openat2(sys::CWD, &self.path, flags, Mode::empty(), no_links)
+            }
+        };
+        match confined {
+            // As a seccomp filter refuses it, or an old kernel.
+            Err(Errno::NOSYS | Errno::PERM) => {
+                let top = sys::open("/", flags, Mode::empty())?;
+                let below = self.path.strip_prefix("/").unwrap_or(&self.path);
+                open_by_steps(&top, below.as_os_str().as_bytes(), flags)
+            }
+            opened => opened,
+        }
     }
 
     fn folder(&self) -> RwLockReadGuard<'_, OwnedFd> {
@@ -217,6 +237,13 @@ impl Root {
         fault::stat()?;
         let folder = self.folder();
         Ok(Stat::from(&sys::statat(&*folder, rel, AtFlags::empty())?))
+    }
+
+    /// Whether `rel` leads to the file that `stat` is of, and no link is on the way.
+    pub fn leads_straight(&self, rel: &[u8], stat: &Stat) -> bool {
+        let found = open_by_steps(&self.folder(), rel, OFlags::PATH);
+        let found = found.and_then(sys::fstat).map(|it| Stat::from(&it));
+        found.is_ok_and(|it| (it.device, it.inode) == (stat.device, stat.inode))
     }
 
     /// Reads at most `most` names that satisfy `wanted` from the folder `rel`, in no order. The

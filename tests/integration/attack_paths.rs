@@ -167,6 +167,13 @@ fn the_source_of_a_program_is_never_sent_by_whatever_way() {
     symlink("programs", site.path("www/link")).unwrap();
     symlink("programs/form", site.path("www/form.txt")).unwrap();
     symlink("one.cgi", site.path("www/one.txt")).unwrap();
+    // By a link as well, and by one to a copy; any other link is followed.
+    site.file("www/page.foo.bak", SECRET);
+    symlink("page.foo", site.path("www/page-link.txt")).unwrap();
+    symlink("../page.foo", site.path("www/sub/page-link")).unwrap();
+    symlink("page.foo.bak", site.path("www/copy-link.txt")).unwrap();
+    symlink("page-link.txt", site.path("www/page.txt.gz")).unwrap();
+    symlink("page.txt", site.path("www/good-link.txt")).unwrap();
     let (www, programs) = (site.text("www"), site.text("www/programs"));
     let server = site.serve(&[
         "--listing",
@@ -198,6 +205,10 @@ fn the_source_of_a_program_is_never_sent_by_whatever_way() {
         "page.FOO",
         "sub/page.FOO",
         "sub/page.foo",
+        "page-link.txt",
+        "sub/page-link",
+        "copy-link.txt",
+        "page.txt",
     ];
     let mut targets: Vec<String> = files
         .iter()
@@ -243,8 +254,13 @@ fn the_source_of_a_program_is_never_sent_by_whatever_way() {
     ] {
         assert_eq!(server.get(target).text(), "a program ran\n", "{target}");
     }
-    assert_eq!(server.get("/again/page.txt").text(), "a page");
+    for target in ["/good-link.txt", "/again/page.txt"] {
+        assert_eq!(server.get(target).text(), "a page", "{target}");
+    }
     server.expect_access("/deep/inner", 404, "file.hidden");
+    server.expect_access("/page-link.txt", 404, "file.hidden");
+    server.expect_access("/again/sub/page-link", 404, "file.hidden");
+    server.expect_access("/copy-link.txt", 404, "file.copy");
     server.wait_for_log("lies in a folder of programs, whose files are never sent; move it out");
 }
 
@@ -279,6 +295,21 @@ fn copies(name: &str) -> Vec<String> {
         ".bz2",
         ".xz",
         ".bak~",
+        ".bak1",
+        ".old.2",
+        "_old",
+        ".pacnew",
+        ".pacsave",
+        ".pacorig",
+        ".apk-new",
+        ".part",
+        ".tar",
+        ".tar.gz",
+        ".tgz",
+        ".zip",
+        ".7z",
+        ".lz4",
+        ".lzma",
         ".old.gz",
         ".bak.",
         ".bak ",
@@ -308,6 +339,7 @@ fn copies_of_programs_are_neither_sent_nor_run() {
     site.script("www/one.cgi", PROGRAM);
     site.script("www/bin/form", PROGRAM);
     site.script("www/bin.old/form", PROGRAM);
+    site.file("www/bin.tar.gz", SECRET);
     site.file("www/page.txt", "a page");
     for copy in copies("page.foo") {
         site.file(&format!("www/{copy}"), SECRET);
@@ -335,7 +367,9 @@ fn copies_of_programs_are_neither_sent_nor_run() {
         "-c",
         &format!(".foo={}", interpreter.display()),
     ]);
-    let mut targets = vec![("/bin.old/form".to_string(), "file.copy")];
+    let mut targets = ["/bin.old/form", "/bin.tar.gz"]
+        .map(|it| (it.to_string(), "file.copy"))
+        .to_vec();
     for copy in copies("page.foo") {
         targets.push((format!("/{}", escaped(&copy)), "file.copy"));
         targets.push((format!("/sub/{}", escaped(&copy)), "file.copy"));

@@ -2,7 +2,7 @@
 //! neither /dev nor /proc.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -170,6 +170,25 @@ fn limits_and_the_sandbox_hold_inside() {
     let text = told(&server, "(echo x > /other/x) && echo made || echo refused");
     assert!(text.ends_with("refused\n"), "{text}");
     assert!(!server.path("jail/other/x").exists());
+}
+
+/// Without /proc a link may lead to what is run: then nobody can tell.
+#[test]
+fn files_beside_scripts_are_sent_unless_a_link_leads_to_them() {
+    let Some(site) = jail("files_beside_scripts_are_sent_unless_a_link_leads_to_them") else {
+        return;
+    };
+    site.file("jail/www/script.sh", "the source");
+    for (target, link) in [("script.sh", "source"), ("page.txt", "link.txt")] {
+        symlink(target, site.path(&format!("jail/www/{link}"))).unwrap();
+    }
+    let server = serve(site, &["-c", ".sh=/bin/busybox"]);
+    assert_eq!(server.get("/page.txt").text(), "a page inside");
+    for target in ["/source", "/link.txt"] {
+        assert_eq!(server.get(target).status, 500, "{target}");
+        server.expect_access(target, 500, "file.failed");
+    }
+    server.wait_for_log("link.txt: without /proc it cannot be told whether it is a program");
 }
 
 /// Without /proc no other spawner can be had: the server starts programs itself, if that undoes nothing.

@@ -19,6 +19,9 @@ use crate::support::{
 /// A user that owns nothing.
 const NOBODY: &str = "65534";
 
+/// So few that any usual limit on descriptors is enough, and no line of the log says that it is not.
+const FEW: &[&str] = &["--max-connections", "100"];
+
 fn site_with_page() -> Site {
     let site = Site::new();
     site.file("www/page.txt", "a page\n");
@@ -37,14 +40,17 @@ fn sixty_four_descriptors_serve_three_hundred_clients() {
     let server = site_with_page().after("ulimit -n 64").serve(&[]);
     let start = Instant::now();
     let closing = ["Connection: close"];
-    let mut crowd: Vec<Client> = (0..300).map(|_| server.connect()).collect();
-    for (number, client) in crowd.iter_mut().enumerate() {
+    let ask = |number: usize| {
         let target = match number % 10 {
             0 => "/cgi-bin/probe/hello",
             _ => "/page.txt",
         };
+        let mut client = server.connect();
+        // At once: whoever has not sent after a second has to make room for others.
         client.send(request("GET", target, &closing, b""));
-    }
+        client
+    };
+    let mut crowd: Vec<Client> = (0..300).map(ask).collect();
     for (number, client) in crowd.iter_mut().enumerate() {
         let response = client.read_response("GET");
         assert_eq!(response.status, 200, "client {number}: {response:?}");
@@ -160,11 +166,12 @@ fn a_full_disk_costs_those_alone_who_need_it() {
         return skipped(TEST, "no file system may be mounted here");
     }
     let site = site.environment("TMPDIR", &folder);
+    // Whoever may mount there is root there, whoever it was before.
     let server = site
         .after(&format!(
             "exec {unshare} sh -c '{disk} && exec \"$0\" \"$@\"' \"$0\" \"$@\""
         ))
-        .serve(&[]);
+        .serve(&["--allow-root"]);
     // As the server sees it.
     let disk = format!("/proc/{}/root{folder}", server.pid());
     let taken = || {
@@ -262,6 +269,56 @@ fn a_folder_that_is_put_back_is_served() {
     assert!(eventually(PATIENCE, || is_served("/page.txt", "again\n")));
 }
 
+/// Nobody answers what the kernel asks of it, so that whoever looks for a name in it waits until it is killed.
+#[test]
+fn a_file_system_that_hangs_holds_up_no_deadline() {
+    const TEST: &str = "a_file_system_that_hangs_holds_up_no_deadline";
+    let Some(unshare) = installed(TEST, "unshare") else {
+        return;
+    };
+    let unshare = format!("{} --map-root-user --mount", unshare.display());
+    let site = site_with_page();
+    fs::create_dir(site.path("hung")).unwrap();
+    site.file("place/files/page.txt", "before\n");
+    let mount = format!(
+        "exec 9<>/dev/fuse && mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 hung '{}'",
+        site.text("hung")
+    );
+    if !shell(&format!("{unshare} sh -c \"{mount}\" 2>/dev/null")) {
+        return skipped(TEST, "no file system may be mounted here");
+    }
+    let files = format!("/files/={}", site.text("place/files"));
+    let pages = format!("/={}", site.text("www"));
+    let arguments = ["-s", &pages, "-s", &files, "--header-timeout", "1"];
+    let mut server = site
+        .after(&format!(
+            "exec {unshare} sh -c \"{mount}\"' && exec \"$0\" \"$@\"' \"$0\" \"$@\""
+        ))
+        .serve(&[&arguments[..], &["--allow-root"]].concat());
+    assert_eq!(server.get("/files/page.txt").text(), "before\n");
+    fs::rename(server.path("place"), server.path("old")).unwrap();
+    fs::rename(server.path("hung"), server.path("place")).unwrap();
+    let is_held = || threads_of(server.pid()).any(|state| state == 'D');
+    assert!(eventually(PATIENCE, is_held), "nothing waits for it");
+    // Overdue with its head from here on.
+    let mut slow = server.connect();
+    slow.send("GET / HTTP/1.1\r\n");
+    assert_eq!(slow.read_response("GET").status, 408);
+    expect_served(&server);
+    assert!(is_held(), "nothing waits for it any more");
+    server.signal(Signal::TERM);
+    assert!(server.wait(PATIENCE).is_some(), "it does not stop");
+}
+
+/// The states of a process's threads: R, S, D ...
+fn threads_of(pid: i32) -> impl Iterator<Item = char> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads.filter_map(|thread| {
+        let stat = fs::read_to_string(thread.ok()?.path().join("stat")).ok()?;
+        stat.rsplit_once(") ")?.1.chars().next()
+    })
+}
+
 /// A programs' folder inside a static one is not sent from, also when both are new.
 #[test]
 fn programs_of_a_folder_that_is_put_back_are_not_sent() {
@@ -296,7 +353,7 @@ fn a_log_that_nobody_reads_any_more_ends_nothing() {
         .unwrap();
     let server = site
         .after(&format!("exec 2>'{}'", path.display()))
-        .serve(&[]);
+        .serve(FEW);
     drop(reader);
     for _ in 0..3 {
         // Each is worth a line.
@@ -326,7 +383,7 @@ fn logs_on_a_full_disk_cost_their_lines_alone() {
 fn lines_of_the_access_log_that_are_lost_are_told_of_once() {
     let site = site_with_page();
     symlink("/dev/full", site.path("access.log")).unwrap();
-    let server = site.serve(&[]);
+    let server = site.serve(FEW);
     for _ in 0..20 {
         assert_eq!(server.get("/page.txt").text(), "a page\n");
     }

@@ -8,7 +8,7 @@ use crate::support::{Server, memory_of};
 /// What a server takes at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Vitals {
-    /// Its share of memory (Pss), in KiB.
+    /// Its memory, files left out (Pss_Anon), in KiB.
     pub(crate) memory: u64,
     pub(crate) descriptors: usize,
     pub(crate) threads: usize,

@@ -1,8 +1,10 @@
 use std::fs::{self, File, FileTimes, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use super::source::kept_back;
 use super::*;
 use crate::handler::testing::{Reply, Site};
 

@@ -229,6 +229,39 @@ fn a_folder_that_came_to_the_path_is_taken_but_never_by_a_link() {
     assert!(!is_renewed(&root), "it was taken");
 }
 
+/// Without openat2 as well.
+#[test]
+fn a_folder_that_came_to_the_path_is_found_in_each_way() {
+    for way in [Way::Confined, Way::Steps, Way::Open] {
+        let tree = TempDir::new();
+        tree.write("above/site/file", "file");
+        let path = tree.path().join("above/site");
+        let root = Root::open(&path, Links::Within).unwrap();
+        let root = Root { way, ..root };
+        let is_found = || {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            root.open_anew(flags).is_ok()
+        };
+        assert!(is_found(), "{way:?}");
+        let away = tree.path().join("away");
+        fs::rename(tree.path().join("above"), &away).unwrap();
+        assert!(!is_found(), "{way:?}: nothing is there");
+        tree.link("away", "above");
+        assert!(!is_found(), "{way:?}: a link is on the way");
+        fs::remove_file(tree.path().join("above")).unwrap();
+        fs::create_dir(tree.path().join("above")).unwrap();
+        tree.link("../away/site", "above/site");
+        assert!(!is_found(), "{way:?}: a link is there");
+        fs::remove_file(&path).unwrap();
+        tree.write("above/site", "");
+        assert!(!is_found(), "{way:?}: a file is there");
+        fs::remove_file(&path).unwrap();
+        tree.write("above/site/file", "other");
+        root.renew(false);
+        assert_eq!(read(&root, "file"), Ok("other".to_owned()), "{way:?}");
+    }
+}
+
 #[test]
 fn a_root_that_is_read_from_is_not_waited_for() {
     let tree = tree();
