@@ -52,6 +52,7 @@ const NO_BOUNDS: &[(&str, &str)] = &[
         "LISTENER_TOKEN APPLICATION_TOKEN WAKE_TOKEN STACK",
     ),
     ("server/opening.rs", "SINGLE"),
+    ("server/sandbox.rs", "TRUNCATE"),
     ("server/table.rs", "BLOCK"),
     (
         "server/worker.rs",
