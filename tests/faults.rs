@@ -125,6 +125,10 @@ const PROGRAMS: &[Case] = &[
     case("poll", &["ENOMEM"], &[CUT, 500]),
     case("read", &["EINTR"], &[]),
     case("read", &["EIO", "ENOMEM"], &[CUT, 500]),
+];
+
+/// Much output, on its way without a copy.
+const SPLICES: &[Case] = &[
     // What cannot be spliced is read.
     case("splice", &["EINTR", "EINVAL", "ENOSYS", "EPERM"], &[]),
     case("splice", &["EPIPE", "ECONNRESET", "ENOMEM"], &[CUT]),
@@ -231,6 +235,18 @@ const PROGRAM_ROUND: &[Ask] = &[
     ),
 ];
 
+const SPLICE_ROUND: &[Ask] = &[
+    ask(
+        "very much output",
+        "GET",
+        "/cgi-bin/much",
+        0,
+        Some(1_000_000),
+        "0123",
+    ),
+    ask("a file", "GET", "/small.txt", 0, Some(6), "small\n"),
+];
+
 const CONNECTION_ROUND: &[Ask] = &[
     ask("a file", "GET", "/small.txt", 0, Some(6), "small\n"),
     ask("a long file", "GET", "/long.txt", 0, Some(200_000), "0123"),
@@ -281,6 +297,7 @@ fn every_point_is_tried() {
         FILES,
         SPOOLS,
         PROGRAMS,
+        SPLICES,
         BACKENDS,
         SUPERVISED,
     ];
@@ -332,6 +349,11 @@ fn a_body_that_cannot_be_spooled_starts_no_program() {
 #[test]
 fn a_program_that_cannot_be_run_costs_no_other_its_turn() {
     try_all(PROGRAMS, PROGRAM_ROUND, &["--max-processes", "2"]);
+}
+
+#[test]
+fn much_output_is_whole_or_cut() {
+    try_all(SPLICES, SPLICE_ROUND, &[]);
 }
 
 #[test]
@@ -523,7 +545,13 @@ fn last_call(fault: &str) -> (&str, &str) {
 fn serve(fault: &str, arguments: &[&str]) -> Server {
     let site = Site::new().environment(VARIABLE, fault);
     site.file("www/small.txt", "small\n");
-    site.file("www/long.txt", "0123456789".repeat(20_000));
+    let long = site.file("www/long.txt", "0123456789".repeat(20_000));
+    // More than a pipe holds, in few writes.
+    let files = format!(" '{}'", long.display()).repeat(5);
+    site.script(
+        "cgi-bin/much",
+        format!("#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\nexec cat{files}\n"),
+    );
     site.serve(arguments)
 }
 
