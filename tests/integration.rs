@@ -34,6 +34,7 @@ mod confine_chroot;
 mod confine_exec;
 #[path = "integration/confine_programs.rs"]
 mod confine_programs;
+#[cfg(feature = "sandbox")]
 #[path = "integration/confine_sandbox.rs"]
 mod confine_sandbox;
 #[path = "integration/connection.rs"]

@@ -13,14 +13,15 @@
 //!   error here: the server reports it.
 //! - The network is as it was.
 
+#[cfg(feature = "sandbox")]
+mod ruleset;
+
+#[cfg(not(feature = "sandbox"))]
 use std::io;
 use std::path::PathBuf;
 
-use landlock::{
-    ABI, Access as _, AccessFs, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath,
-    PathFd, PathFdError, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, Scope,
-    make_bitflags,
-};
+#[cfg(feature = "sandbox")]
+pub use ruleset::enter;
 
 /// The version of Landlock that knows all that is refused here.
 pub const WHOLE: i32 = 6;
@@ -54,43 +55,11 @@ pub enum Signals {
     Inside,
 }
 
-/// Enters a sandbox, in this thread and whatever it starts; returns the version of Landlock that the
-/// kernel has, 0 for none.
-pub fn enter(rules: &[Rule], signals: Signals) -> io::Result<i32> {
-    const KNOWN: ABI = ABI::V6;
-    let mut ruleset = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(KNOWN))
-        .map_err(failed)?;
-    if signals == Signals::Inside {
-        ruleset = ruleset.scope(Scope::Signal).map_err(failed)?;
-    }
-    let mut ruleset = ruleset.create().map_err(failed)?;
-    for (access, path) in rules {
-        let file = match PathFd::new(path) {
-            Ok(file) => file,
-            Err(PathFdError::OpenCall { source, .. }) if access.is_needless(&source) => continue,
-            Err(error) => return Err(io::Error::other(error.to_string())),
-        };
-        let mut rights = access.rights();
-        if !path.is_dir() {
-            rights &= AccessFs::from_file(KNOWN);
-        }
-        if !rights.is_empty() {
-            let rule = PathBeneath::new(file, rights);
-            ruleset = ruleset.add_rule(rule).map_err(failed)?;
-        }
-    }
-    let status = ruleset.restrict_self().map_err(failed)?;
-    Ok(match status.landlock {
-        LandlockStatus::Available { effective_abi, .. } => effective_abi as i32,
-        LandlockStatus::NotEnabled | LandlockStatus::NotImplemented => 0,
-    })
-}
-
-/// Its text alone: all else of these errors would be 3 KiB that nobody reads.
-fn failed(error: RulesetError) -> io::Error {
-    io::Error::other(error.to_string())
+/// A build without the feature `sandbox` has none to enter.
+#[cfg(not(feature = "sandbox"))]
+pub fn enter(_: &[Rule], _: Signals) -> io::Result<i32> {
+    let problem = "this program was built without it, which is the feature `sandbox`";
+    Err(io::Error::other(problem))
 }
 
 impl Access {
@@ -113,39 +82,11 @@ impl Access {
     pub fn from_code(code: u8) -> Option<Access> {
         Access::ALL.get(usize::from(code)).copied()
     }
-
-    /// Whether nothing is lost by leaving out a rule, as its path cannot be opened for this.
-    fn is_needless(self, error: &io::Error) -> bool {
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => true,
-            // Whoever cannot search a folder does not make or remove anything in it either.
-            io::ErrorKind::PermissionDenied => matches!(self, Access::Append | Access::Remove),
-            _ => false,
-        }
-    }
-
-    fn rights(self) -> BitFlags<AccessFs> {
-        match self {
-            Access::Read => make_bitflags!(AccessFs::{ReadFile | ReadDir}),
-            Access::Run => make_bitflags!(AccessFs::{ReadFile | ReadDir | Execute}),
-            Access::Write => make_bitflags!(AccessFs::{
-                ReadFile | ReadDir | WriteFile | Truncate | Refer | RemoveDir | RemoveFile | MakeDir
-                    | MakeReg | MakeSock | MakeFifo | MakeSym
-            }),
-            Access::Append => make_bitflags!(AccessFs::{WriteFile | MakeReg}),
-            Access::Remove => make_bitflags!(AccessFs::{RemoveFile}),
-            Access::Device => {
-                make_bitflags!(AccessFs::{ReadFile | WriteFile | Truncate | IoctlDev})
-            }
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::testing::TempDir;
-    use std::fs::{self, File};
 
     #[test]
     fn codes_come_back() {
@@ -154,55 +95,5 @@ mod tests {
             assert_eq!(Access::from_code(access.code()), Some(access));
         }
         assert_eq!(Access::from_code(6), None);
-    }
-
-    /// A sandbox is one thread's.
-    #[test]
-    fn what_no_rule_permits_is_refused() {
-        let dir = TempDir::new();
-        for name in [
-            "read/file",
-            "write/file",
-            "append/file",
-            "remove/file",
-            "other/file",
-        ] {
-            dir.write(name, "x");
-        }
-        let path = |name: &str| dir.path().join(name);
-        let rules = [
-            (Access::Read, path("read")),
-            (Access::Write, path("write")),
-            (Access::Append, path("append")),
-            (Access::Remove, path("remove")),
-            (Access::Run, path("not-there")),
-        ];
-        let inside = || {
-            let version = enter(&rules, Signals::Inside).unwrap();
-            if version == 0 {
-                eprintln!("skipped: the kernel has no Landlock");
-                return;
-            }
-            for (name, read, write, made) in [
-                ("read", true, false, false),
-                ("write", true, true, true),
-                ("append", false, true, true),
-                ("remove", false, false, false),
-                ("other", false, false, false),
-            ] {
-                let file = path(name).join("file");
-                assert_eq!(File::open(&file).is_ok(), read, "{name}");
-                let opened = File::options().append(true).open(&file);
-                assert_eq!(opened.is_ok(), write, "{name}");
-                let made_one = File::options()
-                    .append(true)
-                    .create(true)
-                    .open(path(name).join("new"));
-                assert_eq!(made_one.is_ok(), made, "{name}");
-            }
-            fs::remove_file(path("remove/file")).unwrap();
-            fs::remove_file(path("read/file")).unwrap_err();
-        };
-        std::thread::scope(|scope| scope.spawn(inside).join().unwrap());
     }
 }

@@ -353,3 +353,14 @@ fn root_opens_no_log_by_a_link_and_gives_away_none_that_was_there() {
     server.wait_for_access("/page.txt");
     assert_eq!(fs::metadata(&log).unwrap().uid(), 0);
 }
+
+#[cfg(not(feature = "sandbox"))]
+#[test]
+fn a_sandbox_that_was_not_built_is_told_and_nothing_served() {
+    let site = Site::new();
+    let mut command = tollgate();
+    command.args(["--listen", "127.0.0.1:0", "--allow-root", "--sandbox"]);
+    let ran = run(command.arg(site.text("")));
+    assert_eq!(ran.status.code(), Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains("built without it"), "{}", ran.stderr);
+}

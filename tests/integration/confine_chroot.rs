@@ -9,6 +9,7 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::CapabilitySet;
 
+#[cfg(feature = "sandbox")]
 use crate::confine_sandbox::has_landlock;
 use crate::support::{
     PATIENCE, Server, Site, eventually, has_ended, installed, is_root, may, run, skipped, tollgate,
@@ -140,6 +141,7 @@ fn the_log_stays_when_it_cannot_be_opened_anew() {
     assert!(inside.exists());
 }
 
+#[cfg(feature = "sandbox")]
 #[test]
 fn limits_and_the_sandbox_hold_inside() {
     let test = "limits_and_the_sandbox_hold_inside";

@@ -276,6 +276,7 @@ fn a_root_that_is_read_from_is_not_waited_for() {
 }
 
 /// The thread alone is in the sandbox, and folders are exchanged outside of it.
+#[cfg(feature = "sandbox")]
 #[test]
 fn in_a_sandbox_a_folder_that_is_not_permitted_is_told_of_once_and_not_taken() {
     use crate::sys::sandbox::{Access, Signals, enter};
