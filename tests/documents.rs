@@ -244,7 +244,10 @@ fn limits(page: &str, tree: &Tree) -> Vec<String> {
         let Some(file) = path.strip_prefix("src").ok().and_then(Path::to_str) else {
             continue;
         };
-        if !file.ends_with("tests.rs") && !file.ends_with("testing.rs") {
+        let is_of_tests = ["tests.rs", "testing.rs"]
+            .iter()
+            .any(|it| file.ends_with(it));
+        if !is_of_tests && !file.contains("/tests/") {
             known.extend(constants(text).map(|constant| (file, constant.name)));
         }
     }

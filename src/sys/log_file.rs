@@ -57,7 +57,8 @@ pub fn open_for(path: &Path, heir: &Identity) -> io::Result<File> {
     }
     let found = match rustix::fs::open(path, FLAGS | OFlags::NOFOLLOW, Mode::empty()) {
         Err(Errno::LOOP) => {
-            let problem = "it is a link, which root does not follow for --user; name the file itself, or - for standard output";
+            let problem = "it is a link, which root does not follow for --user; name the file itself, or - \
+                           for standard output";
             return Err(io::Error::other(problem));
         }
         found => found?,

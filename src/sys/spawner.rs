@@ -205,24 +205,13 @@ impl Spawners {
         environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
         stdin: Option<BorrowedFd<'_>>,
     ) -> io::Result<Option<Ordered>> {
-        if self.max == 0 {
-            return self.without(nobody());
-        }
-        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let mut order = Vec::with_capacity(4096);
         let descriptors = 3 + u8::from(stdin.is_some());
         let texts = [path, b"", folder];
-        encode_start(
-            &mut order,
-            serial,
-            descriptors,
-            texts,
-            arguments,
-            environment,
-        );
-        if order.len() > ORDER_MAX {
-            return self.without(Errno::TOOBIG.into());
-        }
+        let order = self.order(descriptors, texts, arguments, environment);
+        let (serial, order) = match order {
+            Ok(order) => order,
+            Err(error) => return self.without(error),
+        };
         fault::pipe()?;
         let ((stdout, its_stdout), (stderr, its_stderr)) = (io::pipe()?, io::pipe()?);
         let (reports, its_reports) = io::pipe()?;
@@ -239,7 +228,7 @@ impl Spawners {
     }
 
     /// Has a program started with `listener` for its descriptor 0 and one pipe for all that it prints,
-    /// whose end is returned, and waits until it runs.
+    /// whose end is returned, and waits until it runs. `texts` are its path, name and folder.
     ///
     /// Errors: as of [`Spawners::start`], and what exec or fork said.
     #[cfg(feature = "fastcgi")]
@@ -250,15 +239,11 @@ impl Spawners {
         environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
         listener: BorrowedFd<'_>,
     ) -> io::Result<Option<(Lease, PipeReader)>> {
-        if self.max == 0 {
-            return self.without(nobody());
-        }
-        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        let mut order = Vec::new();
-        encode_start(&mut order, serial, 4, texts, arguments, environment);
-        if order.len() > ORDER_MAX {
-            return self.without(Errno::TOOBIG.into());
-        }
+        let order = self.order(4, texts, arguments, environment);
+        let (serial, order) = match order {
+            Ok(order) => order,
+            Err(error) => return self.without(error),
+        };
         fault::pipe()?;
         let (output, its_output) = io::pipe()?;
         let (reports, its_reports) = io::pipe()?;
@@ -272,6 +257,35 @@ impl Spawners {
         drop(its_reports);
         lease.await_start()?;
         Ok(Some((lease, output)))
+    }
+
+    /// Makes an order, and its serial number.
+    ///
+    /// Errors: there can be no spawner, or the order would be too long for one.
+    fn order<'e>(
+        &self,
+        descriptors: u8,
+        texts: [&[u8]; 3],
+        arguments: &[Vec<u8>],
+        environment: impl Iterator<Item = (&'e [u8], &'e [u8])>,
+    ) -> io::Result<(u32, Vec<u8>)> {
+        if self.max == 0 {
+            return Err(nobody());
+        }
+        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
+        let mut order = Vec::with_capacity(4096);
+        encode_start(
+            &mut order,
+            serial,
+            descriptors,
+            texts,
+            arguments,
+            environment,
+        );
+        match order.len() {
+            ..=ORDER_MAX => Ok((serial, order)),
+            _ => Err(Errno::TOOBIG.into()),
+        }
     }
 
     /// Gives an order to a spawner. One that was killed is found out by that, and another one gets it.

@@ -59,17 +59,25 @@ impl Tree {
         }
         match name.split_once("::") {
             Some((stem, test)) => self.sources.keys().any(|path| {
-                path.starts_with("src")
-                    && has_stem(path, stem)
-                    && unit_tests_of(path)
-                        .into_iter()
-                        .any(|path| is_at(path, test))
+                path.starts_with("src") && has_stem(path, stem) && self.has_unit_test(path, test)
             }),
-            None => files.iter().any(|file| {
-                let paths = unit_tests_of(&Path::new("src").join(file));
-                paths.into_iter().any(|path| is_at(path, name))
-            }),
+            None => files
+                .iter()
+                .any(|file| self.has_unit_test(&Path::new("src").join(file), name)),
         }
+    }
+
+    /// Whether a file has a unit test of this name: in it, in its `tests.rs`, or in the folder of that.
+    fn has_unit_test(&self, file: &Path, name: &str) -> bool {
+        let tests = match file.ends_with("mod.rs") {
+            true => file.with_file_name("tests"),
+            false => file.with_extension("").join("tests"),
+        };
+        let is_for_it = |path: &PathBuf| {
+            path == file || *path == tests.with_extension("rs") || path.parent() == Some(&tests)
+        };
+        let mut all = self.tests.iter();
+        all.any(|(path, test)| test == name && is_for_it(path))
     }
 
     /// The expressions that constants of this name have in a file below src.
@@ -125,15 +133,6 @@ fn has_stem(path: &Path, stem: &str) -> bool {
         Some(name) if name == "mod" => path.parent().is_some_and(|folder| folder.ends_with(stem)),
         name => name.is_some_and(|name| name == stem),
     }
-}
-
-/// Where the unit tests of a file are: in it, or beside it.
-fn unit_tests_of(path: &Path) -> [PathBuf; 2] {
-    let beside = match path.ends_with("mod.rs") {
-        true => path.with_file_name("tests.rs"),
-        false => path.with_extension("").join("tests.rs"),
-    };
-    [path.to_owned(), beside]
 }
 
 /// A constant that is a number or a time.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -150,13 +151,18 @@ fn no_spelling_leads_out_of_the_root() {
     }
 }
 
+/// What runs the files of an extension route: whatever they say, it says that it did.
+fn interpreter(site: &Site) -> PathBuf {
+    site.script(
+        "interpreter",
+        "#!/bin/sh\necho X: y\necho\necho a program ran\n",
+    )
+}
+
 #[test]
 fn the_source_of_a_program_is_never_sent_by_whatever_way() {
     let site = Site::new();
-    let interpreter = site.script(
-        "interpreter",
-        "#!/bin/sh\necho X: y\necho\necho a program ran\n",
-    );
+    let interpreter = interpreter(&site);
     site.script("www/programs/form", PROGRAM);
     site.file("www/programs/library.pm", SECRET);
     site.script("www/programs/sub/inner", PROGRAM);
@@ -330,10 +336,7 @@ fn escaped(name: &str) -> String {
 #[test]
 fn copies_of_programs_are_neither_sent_nor_run() {
     let site = Site::new();
-    let interpreter = site.script(
-        "interpreter",
-        "#!/bin/sh\necho X: y\necho\necho a program ran\n",
-    );
+    let interpreter = interpreter(&site);
     site.file("www/page.foo", SECRET);
     site.file("www/sub/page.foo", SECRET);
     site.script("www/one.cgi", PROGRAM);
@@ -544,10 +547,7 @@ fn a_name_that_becomes_a_link_out_of_the_root_shows_nothing() {
 #[test]
 fn a_program_that_is_replaced_or_renamed_while_it_is_asked_for_is_not_sent() {
     let site = Site::new();
-    let interpreter = site.script(
-        "interpreter",
-        "#!/bin/sh\necho X: y\necho\necho a program ran\n",
-    );
+    let interpreter = interpreter(&site);
     site.script("www/one.cgi", PROGRAM);
     site.script("www/bin/form", PROGRAM);
     site.script("www/new/form", PROGRAM);

@@ -340,13 +340,8 @@ fn past_the_line_requests_are_503_with_retry_after() {
 
 #[test]
 fn nobody_waits_in_line_for_ever() {
-    let site = Site::new();
-    let gate = site.text("gate");
-    let server = site.serve(&["--max-processes", "1"]);
-    let mut running = server.connect();
-    let target = format!("/cgi-bin/probe/gate?file={gate}");
-    running.send(request("GET", &target, &[], b""));
-    running.wait_for("first");
+    let server = Site::new().serve(&["--max-processes", "1"]);
+    let mut running = server.run_until_gate();
 
     let mut waiting = server.connect();
     let start = Instant::now();

@@ -94,13 +94,8 @@ fn the_line_tells_the_clients_of_a_trusted_proxy_apart() {
 
 #[test]
 fn one_address_is_one_client_whatever_it_says_of_itself() {
-    let site = Site::new();
-    let gate = site.text("gate");
-    let server = site.serve(&["--max-processes", "1"]);
-    let mut running = server.connect();
-    let target = format!("/cgi-bin/probe/gate?file={gate}");
-    running.send(request("GET", &target, &[], b""));
-    running.wait_for("first");
+    let server = Site::new().serve(&["--max-processes", "1"]);
+    let mut running = server.run_until_gate();
     raise_descriptor_limit();
     let ask = |number: usize| {
         let mut client = server.connect();

@@ -221,6 +221,15 @@ impl Server {
         Client::connect(self.addresses()[0])
     }
 
+    /// A client whose program runs, and will until there is a file `gate` in the site's folder.
+    pub(crate) fn run_until_gate(&self) -> Client {
+        let mut client = self.connect();
+        let target = format!("/cgi-bin/probe/gate?file={}", self.text("gate"));
+        client.send(request("GET", &target, &[], b""));
+        client.wait_for("first");
+        client
+    }
+
     /// The answer to a GET of its own connection.
     pub(crate) fn get(&self, target: &str) -> Response {
         self.fetch("GET", target, &[], b"")

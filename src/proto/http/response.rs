@@ -19,15 +19,17 @@ use crate::proto::grammar::is_tchar;
 use crate::proto::http::head::Version;
 use crate::proto::http::status::StatusCode;
 
+macro_rules! server_software {
+    () => {
+        concat!("tollgate/", env!("CARGO_PKG_VERSION"))
+    };
+}
+
 /// What the `Server` field says.
-pub const SERVER_SOFTWARE: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
+pub const SERVER_SOFTWARE: &str = server_software!();
 
 /// What stands between a reason phrase and the date.
-const AFTER_PHRASE: &str = concat!(
-    "\r\nServer: tollgate/",
-    env!("CARGO_PKG_VERSION"),
-    "\r\nDate: "
-);
+const AFTER_PHRASE: &str = concat!("\r\nServer: ", server_software!(), "\r\nDate: ");
 
 /// The interim response that asks for the body of a request (RFC 9110 section 15.2.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -180,7 +182,7 @@ pub fn encode_head(
     // The rest of a head is less than 200 bytes: one growth of the buffer at most.
     out.reserve(head.block.len() + head.phrase.map_or(0, <[u8]>::len) + 200);
 
-    // In few pieces: musl's memcpy takes longer for each than for some bytes more.
+    // In few pieces: each is a call of memcpy, whose beginning takes longer than some bytes more.
     out.extend_from_slice(&status_line(head.status.as_u16()));
     match head.phrase {
         Some(phrase) => push_text(out, phrase),
