@@ -30,7 +30,7 @@ pub use confinement::{Confinement, Limits, User};
 #[cfg(feature = "auth")]
 pub use settings::AuthRoute;
 pub use settings::{
-    AccessLog, Authorization, CgiRoute, ListenAddress, Listing, Proxies, Scheme, Settings,
+    AccessLog, Authorization, CgiRoute, Explain, ListenAddress, Listing, Proxies, Scheme, Settings,
     StaticRoute, Symlinks,
 };
 

@@ -38,6 +38,21 @@ macro_rules! reasons {
     };
 }
 
+impl Reason {
+    /// Whether the header that a program printed is to blame.
+    pub const fn is_of_header(self) -> bool {
+        matches!(
+            self,
+            Reason::CgiNoHeader
+                | Reason::CgiHeaderMalformed
+                | Reason::CgiHeaderTooLong
+                | Reason::CgiStatus
+                | Reason::CgiLocation
+                | Reason::CgiSendFile
+        )
+    }
+}
+
 reasons! {
     HeadMalformed "head.malformed" 400 "The request line or a field line does not follow the grammar.";
     HeadControlByte "head.control-byte" 400 "The request head holds a NUL, a bare CR or another control character.";

@@ -37,8 +37,9 @@ use table::{Evicted, Table};
 use wakes::Wakes;
 use worker::Worker;
 
-use crate::config::{Settings, StartError};
+use crate::config::{Explain, Settings, StartError};
 use crate::handler::cache::OPEN_MAX;
+use crate::handler::diagnose;
 use crate::handler::site::Site;
 use crate::proto::http::head::HeadLimits;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
@@ -90,6 +91,8 @@ struct Server {
     site: Site,
     parking: Arc<Parking>,
     listeners: Vec<Listener>,
+    /// Which clients are told what went wrong inside.
+    explain: Explain,
     admission: Arc<Admission>,
     /// Who may check passwords.
     #[cfg(feature = "auth")]
@@ -134,6 +137,7 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
     let server = Arc::new(Server::open(settings)?);
+    diagnose::ended::begin();
     // With stdout gone there is nobody to tell, and every reason to serve.
     let _ = writeln!(io::stdout(), "tollgate: {}", server.summary());
     server.serve(steering).map_err(system)
@@ -185,6 +189,7 @@ impl Server {
             site,
             parking,
             listeners,
+            explain: settings.explained_to(),
             #[cfg(feature = "auth")]
             checks: Arc::new(Admission::new(
                 &[checks_at_once(&settings)],

@@ -9,6 +9,7 @@ pub mod fault;
 pub mod identity;
 pub mod listener;
 pub mod log_file;
+pub mod look;
 pub mod outgoing;
 pub mod pipe;
 pub mod poller;

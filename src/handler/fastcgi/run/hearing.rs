@@ -6,6 +6,7 @@
 use super::super::authorizer;
 use super::{ANSWERS_MAX, Ended, Means, Run, Stage};
 use crate::handler::cgi::Outcome;
+use crate::handler::diagnose::ended;
 use crate::handler::reply::{BODY_PARTS, Reply};
 use crate::proto::cgi::response::{self, CgiHead, CgiResponse};
 use crate::proto::fastcgi::record::{EndRequest, Role};
@@ -108,6 +109,16 @@ impl Run {
         }
         if let Some(outcome) = Outcome::elsewhere(&mut head) {
             self.stage = Stage::Passed(Some(Ended::Over(outcome)));
+            return;
+        }
+        if head.status == Reason::FastcgiScriptUnknown.status()
+            && self.explains
+            && ended::is_script_unknown(self.stderr.tail())
+        {
+            let finding = self.script_unknown(self.stderr.tail());
+            self.finding = Some(Box::new(finding));
+            let failed = Outcome::Failed(Reason::FastcgiScriptUnknown);
+            self.stage = Stage::Passed(Some(Ended::Over(failed)));
             return;
         }
         let response = ResponseHead {
