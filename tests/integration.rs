@@ -38,6 +38,8 @@ mod confine_programs;
 mod confine_sandbox;
 #[path = "integration/connection.rs"]
 mod connection;
+#[path = "integration/explain.rs"]
+mod explain;
 #[cfg(feature = "fastcgi")]
 #[path = "integration/fastcgi.rs"]
 mod fastcgi;

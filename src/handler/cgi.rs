@@ -33,7 +33,6 @@ use super::stderr::StderrLog;
 use crate::proto::Reason;
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::cgi::response::{self, CgiHead, CgiResponse};
-use crate::proto::finding::Severity;
 use crate::proto::http::response::ResponseHead;
 use crate::sys::buffer::Buffer;
 use crate::sys::child::{self, Child, Exit, Program, StartFailure};
@@ -395,7 +394,7 @@ impl Relay<'_, '_> {
             true => format!("the server ended it: {exit}"),
         };
         let tail = self.stderr.finish(self.terms.clock.now());
-        witness.ended(exit, &tail);
+        witness.ended(&ending, &tail);
         let verdict = pumped.and_then(|()| verdict_of(&self.stage, exit, self.reply));
         let case = |reason, printed: &[u8], body_len| {
             let case = Case {
@@ -419,7 +418,7 @@ impl Relay<'_, '_> {
             (Ok(None), _) => Outcome::Answered(None),
             (Ok(Some(reason)), _) => {
                 let (_, finding) = case(reason, b"", body_len);
-                witness.found(finding.severity(Severity::Warning));
+                witness.found(finding);
                 Outcome::Answered(Some(reason))
             }
             (Err(reason), stage) => {

@@ -224,6 +224,18 @@ fn of_shebang(path: &Path, shown: &str, shebang: &Shebang<'_>) -> Option<(Reason
     Some((Reason::CgiNoInterpreter, sentence, remedy))
 }
 
+/// What interprets a script, by its first line.
+pub fn language_of(path: &Path) -> Option<String> {
+    let head = first_bytes(path, file::SHEBANG_MAX).ok()?;
+    match file::shape(&head) {
+        Shape::Script(shebang) => {
+            let name = shebang.looked_up().unwrap_or(shebang.interpreter);
+            Some(String::from_utf8_lossy(name).into_owned())
+        }
+        _ => None,
+    }
+}
+
 /// Where a program of this name lies, as programs look it up.
 fn find_in_path(name: &OsStr) -> Option<PathBuf> {
     let folders = DEFAULT_PATH.split(':').map(Path::new);
@@ -338,7 +350,7 @@ pub fn refused(path: &Path, reason: Reason) -> Option<Finding> {
 }
 
 /// Owner, group and rights, as far as they decide.
-pub(super) fn rights(meta: &fs::Metadata) -> String {
+pub fn rights(meta: &fs::Metadata) -> String {
     let mode = meta.permissions().mode() & 0o7777;
     let letters: String = (0..9)
         .map(|bit| match mode >> (8 - bit) & 1 {
@@ -354,7 +366,7 @@ pub(super) fn rights(meta: &fs::Metadata) -> String {
 }
 
 /// Whom the server is.
-pub(super) fn own_user() -> u32 {
+pub fn own_user() -> u32 {
     fs::metadata("/proc/self").map_or(0, |own| own.uid())
 }
 

@@ -9,7 +9,6 @@ use std::cell::RefCell;
 
 use crate::proto::Reason;
 use crate::proto::finding::Finding;
-use crate::sys::child::Exit;
 use crate::sys::clock::Moment;
 
 /// How much of what a program writes is kept for `tollgate check`.
@@ -35,8 +34,8 @@ pub struct Course {
     pub first_output: Option<Moment>,
     /// The end of what it complained of.
     pub stderr: Vec<u8>,
-    /// How it ended.
-    pub exit: Option<Exit>,
+    /// How it ended; none where it was not started.
+    pub ending: Option<String>,
 }
 
 impl Witness {
@@ -64,10 +63,10 @@ impl Witness {
     }
 
     /// Notes how it ended.
-    pub fn ended(&self, exit: Exit, stderr: &[u8]) {
+    pub fn ended(&self, ending: &str, stderr: &[u8]) {
         if let Some(course) = &self.course {
             let mut course = course.borrow_mut();
-            course.exit = Some(exit);
+            course.ending = Some(ending.to_owned());
             course.stderr = stderr.to_vec();
         }
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::proto::Reason;
 use crate::proto::explain::output;
 use crate::proto::explain::stderr::{self, Complaint, Trace};
-use crate::proto::finding::{Finding, quoted};
+use crate::proto::finding::{Finding, Severity, quoted};
 use crate::sys::child::{self, Exit};
 use crate::sys::look::{self, Look};
 
@@ -93,7 +93,8 @@ impl Case<'_> {
                         self.body_len
                     ),
                     "leave Content-Length to the server, or count bytes and not characters",
-                ),
+                )
+                .severity(Severity::Warning),
             ),
             Reason::CgiExit => self.complained(
                 match complaint {
@@ -102,7 +103,8 @@ impl Case<'_> {
                         self.reason,
                         format!("The program ended with {}; its response stands.", self.ending()),
                         "end it with exit status 0 where nothing is wrong",
-                    ),
+                    )
+                    .severity(Severity::Warning),
                 },
             ),
             reason => {
