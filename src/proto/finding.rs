@@ -184,7 +184,7 @@ impl Finding {
 
     /// All of it but the code, in one line.
     pub fn line(&self) -> String {
-        let mut line = self.sentence.clone();
+        let mut line = self.sentence.trim_end_matches('.').to_owned();
         for Evidence { from, text } in &self.evidence {
             // A line's end shows as `\n` already.
             let text = text.replace('\n', "");

@@ -26,7 +26,7 @@ fn it_is_written_for_a_log_a_terminal_and_a_program() {
         .shown_by("it printed", b"hello\nyou\x01");
     assert_eq!(
         finding.line(),
-        "It \"says\" hello.; it printed: \"hello\\nyou\\x01\"; to mend it: echo more"
+        "It \"says\" hello; it printed: \"hello\\nyou\\x01\"; to mend it: echo more"
     );
     assert_eq!(
         finding.text(),
