@@ -23,6 +23,8 @@ mod cgi;
 mod cgi_life;
 #[path = "integration/cgi_response.rs"]
 mod cgi_response;
+#[path = "integration/check.rs"]
+mod check;
 #[path = "integration/cli.rs"]
 mod cli;
 #[path = "integration/confine.rs"]

@@ -55,7 +55,7 @@ const EXIT_GRACE: Duration = Duration::from_millis(250);
 const EVIDENCE_GRACE: Duration = Duration::from_millis(200);
 
 /// How much of its output is looked at.
-const EVIDENCE_MAX: usize = 4096;
+pub const EVIDENCE_MAX: usize = 4096;
 
 /// What a pipe holds at most (pipe(7), pipe-max-size).
 const PIPE_WIDEST: usize = 1 << 20;

@@ -401,7 +401,7 @@ impl Told {
         let took = Moment(0).until(ended);
         let late = first.until(ended);
         // What is more than a pipe takes at once would have come before.
-        let is_late = late < took / 20 && took >= BUFFERED_FROM;
+        let is_late = late < took / 5 && took >= BUFFERED_FROM;
         if !is_late
             || self
                 .findings

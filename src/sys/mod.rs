@@ -26,11 +26,26 @@ pub mod terminal;
 pub(crate) mod testing;
 pub mod watch;
 
-/// Reads at most `len` bytes from the beginning of a file.
+/// Opens a regular file to read it, and nothing that could be waited for: a pipe, a device.
+pub fn open_regular(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // What it is can be asked safely only of what is open.
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(std::io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// Reads at most `len` bytes from the beginning of a regular file.
 pub fn first_bytes(path: &std::path::Path, len: usize) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?
+    open_regular(path)?
         .take(len as u64)
         .read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -324,6 +324,46 @@ fn a_closed_folder_is_named() {
 }
 
 #[test]
+fn a_response_that_is_begun_stands_and_the_log_tells() {
+    let site = Site::new();
+    for (name, body) in [
+        ("short", "printf 'Content-Length: 10\\n\\nabc'"),
+        ("long", "printf 'Content-Length: 2\\n\\nabc'"),
+        ("exit", "printf 'Content-Type: text/plain\\n\\nabc'; exit 3"),
+        (
+            "trace",
+            "printf 'Content-Type: text/plain\\n\\nabc'; echo $0: 7: foo: not found >&2; exit 127",
+        ),
+    ] {
+        site.script(&format!("cgi-bin/{name}"), format!("#!/bin/sh\n{body}\n"));
+    }
+    let server = site.serve(&[]);
+    for (name, code, words) in [
+        (
+            "short",
+            "cgi.short",
+            &["printed 3 bytes of body, fewer than"][..],
+        ),
+        ("long", "cgi.long", &["more than the 2 bytes"]),
+        ("exit", "cgi.exit", &["ended with exit status 3"]),
+        (
+            "trace",
+            "cgi.exit",
+            &["failed at line 7 of", "(shell): foo: not found"],
+        ),
+    ] {
+        let mut client = server.connect();
+        client.send(format!(
+            "GET /cgi-bin/{name} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        ));
+        let line = server.wait_for_log(&format!("/cgi-bin/{name}: {code}: "));
+        for word in words {
+            assert!(line.contains(word), "{word:?} is not in {line}");
+        }
+    }
+}
+
+#[test]
 fn limits_are_told_apart() {
     let site = Site::new();
     site.script("cgi-bin/cpu", "#!/bin/sh\nwhile :; do :; done\n");
@@ -487,6 +527,10 @@ fn secrets_among_the_files_are_told_at_the_start() {
 #[cfg(feature = "fastcgi")]
 mod applications {
     use super::*;
+    use crate::fastcgi_php::php_fpm;
+    use crate::support::Fpm;
+    use crate::support::backend::records::{OVERLOADED, UNKNOWN_ROLE};
+    use crate::support::backend::{Backend, Exchange, Scripted};
 
     #[test]
     fn a_backend_that_is_not_there_is_explained() {
@@ -539,5 +583,81 @@ mod applications {
         let server = site.serve(&["--user", "65534:65534", "-f", &format!("/x/=unix:{path}")]);
         let words = ["mode 0600", "runs as user 65534", "listen.group"];
         expect(&server, "/x/", 502, "fastcgi.denied", &words);
+    }
+
+    #[test]
+    fn what_an_application_refuses_is_explained() {
+        for (backend, status, code, words) in [
+            (
+                Backend::start(|exchange| exchange.end_with(0, UNKNOWN_ROLE)),
+                502,
+                "fastcgi.role",
+                &["does not know the role", "authorizer:"][..],
+            ),
+            (
+                Backend::start(|exchange| exchange.end_with(0, OVERLOADED)),
+                503,
+                "fastcgi.overloaded",
+                &["limit of connections", "--max-backend"],
+            ),
+            (
+                Backend::start(|exchange| {
+                    exchange.err("about to fail\n")?;
+                    exchange.reply("stray print\nContent-Type: text/html\n\nx")
+                }),
+                502,
+                "cgi.header-late",
+                &["in line 2", "stray print\\n", "about to fail"],
+            ),
+        ] {
+            let server = Site::new().serve(&["-f", &format!("/app/={}", backend.address())]);
+            expect(&server, "/app/x", status, code, words);
+        }
+    }
+
+    /// What php-fpm says where it finds no file.
+    fn unknown(exchange: &mut Exchange<'_>) -> Scripted {
+        exchange.err("Primary script unknown")?;
+        exchange.reply("Status: 404 Not Found\nContent-type: text/html\n\nFile not found.\n")
+    }
+
+    #[test]
+    fn the_path_that_php_looks_for_is_told() {
+        let code = "fastcgi.script-unknown";
+        let site = Site::new();
+        site.file("www/app/there.php", "<?php");
+        let backend = Backend::start(unknown);
+        let server = site.serve(&["-f", &format!("/app/={}", backend.address())]);
+        let there = server.text("www/app/there.php");
+        let words = ["For tollgate it is there", &there, "chroot"];
+        expect(&server, "/app/there.php", 404, code, &words);
+        let words = ["neither does tollgate", "www/app/none.php"];
+        expect(&server, "/app/none.php", 404, code, &words);
+        // Who is told nothing gets what PHP says.
+        let plain = server.get("/app/there.php?plain");
+        assert_eq!(
+            (plain.status, plain.text().as_str()),
+            (404, "File not found.\n")
+        );
+        server.expect_access("/app/there.php?plain", 404, code);
+    }
+
+    #[test]
+    fn php_fpm_is_understood() {
+        let Some(fpm) = php_fpm("php_fpm_is_understood") else {
+            return;
+        };
+        let site = Site::new();
+        site.file("www/x.txt", "");
+        let fpm = Fpm::start(&fpm, &site, 1, "");
+        let server = site.serve(&["-f", &format!("/app/={}", fpm.backend())]);
+        let words = ["neither does tollgate", "www/app/none.php"];
+        expect(
+            &server,
+            "/app/none.php",
+            404,
+            "fastcgi.script-unknown",
+            &words,
+        );
     }
 }

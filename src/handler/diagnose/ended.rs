@@ -7,7 +7,6 @@
 //! which the operator owns.
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -20,6 +19,7 @@ use crate::proto::explain::stderr::{self, Complaint, Trace};
 use crate::proto::finding::{Finding, Severity, quoted};
 use crate::sys::child::{self, Exit};
 use crate::sys::look::{self, Look};
+use crate::sys::open_regular;
 
 /// How much of a source file is read for the line that a traceback names.
 const SOURCE_MAX: u64 = 256 << 10;
@@ -181,8 +181,8 @@ impl Case<'_> {
         let own = || {
             let folder = self.script.parent()?.canonicalize().ok()?;
             let path = folder.join(file).canonicalize().ok()?;
-            let is_own = path.starts_with(&folder) && path.metadata().ok()?.is_file();
-            let source = File::open(path).ok().filter(|_| is_own)?;
+            let is_own = path.starts_with(&folder);
+            let source = is_own.then(|| open_regular(&path).ok())??;
             let lines = BufReader::new(source.take(SOURCE_MAX)).split(b'\n');
             let bytes = lines.map_while(Result::ok).nth(line as usize - 1)?;
             Some(String::from_utf8_lossy(&bytes).into_owned())

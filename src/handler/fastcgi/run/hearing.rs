@@ -5,7 +5,7 @@
 
 use super::super::authorizer;
 use super::{ANSWERS_MAX, Ended, Means, Run, Stage};
-use crate::handler::cgi::Outcome;
+use crate::handler::cgi::{EVIDENCE_MAX, Outcome};
 use crate::handler::diagnose::ended;
 use crate::handler::reply::{BODY_PARTS, Reply};
 use crate::proto::cgi::response::{self, CgiHead, CgiResponse};
@@ -82,9 +82,15 @@ impl Run {
             Stage::Body => reply.push(bytes),
             Stage::Header(seen) if seen.is_empty() => {
                 // Mostly the header comes in one piece.
-                match response::parse(bytes, max_header)? {
-                    Parsed::Complete { value, used } => self.begin(value, &bytes[used..], reply),
-                    Parsed::Partial => seen.extend_from_slice(bytes),
+                match response::parse(bytes, max_header) {
+                    Ok(Parsed::Complete { value, used }) => {
+                        self.begin(value, &bytes[used..], reply);
+                    }
+                    Ok(Parsed::Partial) => seen.extend_from_slice(bytes),
+                    Err(reason) => {
+                        seen.extend_from_slice(&bytes[..bytes.len().min(EVIDENCE_MAX)]);
+                        return Err(reason);
+                    }
                 }
             }
             Stage::Header(seen) => {
