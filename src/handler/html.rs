@@ -11,6 +11,7 @@ h2{font-size:.85rem;font-weight:600;margin:1.5rem 0 .4rem;overflow-wrap:anywhere
 pre,.m{font:.85rem/1.5 ui-monospace,monospace;margin:0;padding:.7rem .9rem;border-radius:.4rem;\
 background:light-dark(#f3f3f1,#222);border-left:3px solid light-dark(#c0392b,#ff8a7a);white-space:pre-wrap;\
 overflow-wrap:anywhere}\
+h2::first-letter{text-transform:uppercase}pre~footer{margin-top:1.6rem}\
 .m{border-color:light-dark(#1f7a3d,#6fd08c)}\
 a{color:light-dark(#0a58a8,#8cc2ff);text-decoration:none}a:hover{text-decoration:underline}\
 table{width:100%;border-collapse:collapse}\

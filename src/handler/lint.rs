@@ -1,7 +1,8 @@
 //! Looks at folders for what will fail, or is not meant to be seen, before anybody asks for it.
 //!
 //! Shape: a folder of programs ([`programs`]) or of files ([`files`]) goes in, [`Finding`]s come out. Rules:
-//! - Nothing is run, and no link to a folder is followed. What is looked at is bounded, and told if that was not all.
+//! - Nothing is run, and no link to a folder is followed. What is looked at is bounded, and told if that
+//!   was not all.
 //! - A file in a folder of programs that neither can be executed nor looks like a program is data.
 //! - Security: a secret is told by its name and its kind; nothing of its content is quoted.
 
@@ -159,7 +160,8 @@ fn secret(path: &Path, is_hidden: bool) -> Option<Finding> {
             Lint::HiddenSecret,
             Severity::Note,
             format!(
-                "{shown} ({what}) lies below a folder that is served. It is not sent, for the dot before its name; another server might."
+                "{shown} ({what}) lies below a folder that is served. It is not sent, for the dot \
+                 before its name; another server might."
             ),
             format!("move it out: mv {} ...", quoted(&shown.to_string())),
         ));

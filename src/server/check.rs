@@ -23,6 +23,7 @@ use crate::handler::reply::{Draft, Envelope, Reply};
 use crate::handler::report::{Course, Witness};
 use crate::handler::script::{self, Script};
 use crate::handler::{diagnose, lint};
+use crate::proto::Reason;
 use crate::proto::cgi::arguments::indexed_query;
 use crate::proto::cgi::meta::{Interpreter, MetaVariables, ScriptRequest};
 use crate::proto::finding::{Finding, Lint, Severity};
@@ -33,6 +34,7 @@ use crate::sys::beneath::{Links, Root};
 use crate::sys::buffer::Buffer;
 use crate::sys::clock::{Clock, Moment};
 use crate::sys::outgoing::{Flushed, Outgoing};
+use crate::sys::spawner::Spawners;
 use crate::sys::spool::{Content, Room};
 use crate::sys::stream::Stream;
 use crate::sys::watch::Halt;
@@ -223,8 +225,7 @@ fn find(settings: &Settings, path: &Path) -> Result<Script, Box<Finding>> {
             Finding::error(reason, reason.meaning(), "").shown_by("its name", name)
         }))
     };
-    let root =
-        Root::open(folder, Links::Within).map_err(|_| failed(crate::proto::Reason::CgiDenied))?;
+    let root = Root::open(folder, Links::Within).map_err(|_| failed(Reason::CgiDenied))?;
     let ends_so = |extension: &str| {
         let (name, extension) = (name.to_ascii_lowercase(), extension.to_ascii_lowercase());
         name.ends_with(extension.as_bytes())
@@ -256,7 +257,7 @@ struct Asked<'a> {
     body_len: Option<usize>,
 }
 
-fn fill(variables: &mut MetaVariables, asked: &Asked<'_>) -> Result<(), crate::proto::Reason> {
+fn fill(variables: &mut MetaVariables, asked: &Asked<'_>) -> Result<(), Reason> {
     let Asked {
         settings,
         check,
@@ -321,7 +322,7 @@ impl Told {
         script: &Script,
         variables: &MetaVariables,
         body: Option<&[u8]>,
-        spawners: &crate::sys::spawner::Spawners,
+        spawners: &Spawners,
     ) -> std::io::Result<()> {
         let clock = Clock::start();
         let halt = Halt::new()?;
@@ -411,7 +412,8 @@ impl Told {
             return;
         }
         let sentence = format!(
-            "The program ran for {:.1} s, and all of its output came at the end: until then its client sees nothing.",
+            "The program ran for {:.1} s, and all of its output came at the end: until then its \
+             client sees nothing.",
             took.as_secs_f32()
         );
         let remedy = match diagnose::language_of(&script.filename).as_deref() {

@@ -4,8 +4,6 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use rustix::process::geteuid;
-
 use crate::support::{Response, Server, Site, installed, is_root, program};
 
 /// The answer to a client on this machine, which asks for it by that name.
@@ -569,11 +567,7 @@ mod applications {
 
     #[test]
     fn a_socket_without_leave_is_explained() {
-        if !geteuid().is_root() {
-            crate::support::skipped(
-                "a_socket_without_leave_is_explained",
-                "root alone can become another",
-            );
+        if !is_root("a_socket_without_leave_is_explained") {
             return;
         }
         let site = Site::new();

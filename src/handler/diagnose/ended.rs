@@ -6,8 +6,10 @@
 //! A file that a traceback names is read for that line alone, and only below the folder of the program,
 //! which the operator owns.
 
+#[cfg(feature = "fastcgi")]
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
+#[cfg(feature = "fastcgi")]
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -237,7 +239,8 @@ impl Case<'_> {
             9 => (
                 self.reason,
                 "The program was ended from outside by SIGKILL; it was neither tollgate nor want of memory.",
-                "see who ends processes of this user; a hard limit of processor time (ulimit -t) ends them so too",
+                "see who ends processes of this user; a hard limit of processor time (ulimit -t) does \
+                 so too",
             ),
             11 | 7 | 4 | 8 => (
                 self.reason,
@@ -308,7 +311,8 @@ impl Case<'_> {
             ),
         };
         let sentence = format!(
-            "The program {sofar} for {seconds} s, and was ended.{what} What it has printed into a buffer of its \
+            "The program {sofar} for {seconds} s, and was ended.{what} What it has printed into a \
+             buffer of its \
              own counts as nothing until that is flushed."
         );
         let doing: Vec<String> = self.looks.iter().map(Look::to_string).collect();
@@ -326,7 +330,8 @@ impl Case<'_> {
 fn remedy_of(reason: Reason) -> &'static str {
     match reason {
         Reason::FastcgiConnectTimeout => {
-            "its queue of connections may be full, as all its processes are busy: give it more of them (php-fpm: \
+            "its queue of connections may be full, as all its processes are busy: give it more of them \
+             (php-fpm: \
              pm.max_children), or send it fewer at once: --max-backend"
         }
         Reason::FastcgiOverloaded => {
@@ -368,7 +373,8 @@ pub fn script_unknown(looked_for: &[u8], stderr: &[u8]) -> Finding {
         ),
         (_, Ok(_)) => (
             format!(
-                "PHP finds no file {shown}. For tollgate it is there: PHP sees other folders, or may not read it."
+                "PHP finds no file {shown}. For tollgate it is there: PHP sees other folders, or may \
+                 not read it."
             ),
             "have PHP run with the same folders under the same paths (chroot in its pool, another container), \
              and let its user read the file and pass the folders above it",

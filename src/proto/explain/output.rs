@@ -4,7 +4,7 @@
 //! Shape: the reason and the first bytes of the output in, a [`Finding`] out that names the line.
 
 use crate::proto::Reason;
-use crate::proto::finding::Finding;
+use crate::proto::finding::{Code, Finding};
 use crate::proto::grammar::{is_tchar, parse_decimal, trim_ows};
 
 /// What a program has to print at least.
@@ -91,7 +91,7 @@ fn no_header(printed: &[u8]) -> Finding {
              the output of a command that was started while the header waited in a buffer: flush it before \
              (Python: print(..., flush=True), Perl: $| = 1, C: fflush(stdout))",
         );
-        finding.code = crate::proto::finding::Code::Reason(Reason::CgiHeaderLate);
+        finding.code = Code::Reason(Reason::CgiHeaderLate);
         return finding;
     }
     if first.starts_with(b"\xEF\xBB\xBF") {
