@@ -322,7 +322,7 @@ pub fn refused(path: &Path, reason: Reason) -> Option<Finding> {
         Reason::CgiDenied | Reason::FileDenied => finding.reason() == Some(Reason::CgiFolderDenied),
         _ => false,
     });
-    let escapes = |option: &str| {
+    let escapes = |option: &'static str| {
         let target = fs::canonicalize(path).ok()?;
         let sentence = format!("{shown} leads out of its route by a symbolic link.");
         let finding = Finding::error(reason, sentence, option);

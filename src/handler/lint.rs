@@ -96,9 +96,7 @@ fn walk(
         let Ok(entries) = fs::read_dir(&inside) else {
             continue;
         };
-        let mut entries: Vec<DirEntry> = entries.flatten().take(max).collect();
-        entries.sort_by_key(DirEntry::file_name);
-        for entry in entries {
+        for entry in entries.flatten() {
             looked_at += 1;
             if looked_at > max || findings.len() >= FINDINGS_MAX {
                 findings.truncate(FINDINGS_MAX - 1);
@@ -124,6 +122,14 @@ fn walk(
             if look(&entry, &mut findings) && is_folder && depth < DEPTH_MAX {
                 folders.push((path, depth + 1));
             }
+        }
+    }
+    // A few; what a folder lists has no order.
+    for at in 1..findings.len() {
+        let mut at = at;
+        while at > 0 && findings[at].sentence < findings[at - 1].sentence {
+            findings.swap(at, at - 1);
+            at -= 1;
         }
     }
     findings

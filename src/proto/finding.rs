@@ -6,7 +6,9 @@
 //! a client unless that is asked for (`--explain`). What it quotes is bounded, and every byte in it can be
 //! seen ([`visible`]).
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::time::Duration;
 
 use super::Reason;
 
@@ -81,12 +83,19 @@ pub enum Code {
     Lint(Lint),
 }
 
-impl fmt::Display for Code {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Code {
+    /// The stable name, as `area.what`.
+    pub const fn name(self) -> &'static str {
+        match self {
             Code::Reason(reason) => reason.code(),
             Code::Lint(lint) => lint.code(),
-        })
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -94,7 +103,7 @@ impl fmt::Display for Code {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// Where it is from: `line 1 of /srv/cgi-bin/x`.
-    pub from: String,
+    pub from: Cow<'static, str>,
     /// What stands there, every byte to be seen; lines end in `\n`.
     pub text: String,
 }
@@ -107,56 +116,70 @@ pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
     /// What is wrong, in a sentence or two.
-    pub sentence: String,
+    pub sentence: Cow<'static, str>,
     /// What shows it, the most telling first.
     pub evidence: Vec<Evidence>,
     /// What mends it: a command, or what to do. Empty where nobody can tell.
-    pub remedy: String,
+    pub remedy: Cow<'static, str>,
 }
 
 impl Finding {
     /// An error for which a request fails.
     pub fn error(
         reason: Reason,
-        sentence: impl Into<String>,
-        remedy: impl Into<String>,
+        sentence: impl Into<Cow<'static, str>>,
+        remedy: impl Into<Cow<'static, str>>,
     ) -> Finding {
-        Finding {
-            code: Code::Reason(reason),
-            severity: Severity::Error,
-            sentence: sentence.into(),
-            evidence: Vec::new(),
-            remedy: remedy.into(),
-        }
+        let code = Code::Reason(reason);
+        Finding::made(code, Severity::Error, sentence.into(), remedy.into())
     }
 
     /// What no request has to fail for.
     pub fn lint(
         lint: Lint,
         severity: Severity,
-        sentence: impl Into<String>,
-        remedy: impl Into<String>,
+        sentence: impl Into<Cow<'static, str>>,
+        remedy: impl Into<Cow<'static, str>>,
+    ) -> Finding {
+        Finding::made(Code::Lint(lint), severity, sentence.into(), remedy.into())
+    }
+
+    // Once for all callers, of which there are many: so are the next two.
+    #[inline(never)]
+    fn made(
+        code: Code,
+        severity: Severity,
+        sentence: Cow<'static, str>,
+        remedy: Cow<'static, str>,
     ) -> Finding {
         Finding {
-            code: Code::Lint(lint),
+            code,
             severity,
-            ..Finding::error(Reason::ServerFailed, sentence, remedy)
+            sentence,
+            evidence: Vec::new(),
+            remedy,
         }
     }
 
     /// The same, shown by the beginning of these bytes.
     #[must_use]
-    pub fn shown_by(mut self, from: impl Into<String>, bytes: &[u8]) -> Finding {
+    pub fn shown_by(mut self, from: impl Into<Cow<'static, str>>, bytes: &[u8]) -> Finding {
+        self.add_evidence(from.into(), bytes);
+        self
+    }
+
+    #[inline(never)]
+    fn add_evidence(&mut self, from: Cow<'static, str>, bytes: &[u8]) {
         if !bytes.is_empty() {
-            let (from, text) = (from.into(), visible(bytes, QUOTED_MAX));
+            let text = visible(bytes, QUOTED_MAX);
             self.evidence.push(Evidence { from, text });
         }
-        self
     }
 
     /// The same, shown by the end of these bytes: whole lines of it, if there are.
     #[must_use]
-    pub fn shown_by_end(self, from: impl Into<String>, bytes: &[u8]) -> Finding {
+    #[inline(never)]
+    pub fn shown_by_end(self, from: &'static str, bytes: &[u8]) -> Finding {
         let bytes = bytes.trim_ascii_end();
         let mut tail = &bytes[bytes.len().saturating_sub(QUOTED_MAX)..];
         if tail.len() < bytes.len()
@@ -225,16 +248,16 @@ impl Finding {
     /// All of it, as an object.
     pub fn push_json(&self, json: &mut String) {
         let fields = [
-            ("code", self.code.to_string()),
-            ("severity", self.severity.name().to_owned()),
-            ("sentence", self.sentence.clone()),
-            ("remedy", self.remedy.clone()),
+            ("code", self.code.name()),
+            ("severity", self.severity.name()),
+            ("sentence", &self.sentence),
+            ("remedy", &self.remedy),
         ];
         json.push('{');
         for (name, value) in fields {
             push_json_string(json, name);
             json.push(':');
-            push_json_string(json, &value);
+            push_json_string(json, value);
             json.push(',');
         }
         json.push_str("\"evidence\":[");
@@ -300,6 +323,12 @@ pub fn visible(bytes: &[u8], max: usize) -> String {
 fn is_invisible(letter: char) -> bool {
     matches!(letter, '\u{a0}' | '\u{ad}' | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}'
         | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{feff}')
+}
+
+/// A time in seconds, with two digits of their parts.
+pub fn seconds(time: Duration) -> String {
+    let hundredths = time.as_millis() / 10;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 /// A path, or another word, as a shell takes it.

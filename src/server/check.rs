@@ -26,7 +26,7 @@ use crate::handler::{diagnose, lint};
 use crate::proto::Reason;
 use crate::proto::cgi::arguments::indexed_query;
 use crate::proto::cgi::meta::{Interpreter, MetaVariables, ScriptRequest};
-use crate::proto::finding::{Finding, Lint, Severity};
+use crate::proto::finding::{Finding, Lint, Severity, seconds};
 use crate::proto::http::head::Version;
 use crate::proto::http::response::Connection;
 use crate::proto::uri::route::RouteKey;
@@ -333,7 +333,8 @@ impl Told {
             let mut head = Vec::new();
             // Where it cannot be read there is less to show.
             let _ = client.by_ref().take(HEAD_MAX as u64).read_to_end(&mut head);
-            let _ = std::io::copy(&mut client, &mut std::io::sink());
+            let mut rest = [0; 4096];
+            while client.read(&mut rest).is_ok_and(|len| len > 0) {}
             head
         });
         let envelope = Envelope {
@@ -412,9 +413,9 @@ impl Told {
             return;
         }
         let sentence = format!(
-            "The program ran for {:.1} s, and all of its output came at the end: until then its \
+            "The program ran for {} s, and all of its output came at the end: until then its \
              client sees nothing.",
-            took.as_secs_f32()
+            seconds(took)
         );
         let remedy = match diagnose::language_of(&script.filename).as_deref() {
             Some(name) if name.contains("python") => {

@@ -98,13 +98,12 @@ pub fn writers(pipe: impl AsFd) -> Vec<Look> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
-    let mut pids: Vec<u32> = entries
+    // The kernel lists them by number.
+    let pids = entries
         .take(PROCESSES_MAX)
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(is_wanted)
-        .collect();
-    pids.sort_unstable();
-    let looks = pids.into_iter().filter_map(|pid| look(pid).ok());
+        .filter(is_wanted);
+    let looks = pids.filter_map(|pid| look(pid).ok());
     looks.take(TOLD_MAX).collect()
 }
 

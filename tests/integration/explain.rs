@@ -162,7 +162,7 @@ fn what_a_program_prints_is_explained() {
             "silent",
             504,
             "cgi.timeout",
-            &["has printed nothing for 1.5 s", "sleep (process "],
+            &["has printed nothing for 1.50 s", "sleep (process "],
         ),
         (
             "busy",

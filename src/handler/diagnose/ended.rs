@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::proto::Reason;
 use crate::proto::explain::output;
 use crate::proto::explain::stderr::{self, Complaint, Trace};
-use crate::proto::finding::{Finding, Severity, quoted};
+use crate::proto::finding::{Finding, Severity, quoted, seconds};
 use crate::sys::child::{self, Exit};
 use crate::sys::look::{self, Look};
 use crate::sys::open_regular;
@@ -145,12 +145,14 @@ impl Case<'_> {
             if let (Reason::CgiNoOutput, Some(exit)) = (self.reason, self.exit)
                 && (exit != Exit::Status(0) || !self.stderr.is_empty())
             {
-                finding.sentence = format!("The program ended with {exit} and printed nothing.");
+                finding.sentence =
+                    format!("The program ended with {exit} and printed nothing.").into();
                 if exit != Exit::Status(0) {
                     finding.remedy = format!(
                         "run it by hand and see why it fails: tollgate check {}",
                         quoted(&self.script.display().to_string())
-                    );
+                    )
+                    .into();
                 }
             }
             finding
@@ -288,7 +290,7 @@ impl Case<'_> {
     }
 
     fn silent(&self) -> Finding {
-        let seconds = self.silence.as_secs_f32();
+        let seconds = seconds(self.silence);
         let sofar = match (self.printed, self.body_len) {
             (b"", 0) => "has printed nothing",
             _ => "has printed nothing more",

@@ -4,6 +4,7 @@
 //! out not to come about it is asked again. Rules: nothing here waits, also not for a name server
 //! (`lookup.rs`). Why a connection failed is told with all that helps to mend it, for the log alone.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -140,11 +141,12 @@ impl Connecting {
 
 /// Why a backend could not be connected to.
 pub fn diagnose(address: &Address, error: &io::Error) -> Finding {
-    let finding = |reason, why: &str, remedy: &str| {
+    let finding = |reason, why: &str, remedy: Cow<'static, str>| {
         let sentence = format!("{address} cannot be connected to ({error}): {why}.");
         Finding::error(reason, sentence, remedy)
     };
-    let unreachable = |why, remedy| finding(Reason::FastcgiUnreachable, why, remedy);
+    let unreachable =
+        |why, remedy: &'static str| finding(Reason::FastcgiUnreachable, why, remedy.into());
     let BackendAddress::Unix(path) = &address.at else {
         return match error.kind() {
             ErrorKind::ConnectionRefused => unreachable(
@@ -160,7 +162,7 @@ pub fn diagnose(address: &Address, error: &io::Error) -> Finding {
     match error.kind() {
         ErrorKind::PermissionDenied => {
             let (why, remedy) = describe_rights(path);
-            finding(Reason::FastcgiDenied, &why, &remedy)
+            finding(Reason::FastcgiDenied, &why, remedy.into())
         }
         ErrorKind::NotFound => unreachable(
             "there is no such socket",

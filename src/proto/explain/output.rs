@@ -77,7 +77,7 @@ fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
 /// The first bytes are no header.
 fn no_header(printed: &[u8]) -> Finding {
     let first = lines(printed).next().unwrap_or_default();
-    let error = |sentence: String, remedy: &str| {
+    let error = |sentence: String, remedy: &'static str| {
         Finding::error(Reason::CgiNoHeader, sentence, remedy).shown_by("it printed", printed)
     };
     if let Some(at) = lines(printed).position(begins_header) {
@@ -131,7 +131,13 @@ fn begins_header(line: &[u8]) -> bool {
 }
 
 /// A field whose value is wrong.
-fn field(reason: Reason, printed: &[u8], begins: &str, problem: &str, remedy: &str) -> Finding {
+fn field(
+    reason: Reason,
+    printed: &[u8],
+    begins: &str,
+    problem: &str,
+    remedy: &'static str,
+) -> Finding {
     let found = lines(printed).enumerate().find(|(_, line)| {
         let beginning = line.get(..begins.len());
         beginning.is_some_and(|it| it.eq_ignore_ascii_case(begins.as_bytes()))

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use super::Told;
-use crate::proto::finding::{Severity, push_json_string, visible};
+use crate::proto::finding::{Severity, push_json_string, seconds, visible};
 use crate::sys::clock::Moment;
 
 /// How much of what a program printed is shown.
@@ -78,16 +78,16 @@ impl Told {
     }
 
     fn when(&self) -> String {
-        let seconds = |moment: Moment| moment.0 as f32 / 1000.0;
+        let time = |moment: Moment| seconds(Moment(0).until(moment));
         match self.times {
             Some((Some(first), ended)) => {
                 format!(
-                    "the first after {:.2} s, over after {:.2} s",
-                    seconds(first),
-                    seconds(ended)
+                    "the first after {} s, over after {} s",
+                    time(first),
+                    time(ended)
                 )
             }
-            Some((None, ended)) => format!("over after {:.2} s", seconds(ended)),
+            Some((None, ended)) => format!("over after {} s", time(ended)),
             None => String::new(),
         }
     }

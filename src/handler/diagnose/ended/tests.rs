@@ -153,7 +153,7 @@ fn silence_is_told_by_what_the_program_did() {
         doing,
     };
     for (looks, words) in [
-        (vec![], "printed nothing for 60 s, and was ended. What"),
+        (vec![], "printed nothing for 60.00 s, and was ended. What"),
         (vec![look(look::Doing::Computes(1234))], "It computes."),
         (vec![look(look::Doing::Computes(1234))], "taken 12.34 s"),
         (
