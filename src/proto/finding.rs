@@ -255,22 +255,27 @@ impl Finding {
         ];
         json.push('{');
         for (name, value) in fields {
-            push_json_string(json, name);
-            json.push(':');
-            push_json_string(json, value);
-            json.push(',');
+            push_json_member(json, name, value);
         }
         json.push_str("\"evidence\":[");
         for (at, Evidence { from, text }) in self.evidence.iter().enumerate() {
             json.push_str(if at > 0 { ",{" } else { "{" });
-            json.push_str("\"from\":");
-            push_json_string(json, from);
-            json.push_str(",\"text\":");
+            push_json_member(json, "from", from);
+            json.push_str("\"text\":");
             push_json_string(json, text);
             json.push('}');
         }
         json.push_str("]}");
     }
+}
+
+/// Writes a member of an object, and a comma.
+#[inline(never)]
+pub fn push_json_member(json: &mut String, name: &str, value: &str) {
+    push_json_string(json, name);
+    json.push(':');
+    push_json_string(json, value);
+    json.push(',');
 }
 
 /// Writes a string of JSON (RFC 8259 section 7).
@@ -327,8 +332,7 @@ fn is_invisible(letter: char) -> bool {
 
 /// A time in seconds, with two digits of their parts.
 pub fn seconds(time: Duration) -> String {
-    let hundredths = time.as_millis() / 10;
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+    format!("{}.{:02}", time.as_secs(), time.subsec_millis() / 10)
 }
 
 /// A path, or another word, as a shell takes it.

@@ -27,7 +27,7 @@ pub(crate) mod testing;
 pub mod watch;
 
 /// Opens a regular file to read it, and nothing that could be waited for: a pipe, a device.
-pub fn open_regular(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+fn open_regular(path: &std::path::Path) -> std::io::Result<std::fs::File> {
     use std::os::unix::fs::OpenOptionsExt;
     // What it is can be asked safely only of what is open.
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;

@@ -8,7 +8,6 @@
 
 #[cfg(feature = "fastcgi")]
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
 #[cfg(feature = "fastcgi")]
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -20,11 +19,11 @@ use crate::proto::explain::output;
 use crate::proto::explain::stderr::{self, Complaint, Trace};
 use crate::proto::finding::{Finding, Severity, quoted, seconds};
 use crate::sys::child::{self, Exit};
+use crate::sys::first_bytes;
 use crate::sys::look::{self, Look};
-use crate::sys::open_regular;
 
 /// How much of a source file is read for the line that a traceback names.
-const SOURCE_MAX: u64 = 256 << 10;
+const SOURCE_MAX: usize = 256 << 10;
 
 /// What is known of a request that failed.
 #[derive(Debug)]
@@ -186,10 +185,9 @@ impl Case<'_> {
             let folder = self.script.parent()?.canonicalize().ok()?;
             let path = folder.join(file).canonicalize().ok()?;
             let is_own = path.starts_with(&folder);
-            let source = is_own.then(|| open_regular(&path).ok())??;
-            let lines = BufReader::new(source.take(SOURCE_MAX)).split(b'\n');
-            let bytes = lines.map_while(Result::ok).nth(line as usize - 1)?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
+            let source = is_own.then(|| first_bytes(&path, SOURCE_MAX).ok())??;
+            let bytes = source.split(|&byte| byte == b'\n').nth(line as usize - 1)?;
+            Some(String::from_utf8_lossy(bytes).into_owned())
         };
         own().unwrap_or_default()
     }

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use super::Told;
-use crate::proto::finding::{Severity, push_json_string, seconds, visible};
+use crate::proto::finding::{Severity, push_json_member, push_json_string, seconds, visible};
 use crate::sys::clock::Moment;
 
 /// How much of what a program printed is shown.
@@ -95,15 +95,9 @@ impl Told {
     /// For a program.
     pub(super) fn json(&self) -> String {
         let mut json = String::from("{");
-        let string = |json: &mut String, name: &str, value: &str| {
-            push_json_string(json, name);
-            json.push(':');
-            push_json_string(json, value);
-            json.push(',');
-        };
-        string(&mut json, "path", &self.path.display().to_string());
+        push_json_member(&mut json, "path", &self.path.display().to_string());
         if self.was_run {
-            string(&mut json, "request", &self.request);
+            push_json_member(&mut json, "request", &self.request);
             json.push_str("\"variables\":{");
             for (at, (name, value)) in self.variables.iter().enumerate() {
                 json.push_str(if at > 0 { "," } else { "" });
@@ -113,18 +107,18 @@ impl Told {
             }
             json.push_str("},");
             let ending = self.course.ending.as_deref().unwrap_or_default();
-            string(&mut json, "exit", ending);
-            string(
+            push_json_member(&mut json, "exit", ending);
+            push_json_member(
                 &mut json,
                 "stdout",
                 &visible(&self.course.printed, SHOWN_MAX),
             );
-            string(
+            push_json_member(
                 &mut json,
                 "stderr",
                 &visible(&self.course.stderr, SHOWN_MAX),
             );
-            string(
+            push_json_member(
                 &mut json,
                 "response",
                 &String::from_utf8_lossy(&self.response),
