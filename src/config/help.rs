@@ -17,8 +17,8 @@ Usage: tollgate [OPTIONS] [ROOT]
 ";
 
 const CHECK_USAGE: &str = "       \
-tollgate check PATH          says what is wrong with a program or folder;
-                                    see tollgate check --help
+tollgate check PATH          says what is wrong with a program or
+                                    folder; see tollgate check --help
 ";
 
 const CHECK: &str = "\
