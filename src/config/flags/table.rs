@@ -370,7 +370,7 @@ pub static FLAGS: &[Flag] = &[
         long: "explain",
         group: Group::Log,
         takes: Takes::Switch(|settings| settings.explain = Explain::Everybody),
-        default: Fallback::Words("for clients on this machine where no others can connect"),
+        default: Fallback::Words("for this machine, if no other can connect"),
         help: "Show clients why a program, a file or a backend failed, with all that shows it",
     },
     Flag {
