@@ -238,7 +238,7 @@ impl Case<'_> {
             ),
             9 => (
                 self.reason,
-                "The program was ended from outside by SIGKILL; it was neither tollgate nor want of memory.",
+                "The program was ended from outside by SIGKILL, which tollgate did not send.",
                 "see who ends processes of this user; a hard limit of processor time (ulimit -t) does \
                  so too",
             ),
