@@ -35,6 +35,15 @@ fn main() -> ExitCode {
                 Err(error) => fail(&error, error.exit),
             };
         }
+        Ok(Command::Check(settings, check)) => {
+            return match server::check::run(&settings, &check) {
+                Ok(report) => match print(&report.text) {
+                    ExitCode::SUCCESS if report.is_right => ExitCode::SUCCESS,
+                    _ => ExitCode::FAILURE,
+                },
+                Err(error) => fail(&error, error.exit),
+            };
+        }
         Ok(Command::Help(text) | Command::Version(text)) => return print(&text),
         Err(error) => return fail(&error, error.exit()),
     };

@@ -23,6 +23,8 @@ mod cgi;
 mod cgi_life;
 #[path = "integration/cgi_response.rs"]
 mod cgi_response;
+#[path = "integration/check.rs"]
+mod check;
 #[path = "integration/cli.rs"]
 mod cli;
 #[path = "integration/confine.rs"]
@@ -39,6 +41,8 @@ mod confine_programs;
 mod confine_sandbox;
 #[path = "integration/connection.rs"]
 mod connection;
+#[path = "integration/explain.rs"]
+mod explain;
 #[cfg(feature = "fastcgi")]
 #[path = "integration/fastcgi.rs"]
 mod fastcgi;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use tollgate::proto::Reason;
+use tollgate::proto::finding::Lint;
 
 /// The rows of the table in `docs/reasons.md`: code and status.
 fn documented() -> Vec<(String, String)> {
@@ -87,4 +88,17 @@ fn every_reason_is_documented_with_its_status_and_no_other() {
         documented.len(),
         "docs/reasons.md has a row twice"
     );
+}
+
+#[test]
+fn every_lint_is_documented_and_no_other() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reasons.md");
+    let page = fs::read_to_string(path).unwrap();
+    let documented: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("- `")?.split_once('`'))
+        .map(|(code, _)| code)
+        .collect();
+    let known: Vec<&str> = Lint::ALL.iter().map(|lint| lint.code()).collect();
+    assert_eq!(documented, known);
 }

@@ -47,6 +47,18 @@ impl Line {
 /// # Errors
 /// An unknown option, a missing or unexpected value, an option or ROOT given too often.
 pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Line, UsageError> {
+    Ok(read_with(args, &[])?.0)
+}
+
+/// What was written for one option of a command of its own: its name and its values.
+pub(super) type Own = (&'static str, Vec<String>);
+
+/// Returns what was written for each option, and for these, which only a command has: name and whether
+/// it takes a value.
+pub(super) fn read_with(
+    args: impl IntoIterator<Item = OsString>,
+    own: &[(&'static str, bool)],
+) -> Result<(Line, Vec<Own>), UsageError> {
     let args = args.into_iter().map(utf8).collect::<Result<Vec<_>, _>>()?;
     let mut options = Options::new();
     for flag in FLAGS {
@@ -58,15 +70,27 @@ pub(super) fn read(args: impl IntoIterator<Item = OsString>) -> Result<Line, Usa
         };
         options.opt(&short, flag.long, flag.help, "", has_value, Occur::Multi);
     }
+    for &(name, has_value) in own {
+        let has_value = match has_value {
+            true => HasArg::Yes,
+            false => HasArg::No,
+        };
+        options.opt("", name, "", "", has_value, Occur::Multi);
+    }
     let matches = options.parse(args).map_err(refusal)?;
     let written = FLAGS
         .iter()
         .map(|flag| written(flag, &matches))
         .collect::<Result<_, _>>()?;
-    Ok(Line {
+    let values = |&(name, has_value): &(&'static str, bool)| match has_value {
+        true => (name, matches.opt_strs(name)),
+        false => (name, vec![String::new(); matches.opt_count(name)]),
+    };
+    let line = Line {
         root: root(&matches.free)?,
         written,
-    })
+    };
+    Ok((line, own.iter().map(values).collect()))
 }
 
 fn utf8(arg: OsString) -> Result<String, UsageError> {

@@ -16,6 +16,30 @@ Sends files and runs programs (CGI) over HTTP.
 Usage: tollgate [OPTIONS] [ROOT]
 ";
 
+const CHECK_USAGE: &str = "       \
+tollgate check PATH          says what is wrong with a program or
+                                    folder; see tollgate check --help
+";
+
+const CHECK: &str = "\
+Tries a program as the server would run it, and says what is wrong.
+
+Usage: tollgate check [OPTIONS] PATH
+
+PATH is a program; or a folder, whose programs and files are looked at and not run
+(one that holds www/ and cgi-bin/, www itself, or one of programs).
+
+  --query Q            the URL's query, as in a=1&b=2
+  --method M           the method (default GET, or POST with a body)
+  --body FILE          what the program reads from its standard input
+  --header 'N: value'  a field of the request; repeatable
+  --json               report in JSON
+
+Options of the server hold here too: --env, --cgi .php=PROGRAM, --cgi-timeout,
+--limit, --user, --allow-root and others. Exit status: 0 if nothing is wrong, 1 if
+something is, 2 for a wrong option.
+";
+
 const PASSWD_USAGE: &str = "       tollgate passwd FILE USER    sets a password for --auth\n";
 
 const ROOT: &str = "
@@ -45,9 +69,15 @@ pub(super) fn version() -> String {
     format!("tollgate {}\n", env!("CARGO_PKG_VERSION"))
 }
 
+/// Returns the description of `tollgate check`.
+pub(super) fn check() -> String {
+    CHECK.to_owned()
+}
+
 /// Returns the description of all options.
 pub(super) fn text() -> String {
     let mut text = version() + INTRODUCTION;
+    text.push_str(CHECK_USAGE);
     if cfg!(feature = "auth") {
         text.push_str(PASSWD_USAGE);
     }

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 mod args;
 #[cfg(feature = "fastcgi")]
 mod backend;
+mod check;
 mod confinement;
 mod environment;
 pub mod flags;
@@ -26,11 +27,12 @@ mod value;
 pub use backend::{
     Application, BackendAddress, Duty, ExecProgram, ExecSocket, FastcgiRoute, FastcgiSettings,
 };
+pub use check::Check;
 pub use confinement::{Confinement, Limits, User};
 #[cfg(feature = "auth")]
 pub use settings::AuthRoute;
 pub use settings::{
-    AccessLog, Authorization, CgiRoute, ListenAddress, Listing, Proxies, Scheme, Settings,
+    AccessLog, Authorization, CgiRoute, Explain, ListenAddress, Listing, Proxies, Scheme, Settings,
     StaticRoute, Symlinks,
 };
 
@@ -51,6 +53,8 @@ pub enum Command {
         /// The user's name, as an entry can have it.
         user: String,
     },
+    /// Run a program as the server would, so, and report; or look at a folder.
+    Check(Box<Settings>, Box<Check>),
     /// Print this description of all options.
     Help(String),
     /// Print this name and version.
@@ -81,6 +85,9 @@ pub fn parse(
     #[cfg(feature = "auth")]
     if args.first().is_some_and(|first| first == "passwd") {
         return passwd(&args[1..]);
+    }
+    if args.first().is_some_and(|first| first == "check") {
+        return check::parse(&args[1..], surroundings);
     }
     let line = args::read(args)?;
     match line.answer() {

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::proto::cgi::meta::{Authorization, Scheme};
+use crate::proto::http::host;
 use crate::proto::network::Network;
 use crate::proto::uri::route::RouteKey;
 
@@ -80,6 +81,8 @@ pub struct Settings {
     pub symlinks: Symlinks,
     /// Where each request is written down.
     pub access_log: AccessLog,
+    /// Who is to be told what went wrong inside, as far as it was said ([`Settings::explained_to`]).
+    pub explain: Explain,
     /// Whom the server runs as, and what programs are kept from.
     pub confinement: Confinement,
     /// What is permitted and yet worth a line in the log.
@@ -176,6 +179,17 @@ pub enum Symlinks {
     Follow,
 }
 
+/// Which clients are told what went wrong inside, beside the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Explain {
+    /// None.
+    Nobody,
+    /// Those on this machine that come by themselves: nothing was said, and others cannot connect.
+    Local,
+    /// All.
+    Everybody,
+}
+
 /// Where the access log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessLog {
@@ -262,6 +276,7 @@ impl Settings {
             listing: Listing::Off,
             symlinks: Symlinks::Stay,
             access_log: AccessLog::Off,
+            explain: Explain::Local,
             confinement: Confinement::default(),
             warnings: Vec::new(),
         }
@@ -371,6 +386,24 @@ impl Settings {
         }
         self.fastcgi.routes.push(route);
         Ok(())
+    }
+
+    /// Who is told what went wrong inside: where nothing was said, those on this machine if nobody else can
+    /// come.
+    pub fn explained_to(&self) -> Explain {
+        match self.explain {
+            Explain::Local if !self.is_for_this_machine() => Explain::Nobody,
+            explain => explain,
+        }
+    }
+
+    /// Whether nobody from elsewhere can connect, nor come by way of a proxy that is known.
+    fn is_for_this_machine(&self) -> bool {
+        let is_loopback = |address: &ListenAddress| match address {
+            ListenAddress::Tcp { host, .. } => host::is_loopback(host),
+            ListenAddress::Unix(_) => false, // A proxy's, mostly.
+        };
+        self.listen.iter().all(is_loopback) && self.proxies == Proxies::default()
     }
 
     fn warn_of_body_beyond_spool(&mut self) {

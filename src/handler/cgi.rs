@@ -19,15 +19,15 @@ mod output;
 
 use std::io;
 use std::mem;
-use std::path::Path;
 use std::time::Duration;
 
 use self::bulk::Bulk;
 use super::diagnose;
+use super::diagnose::ended::Case;
 use super::handover::Handover;
 use super::pace::Pace;
 use super::reply::{Ending, Reply};
-use super::report::report;
+use super::report::{Witness, report};
 use super::script::Script;
 use super::stderr::StderrLog;
 use crate::proto::Reason;
@@ -35,8 +35,9 @@ use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::cgi::response::{self, CgiHead, CgiResponse};
 use crate::proto::http::response::ResponseHead;
 use crate::sys::buffer::Buffer;
-use crate::sys::child::{Child, Exit, Program, StartFailure};
+use crate::sys::child::{self, Child, Exit, Program, StartFailure};
 use crate::sys::clock::{Clock, Moment};
+use crate::sys::look;
 use crate::sys::spawner::Spawners;
 use crate::sys::spool::Content;
 use crate::sys::watch::{Events, Halt, Wanted, watch};
@@ -49,6 +50,12 @@ const QUIET: Duration = Duration::from_millis(10);
 
 /// How long a program that has closed stdout may take to tell by its exit whether that was on purpose.
 const EXIT_GRACE: Duration = Duration::from_millis(250);
+
+/// How long a program whose header is wrong may go on, for what it prints and complains of then.
+const EVIDENCE_GRACE: Duration = Duration::from_millis(200);
+
+/// How much of its output is looked at.
+pub const EVIDENCE_MAX: usize = 4096;
 
 /// What a pipe holds at most (pipe(7), pipe-max-size).
 const PIPE_WIDEST: usize = 1 << 20;
@@ -71,6 +78,8 @@ pub struct Terms<'a> {
     pub halt: &'a Halt,
     /// Who starts programs.
     pub spawners: &'a Spawners,
+    /// Who is told what was found out.
+    pub witness: &'a Witness,
 }
 
 /// What came of a run.
@@ -132,7 +141,7 @@ pub fn run(
     };
     let child = match program.start(variables.iter(), terms.spawners) {
         Ok(child) => child,
-        Err(error) => return not_started(name, &script.program, &error),
+        Err(error) => return not_started(name, script, &error, terms.witness),
     };
     let now = terms.clock.now();
     let stage = if script.is_nph {
@@ -147,7 +156,7 @@ pub fn run(
         buffer,
         terms,
         name,
-        program: &script.program,
+        script,
         stage,
         stderr: StderrLog::new(name, now),
         silence_ends: now + terms.silence,
@@ -185,7 +194,7 @@ struct Relay<'r, 'c> {
     buffer: &'r mut Buffer,
     terms: &'r Terms<'r>,
     name: &'r str,
-    program: &'r Path,
+    script: &'r Script,
     stage: Stage,
     stderr: StderrLog<&'r str>,
     silence_ends: Moment,
@@ -360,36 +369,66 @@ impl Relay<'_, '_> {
 
     /// Ends or reaps the program, and turns what happened into an outcome.
     fn settle(mut self, pumped: Result<(), Reason>) -> Outcome {
+        let looks = match pumped {
+            Err(Reason::CgiTimeout) => self.child.stdout().map(look::writers),
+            Err(reason) if reason.is_of_header() => {
+                self.hear_out();
+                None
+            }
+            _ => None,
+        };
         let exit = match pumped {
             Ok(()) => self.child.reap(),
+            // What it left behind is ended too.
             Err(_) => self.child.end(TERM_GRACE),
         };
         // One that is said not to have started may have printed something before it was ended.
         let is_untold = pumped.is_ok() && !self.reply.is_begun();
+        let witness = self.terms.witness;
         if let (Exit::Unstarted(error), true) = (exit, is_untold) {
             let error = io::Error::from_raw_os_error(error);
-            return not_started(self.name, self.program, &error);
+            return not_started(self.name, self.script, &error, witness);
         }
-        let ending = match pumped {
-            Ok(()) => exit.to_string(),
-            Err(_) => format!("the server ended it: {exit}"),
+        let was_ended = pumped.is_err() && !self.ended;
+        let ending = match was_ended {
+            false => exit.to_string(),
+            true => format!("the server ended it: {exit}"),
         };
         let tail = self.stderr.finish(self.terms.clock.now());
+        witness.ended(&ending, &tail);
         let verdict = pumped.and_then(|()| verdict_of(&self.stage, exit, self.reply));
-        let stage = self.stage;
-        match (verdict, stage) {
+        let case = |reason, printed: &[u8], body_len| {
+            let case = Case {
+                reason,
+                script: &self.script.filename,
+                exit: (!was_ended).then_some(exit),
+                printed,
+                stderr: &tail,
+                body_len,
+                looks: looks.as_deref().unwrap_or_default(),
+                silence: self.terms.silence,
+            };
+            let finding = case.finding();
+            report(self.name, &finding, &ending);
+            let reason = finding.reason().unwrap_or(reason);
+            (reason, finding)
+        };
+        let body_len = self.reply.body_len();
+        match (verdict, self.stage) {
             (Ok(_), Stage::Elsewhere(outcome)) => outcome,
             (Ok(None), _) => Outcome::Answered(None),
             (Ok(Some(reason)), _) => {
-                log::warn!("{}: {}: {}", self.name, reason.code(), ending);
+                let (_, finding) = case(reason, b"", body_len);
+                witness.found(finding);
                 Outcome::Answered(Some(reason))
             }
             (Err(reason), stage) => {
-                let seen: &[u8] = match &stage {
+                let printed: &[u8] = match &stage {
                     Stage::Header(seen) => seen,
                     _ => b"",
                 };
-                report(self.name, reason, &ending, seen, &tail);
+                let (reason, finding) = case(reason, printed, body_len);
+                witness.found(finding);
                 match stage {
                     Stage::Given => Outcome::Answered(Some(reason)),
                     _ if self.reply.is_begun() => {
@@ -406,9 +445,11 @@ impl Relay<'_, '_> {
     }
 }
 
-fn not_started(name: &str, program: &Path, error: &io::Error) -> Outcome {
-    let (reason, sentence) = diagnose::start_failure(program, StartFailure::from(error));
-    log::error!("{name}: {}: {sentence} ({error})", reason.code());
+fn not_started(name: &str, script: &Script, error: &io::Error, witness: &Witness) -> Outcome {
+    let finding = diagnose::start_failure(&script.program, StartFailure::from(error));
+    report(name, &finding, &error.to_string());
+    let reason = finding.reason().unwrap_or(Reason::ServerFailed);
+    witness.found(finding);
     Outcome::Failed(reason)
 }
 
@@ -417,7 +458,7 @@ fn not_started(name: &str, program: &Path, error: &io::Error) -> Outcome {
 fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option<Reason>, Reason> {
     match (stage, exit) {
         (Stage::Elsewhere(_) | Stage::Given, _) => {}
-        (_, Exit::Signal(signal)) => return Err(diagnose::killed(signal)),
+        (_, Exit::Signal(signal)) => return Err(killed(signal)),
         (_, Exit::Lost | Exit::Unstarted(_)) => return Err(Reason::CgiKilled),
         (Stage::Header(seen), _) => return Err(response::ended(seen)),
         (Stage::Raw, _) if !reply.is_begun() => return Err(Reason::CgiNoOutput),
@@ -432,6 +473,15 @@ fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option
         Exit::Status(0) => None,
         _ => Some(Reason::CgiExit),
     })
+}
+
+/// The reason for the end of a program by this signal.
+fn killed(signal: i32) -> Reason {
+    match signal {
+        child::CPU_LIMIT => Reason::CgiCpuLimit,
+        child::FILE_LIMIT => Reason::CgiFileLimit,
+        _ => Reason::CgiKilled,
+    }
 }
 
 #[cfg(test)]

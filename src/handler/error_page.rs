@@ -5,6 +5,8 @@
 //! Rules:
 //! - A client's fault is explained by the reason's one sentence. A fault of ours is not: what went
 //!   wrong inside stands in the log, under the request id that the page shows.
+//! - Security: a [`Finding`] tells of paths, files and output. Whoever gives one here has made sure that the
+//!   client may know it (`--explain`). Then no page of the site's stands in for it.
 //! - Never stored, since the page shows an id and a fault may be mended any moment.
 //! - The fields that the response has (Allow, Content-Range, Retry-After) stay.
 //!
@@ -15,6 +17,7 @@ use crate::handler::html::{self, escape};
 use crate::handler::static_file::{self, StaticRoot};
 use crate::handler::{Body, Response};
 use crate::proto::Reason;
+use crate::proto::finding::{Evidence, Finding};
 
 /// The form of our own page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Frame<'a> {
     pub site: Option<(&'a StaticRoot, &'a Cache)>,
     /// Seconds since the epoch.
     pub now: u64,
+    /// What was found out, where the client may know it.
+    pub finding: Option<&'a Finding>,
 }
 
 /// The response to a request that failed for `reason`.
@@ -50,7 +55,8 @@ pub fn explain(mut response: Response, frame: &Frame<'_>) -> Response {
         return response;
     };
     let status = response.head.status;
-    let override_page = frame.site.and_then(|(site, cache)| {
+    let site = frame.site.filter(|_| frame.finding.is_none());
+    let override_page = site.and_then(|(site, cache)| {
         static_file::page(site, cache, &format!("{}.html", status.as_u16()), frame.now)
     });
     response.head.field("Cache-Control", "no-store");
@@ -66,15 +72,16 @@ pub fn explain(mut response: Response, frame: &Frame<'_>) -> Response {
         400..500 => reason.meaning(),
         _ => "The server could not answer this request. Its log has the cause.",
     };
-    let (media_type, page) = match frame.form {
-        Form::Html => (
-            html::MEDIA_TYPE,
-            html_page(&title, sentence, frame.request_id),
-        ),
-        Form::Text => (
-            "text/plain; charset=utf-8",
-            text_page(&title, sentence, frame.request_id),
-        ),
+    let id = frame.request_id;
+    let page = match (frame.form, frame.finding) {
+        (Form::Html, None) => html_page(&title, sentence, id),
+        (Form::Html, Some(finding)) => html_finding(&title, finding, id),
+        (Form::Text, None) => text_page(&title, sentence, id),
+        (Form::Text, Some(finding)) => text_page(&title, finding.text().trim_end(), id),
+    };
+    let media_type = match frame.form {
+        Form::Html => html::MEDIA_TYPE,
+        Form::Text => "text/plain; charset=utf-8",
     };
     response.head.field("Content-Type", media_type);
     response.body = Body::Bytes(page);
@@ -87,6 +94,31 @@ fn html_page(title: &str, sentence: &str, request_id: &str) -> Vec<u8> {
         title,
         &format!("<p>{sentence}</p>\n<footer>Request {request_id}</footer>\n"),
     )
+}
+
+/// What is wrong, what shows it and what mends it.
+fn html_finding(title: &str, finding: &Finding, request_id: &str) -> Vec<u8> {
+    let lines = |text: &str| text.lines().map(escape).collect::<Vec<_>>().join("\n");
+    let mut main = format!("<p>{}</p>\n", escape(&finding.sentence));
+    for Evidence { from, text } in &finding.evidence {
+        let from = escape(from);
+        let id = format!("e{}", main.len()); // A name that no other has.
+        main.push_str(&format!(
+            "<h2 id=\"{id}\">{from}</h2>\n<pre tabindex=\"0\" aria-labelledby=\"{id}\">{}</pre>\n",
+            lines(text)
+        ));
+    }
+    if !finding.remedy.is_empty() {
+        let remedy = lines(&finding.remedy);
+        main.push_str(&format!(
+            "<h2>To mend it</h2>\n<p class=\"m\">{remedy}</p>\n"
+        ));
+    }
+    let (code, request_id) = (finding.code, escape(request_id));
+    main.push_str(&format!(
+        "<footer>{code} &middot; Request {request_id} &middot; shown to this machine or by --explain</footer>\n"
+    ));
+    html::page(title, &main)
 }
 
 fn text_page(title: &str, sentence: &str, request_id: &str) -> Vec<u8> {

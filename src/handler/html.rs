@@ -7,11 +7,17 @@ const STYLE: &str = "\
 :root{color-scheme:light dark}\
 body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:0 auto;padding:2rem 1rem}\
 h1{font-size:1.4rem;font-weight:600;overflow-wrap:anywhere}\
+h2{font-size:.85rem;font-weight:600;margin:1.5rem 0 .4rem;overflow-wrap:anywhere}\
+pre,.m{font:.85rem/1.5 ui-monospace,monospace;margin:0;padding:.7rem .9rem;border-radius:.4rem;\
+background:light-dark(#f3f3f1,#222);border-left:3px solid light-dark(#c0392b,#ff8a7a);white-space:pre-wrap;\
+overflow-wrap:anywhere}\
+h2::first-letter{text-transform:uppercase}pre~footer{margin-top:1.6rem}\
+.m{border-color:light-dark(#1f7a3d,#6fd08c)}\
 a{color:light-dark(#0a58a8,#8cc2ff);text-decoration:none}a:hover{text-decoration:underline}\
 table{width:100%;border-collapse:collapse}\
 td{padding:.3rem .5rem;border-top:1px solid #8884;vertical-align:top}\
 td:first-child{padding-left:0;overflow-wrap:anywhere}\
-td+td,footer{color:light-dark(#666,#aaa);font-size:.85rem;white-space:nowrap}td+td{text-align:right}\
+td+td,footer{color:light-dark(#666,#aaa);font-size:.85rem}td+td{text-align:right;white-space:nowrap}\
 @media(max-width:34rem){tr{display:grid;grid-template-columns:1fr auto;border-top:1px solid #8884}\
 td{border:0}td:last-child{grid-column:1/-1;padding:0 0 .3rem;text-align:left}}";
 

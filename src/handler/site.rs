@@ -11,6 +11,8 @@
 #[cfg(feature = "fastcgi")]
 mod applications;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -295,6 +297,25 @@ impl Site {
         UrlPath::decode(path.as_bytes()).is_ok_and(|path| {
             self.resolve(&path).is_ok() && !path.has_hidden_segment() && !self.is_missing(&path)
         })
+    }
+
+    /// The file that a path leads to below its route, for whoever is to be told of it: the first thing on the
+    /// way that is no folder.
+    pub fn place_of(&self, path: &UrlPath<'_>) -> Option<PathBuf> {
+        let found = self.routes.resolve_prefix(path)?;
+        let root = match found.target {
+            Mount::Files(number) => self.statics.get(*number)?.root.path(),
+            Mount::Programs(folder) => folder.path(),
+            _ => return None,
+        };
+        let mut place = root.to_owned();
+        for name in found.rest.split(|&byte| byte == b'/') {
+            place.push(OsStr::from_bytes(name));
+            if !place.is_dir() {
+                break;
+            }
+        }
+        Some(place)
     }
 
     /// Finds what a path leads to.

@@ -26,7 +26,7 @@ const ALL_BURST: u64 = 2000;
 const ALL_LINES_PER_SECOND: u64 = 100;
 
 /// How much of the end is kept for the message about a failure.
-const TAIL_MAX: usize = 512;
+const TAIL_MAX: usize = 2048;
 
 /// The stderr of one run.
 #[derive(Debug)]
@@ -109,6 +109,12 @@ impl<N: Display> StderrLog<N> {
             }
         }
         std::mem::take(&mut self.tail)
+    }
+
+    /// The end of what was written so far.
+    #[cfg(feature = "fastcgi")]
+    pub fn tail(&self) -> &[u8] {
+        &self.tail
     }
 
     fn tell_dropped(&mut self) {

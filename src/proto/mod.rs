@@ -6,8 +6,10 @@
 
 pub mod account;
 pub mod cgi;
+pub mod explain;
 #[cfg(feature = "fastcgi")]
 pub mod fastcgi;
+pub mod finding;
 pub mod grammar;
 pub mod http;
 pub mod network;

@@ -38,6 +38,21 @@ macro_rules! reasons {
     };
 }
 
+impl Reason {
+    /// Whether the header that a program printed is to blame.
+    pub const fn is_of_header(self) -> bool {
+        matches!(
+            self,
+            Reason::CgiNoHeader
+                | Reason::CgiHeaderMalformed
+                | Reason::CgiHeaderTooLong
+                | Reason::CgiStatus
+                | Reason::CgiLocation
+                | Reason::CgiSendFile
+        )
+    }
+}
+
 reasons! {
     HeadMalformed "head.malformed" 400 "The request line or a field line does not follow the grammar.";
     HeadControlByte "head.control-byte" 400 "The request head holds a NUL, a bare CR or another control character.";
@@ -99,17 +114,23 @@ reasons! {
     CgiCopy "cgi.copy" 404 "The name is that of a copy of a program, such as editors leave, and is not run.";
     CgiFolder "cgi.folder" 403 "The path names a folder of programs, not a program.";
     CgiDenied "cgi.denied" 403 "The program may not be reached by the server's user, or leaves its root by a link.";
+    CgiFolderDenied "cgi.folder-denied" 403 "A folder on the way to the program may not be passed by the server's user.";
     CgiNotExecutable "cgi.not-executable" 403 "The program has no execute permission.";
     CgiBusy "cgi.busy" 503 "All --max-processes are busy and the waiting line is full, or the wait was too long.";
     CgiNoInterpreter "cgi.no-interpreter" 500 "The interpreter named in the program's first line does not exist.";
     CgiCarriageReturn "cgi.carriage-return" 500 "The program's first line ends in CR LF, so its interpreter is not found.";
+    CgiByteOrderMark "cgi.byte-order-mark" 500 "A byte-order mark before the program's first line hides its interpreter.";
     CgiBadFormat "cgi.bad-format" 500 "The kernel cannot execute the program: no #! line, or made for another processor.";
+    CgiProcessor "cgi.processor" 500 "The program is compiled for another processor.";
+    CgiLibrary "cgi.library" 502 "A shared library that the program needs is missing.";
     CgiSpawnFailed "cgi.spawn-failed" 503 "The program could not be started for want of processes, memory or descriptors.";
     CgiArgumentsTooLong "cgi.arguments-too-long" 431 "The request is larger than the system lets a program's environment be.";
     CgiRequestConflict "cgi.field-conflict" 400 "Two fields of the request would become the same variable.";
     CgiNoOutput "cgi.no-output" 502 "The program ended without printing anything.";
+    CgiFailed "cgi.failed" 502 "The program failed before its response began, and says where.";
     CgiNoHeader "cgi.no-header" 502 "The program's output does not begin with a header.";
     CgiHeaderCut "cgi.header-cut" 502 "The program ended inside its header, before the blank line.";
+    CgiHeaderLate "cgi.header-late" 502 "The program's header comes after other output.";
     CgiHeaderMalformed "cgi.header-malformed" 502 "A line of the program's header is malformed, or a CGI field is given twice.";
     CgiHeaderTooLong "cgi.header-too-long" 502 "The program's header is longer than --max-header.";
     CgiStatus "cgi.status" 502 "The program's Status field is not a three-digit number from 200 to 599.";
@@ -117,6 +138,7 @@ reasons! {
     CgiRedirects "cgi.redirects" 502 "More than 10 local redirects followed one another.";
     CgiTimeout "cgi.timeout" 504 "The program was silent for longer than --cgi-timeout.";
     CgiKilled "cgi.killed" 502 "The program was ended by a signal before its response was whole.";
+    CgiMemory "cgi.memory" 502 "The kernel ended the program for want of memory.";
     CgiCpuLimit "cgi.cpu-limit" 504 "The program used more processor time than its limit (--limit cpu) permits.";
     CgiFileLimit "cgi.file-limit" 500 "The program wrote a longer file than its limit (--limit file-size) permits.";
     CgiShort "cgi.short" 502 "The program printed fewer bytes than its Content-Length.";
@@ -138,6 +160,7 @@ reasons! {
     FastcgiEndRequest "fastcgi.end-request" 502 "An FCGI_END_REQUEST record is malformed, or bytes follow it.";
     FastcgiTimeout "fastcgi.timeout" 504 "The FastCGI application was silent for longer than --fastcgi-timeout.";
     FastcgiStatus "fastcgi.status" 500 "The FastCGI application ended the request with a non-zero status; its response stands.";
+    FastcgiScriptUnknown "fastcgi.script-unknown" 404 "PHP finds no file under the path that it is told.";
     ClientGone "client.gone" 499 "The client ended the connection before its response was whole.";
     ClientSlow "client.slow" 499 "The client took the response more slowly than the least rate.";
     ServerStopping "server.stopping" 503 "The server is stopping.";

@@ -30,6 +30,7 @@ use super::connection::{Connection, Pending, Then};
 use super::origin::Origin;
 use super::request::Request;
 use super::worker::Worker;
+use crate::config::Explain;
 use crate::handler::admission::{Party, Permit, Ticket};
 use crate::handler::cgi::Outcome;
 use crate::handler::error_page;
@@ -37,6 +38,7 @@ use crate::handler::reply::{Draft, Envelope, Reply};
 use crate::handler::{Body, Response};
 use crate::proto::Reason;
 use crate::proto::http::head::{RequestHead, Version};
+use crate::proto::http::host;
 use crate::proto::http::persist::{self, Persistence};
 use crate::proto::http::response::{Connection as ConnectionField, ResponseHead};
 use crate::proto::http::status::StatusCode;
@@ -125,6 +127,7 @@ pub fn refuse(
         reason,
         &id,
         worker.seconds(),
+        None,
     ));
     let body_len = reply.body_len();
     log::debug!("{id}: {}: {}", reason.code(), reason.meaning());
@@ -325,14 +328,17 @@ impl<'e> Exchange<'e> {
         Given::Answered(self.give_error(reply, Reason::MethodRefused))
     }
 
-    /// Gives an error page.
+    /// Gives an error page, with what was found out where the client may know it.
     fn give_error(&mut self, reply: &mut Reply<'_>, reason: Reason) -> Option<Reason> {
         let id = self.id();
+        let finding = self.course.finding.take();
+        let finding = finding.filter(|it| it.reason() == Some(reason) && self.explains());
         if self.server.is_stopping() {
             reply.close();
         }
         let head = self.request.head;
-        let mut response = error_response(self.server, head, reason, &id, self.now);
+        let mut response =
+            error_response(self.server, head, reason, &id, self.now, finding.as_deref());
         if response.head.status == StatusCode::UNAUTHORIZED
             && let Some(challenge) = self.course.challenge()
         {
@@ -348,8 +354,33 @@ impl<'e> Exchange<'e> {
             return response;
         }
         let id = self.id();
-        let frame = errors::frame(self.server, self.request.head, &id, self.now);
+        let finding = self.course.finding.take().filter(|_| self.explains());
+        let frame = errors::frame(
+            self.server,
+            self.request.head,
+            &id,
+            self.now,
+            finding.as_deref(),
+        );
         error_page::explain(response, &frame)
+    }
+
+    /// Whether the client is told what went wrong inside.
+    fn explains(&self) -> bool {
+        match self.server.explain {
+            Explain::Nobody => false,
+            Explain::Everybody => true,
+            // Security: a proxy that nobody told us of passes on the world's requests, and a page
+            // elsewhere can have a browser here ask for what it gives a name of its own (DNS rebinding).
+            Explain::Local => {
+                let comes_itself = |name: &str| self.request.head.field(name).is_none();
+                let whom = self.origin.whom.address();
+                let host = self.request.authority.map(|authority| authority.host);
+                whom.is_some_and(|whom| whom.is_loopback())
+                    && host.is_none_or(host::is_loopback)
+                    && errors::BY_PROXY.into_iter().all(comes_itself)
+            }
+        }
     }
 
     /// Whom the request counts to in a waiting line.

@@ -11,6 +11,7 @@ mod access_log;
 #[cfg(feature = "fastcgi")]
 mod applications;
 mod body;
+pub mod check;
 mod connection;
 mod exchange;
 mod opening;
@@ -38,9 +39,11 @@ use table::{Evicted, Table};
 use wakes::Wakes;
 use worker::Worker;
 
-use crate::config::{Settings, StartError};
+use crate::config::{Explain, Settings, StartError};
 use crate::handler::cache::OPEN_MAX;
 use crate::handler::site::Site;
+use crate::handler::{diagnose, lint};
+use crate::proto::finding::Severity;
 use crate::proto::http::head::HeadLimits;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
 use crate::sys::descriptors;
@@ -78,6 +81,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// How often it is looked whether other folders have come to be served, and files need not be open any more.
 const FOLDER_LOOK: Duration = Duration::from_secs(1);
 
+/// How many faults of what is served are told at the start.
+const FAULTS_TOLD: usize = 20;
+
 /// How long the last responses may take to leave.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -92,6 +98,8 @@ struct Server {
     site: Site,
     parking: Arc<Parking>,
     listeners: Vec<Listener>,
+    /// Which clients are told what went wrong inside.
+    explain: Explain,
     admission: Arc<Admission>,
     /// Who may check passwords.
     #[cfg(feature = "auth")]
@@ -138,8 +146,10 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
     let server = Arc::new(Server::open(settings)?);
+    diagnose::ended::begin();
     // With stdout gone there is nobody to tell, and every reason to serve.
     let _ = writeln!(io::stdout(), "tollgate: {}", server.summary());
+    server.tell_of_faults();
     server.serve(steering).map_err(system)
 }
 
@@ -194,6 +204,7 @@ impl Server {
             site,
             parking,
             listeners,
+            explain: settings.explained_to(),
             #[cfg(feature = "auth")]
             checks: Arc::new(Admission::new(
                 &[checks_at_once(&settings)],
@@ -227,6 +238,26 @@ impl Server {
             .map(|listener| listener.bound().to_string())
             .collect();
         format!("{} {}", addresses.join(" "), self.site.summary())
+    }
+
+    /// Tells the log what will fail, or is not meant to be seen, among what is served; a line for each.
+    fn tell_of_faults(&self) {
+        let mut findings = Vec::new();
+        for programs in &self.site.programs {
+            findings.extend(lint::programs(programs, lint::START_MAX));
+        }
+        for files in self.site.static_roots() {
+            let root = files.root.path();
+            findings.extend(lint::files(root, lint::START_MAX, &self.site.programs));
+        }
+        findings.retain(|finding| finding.severity < Severity::Note);
+        for finding in findings.iter().take(FAULTS_TOLD) {
+            log::warn!("{}: {}", finding.code, finding.line());
+        }
+        let untold = findings.len().saturating_sub(FAULTS_TOLD);
+        if untold > 0 {
+            log::warn!("{untold} more faults are told by: tollgate check FOLDER");
+        }
     }
 
     /// Serves until a signal asks to stop. The threads are not joined: what is not over when this

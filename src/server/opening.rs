@@ -137,6 +137,34 @@ fn make_spool(heir: Option<&Identity>) -> Result<Arc<PrivateFolder>, StartError>
     })
 }
 
+/// Becomes who runs programs, and gives those who start them, for one program that is tried.
+pub(super) fn become_ready_to_run(settings: &Settings) -> Result<Spawners, StartError> {
+    let system = |error: io::Error| StartError::failed("tollgate check", "", error);
+    let confinement = &settings.confinement;
+    if confinement.chroot.is_some() || confinement.sandbox {
+        let problem = "is for the server alone; a program is tried without it";
+        let option = if confinement.sandbox {
+            "--sandbox"
+        } else {
+            "--chroot"
+        };
+        return Err(StartError::wrong(option, "", problem));
+    }
+    identity::restrict_new_files();
+    if !confinement.allow_setuid {
+        identity::gain_no_rights().map_err(system)?;
+    }
+    let user = confinement.user.as_ref().map(find_user).transpose()?;
+    if user.is_none() && !confinement.allow_root && identity::is_root() {
+        return Err(root_refused());
+    }
+    let [spawners, _] = open_spawners(settings, None);
+    if let Some(user) = &user {
+        user.assume().map_err(|error| refused(user, &error))?;
+    }
+    Ok(spawners)
+}
+
 /// Opens the site, which is to have programs only where somebody else than root runs them.
 fn open_site(settings: &Settings, user: Option<&Identity>) -> Result<Site, StartError> {
     let site = Site::open(settings)?;
@@ -256,9 +284,13 @@ fn refuse_root(site: &Site) -> Result<(), StartError> {
     if site.programs.is_empty() || !identity::is_root() {
         return Ok(());
     }
+    Err(root_refused())
+}
+
+fn root_refused() -> StartError {
     let problem = "programs would run as root; name another user for them, as --user www-data, or \
                    give --allow-root if that is meant";
-    Err(StartError::wrong("--user", "", problem))
+    StartError::wrong("--user", "", problem)
 }
 
 /// Looks a user up in the two files that tell of them.

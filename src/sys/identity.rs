@@ -37,6 +37,11 @@ pub fn is_root() -> bool {
     getuid().is_root() || geteuid().is_root()
 }
 
+/// Whether the process may execute this file, or pass this folder, by its rights.
+pub fn may_execute(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
 /// Has files that are made from now on be the user's own and readable for its group, here and in
 /// programs.
 pub fn restrict_new_files() {

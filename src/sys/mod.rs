@@ -9,6 +9,7 @@ pub mod fault;
 pub mod identity;
 pub mod listener;
 pub mod log_file;
+pub mod look;
 pub mod outgoing;
 pub mod pipe;
 pub mod poller;
@@ -26,9 +27,19 @@ pub mod terminal;
 pub(crate) mod testing;
 pub mod watch;
 
-/// Whether the mode of a file, and of the folders above it, lets this user execute it.
-pub fn mode_permits_execution(path: &std::path::Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+/// Opens a regular file to read it, and nothing that could be waited for: a pipe, a device.
+fn open_regular(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // What it is can be asked safely only of what is open.
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(std::io::ErrorKind::InvalidInput.into()),
+    }
 }
 
 /// Whether the mode of a folder, and of those above it, lets this user make files in it.
@@ -37,11 +48,11 @@ pub fn mode_permits_making(folder: &std::path::Path) -> bool {
     rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
-/// Reads at most `len` bytes from the beginning of a file.
+/// Reads at most `len` bytes from the beginning of a regular file.
 pub fn first_bytes(path: &std::path::Path, len: usize) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?
+    open_regular(path)?
         .take(len as u64)
         .read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,6 +42,13 @@ impl Stream {
     /// Takes over a connected socket that is already non-blocking.
     pub fn new(socket: OwnedFd) -> Stream {
         Stream { socket }
+    }
+
+    /// Two ends of a connection inside this process: one that never blocks, and one to read from to its end.
+    pub fn pair() -> io::Result<(Stream, UnixStream)> {
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        Ok((Stream::new(ours.into()), theirs))
     }
 
     /// Begins to connect to a TCP address. Writes would block until it is connected; what kept it from

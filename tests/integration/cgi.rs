@@ -515,7 +515,7 @@ fn what_is_no_program_is_not_run_and_its_source_never_sent() {
     // The cause, exactly, is for the operator.
     for words in [
         "/no/such/interpreter",
-        "cgi-bin/long names no interpreter, or is longer",
+        "cgi-bin/long is longer than the 256 bytes",
         "cgi-bin/circle leads to another",
         "cgi-bin/written is still being written",
         "/cgi-bin/not-executable: cgi.not-executable",

@@ -127,7 +127,7 @@ pub(crate) fn installed(test: &str, program: &str) -> Option<PathBuf> {
 }
 
 /// The path of a program, also of one that only root's `PATH` leads to.
-fn program(name: &str) -> Option<PathBuf> {
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&folders)
         .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])

@@ -2,7 +2,7 @@
 //!
 //! Rules: those of [`super`]; a row that needs more than a line to be set has a function for it elsewhere.
 
-use super::super::settings::{Listing, Symlinks};
+use super::super::settings::{Explain, Listing, Symlinks};
 use super::super::{Command, confinement, environment, help, value};
 use super::{Fallback, Flag, Group, Takes};
 
@@ -364,6 +364,22 @@ pub static FLAGS: &[Flag] = &[
             surroundings.stdout_is_terminal.then(|| "-".to_owned())
         }),
         help: "Write one line for each request to the file PATH, or to standard output with -",
+    },
+    Flag {
+        short: None,
+        long: "explain",
+        group: Group::Log,
+        takes: Takes::Switch(|settings| settings.explain = Explain::Everybody),
+        default: Fallback::Words("for this machine, if no other can connect"),
+        help: "Show clients why a program, a file or a backend failed, with all that shows it",
+    },
+    Flag {
+        short: None,
+        long: "no-explain",
+        group: Group::Log,
+        takes: Takes::Switch(|settings| settings.explain = Explain::Nobody),
+        default: Fallback::None,
+        help: "Show that to nobody: it is in the log alone, under the id that the page shows",
     },
     Flag {
         short: Some('h'),

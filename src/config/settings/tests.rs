@@ -48,6 +48,7 @@ fn defaults() -> Settings {
         listing: Listing::Off,
         symlinks: Symlinks::Stay,
         access_log: AccessLog::Stdout,
+        explain: Explain::Local,
         confinement: Confinement::default(),
         warnings: Vec::new(),
     }
@@ -416,4 +417,26 @@ fn a_body_that_no_spool_can_hold_is_worth_a_warning() {
         "--max-body: 2G is more than --max-spool 1G, the room for all bodies together".to_owned();
     assert_eq!(settings_of(&["--max-body", "2G"]).warnings, [warning]);
     assert!(settings_of(&["--max-body", "1G"]).warnings.is_empty());
+}
+
+#[test]
+fn faults_are_explained_where_nobody_else_can_connect() {
+    for (words, explain) in [
+        ("", Explain::Local),
+        ("-l [::1]:80 -l localhost:80 -l 127.1.2.3:0", Explain::Local),
+        ("-l 0.0.0.0:80", Explain::Nobody),
+        ("-l 127.0.0.1:80 -l 192.0.2.1:80", Explain::Nobody),
+        ("-l example.org:80", Explain::Nobody),
+        ("-l unix:/run/x", Explain::Nobody),
+        ("--trusted-proxy 127.0.0.1", Explain::Nobody),
+        ("--trusted-proxy unix", Explain::Nobody),
+        ("-l 0.0.0.0:80 --explain", Explain::Everybody),
+        ("--explain", Explain::Everybody),
+        ("--no-explain", Explain::Nobody),
+        // Who says both wants to be careful.
+        ("--no-explain --explain", Explain::Nobody),
+    ] {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        assert_eq!(settings_of(&words).explained_to(), explain, "{words:?}");
+    }
 }

@@ -3,12 +3,14 @@
 //! Rules: what is read at once after the end of a program was printed before it, up to what a pipe
 //! holds; whatever follows comes from a child that it left behind, and is nobody's.
 
-use super::{EXIT_GRACE, Outcome, PIPE_WIDEST, QUIET, Relay, Stage};
+use std::time::Duration;
+
+use super::{EVIDENCE_GRACE, EVIDENCE_MAX, EXIT_GRACE, Outcome, PIPE_WIDEST, QUIET, Relay, Stage};
 use crate::proto::cgi::response::{self, CgiHead};
 use crate::proto::http::response::ResponseHead;
 use crate::proto::{Parsed, Reason};
 use crate::sys::clock::Moment;
-use crate::sys::watch::{Events, Pipe};
+use crate::sys::watch::{Events, Pipe, Wanted, watch};
 
 impl Relay<'_, '_> {
     /// Takes what both pipes have; true when stdout had nothing more.
@@ -48,6 +50,7 @@ impl Relay<'_, '_> {
         let read = self.child.read_stdout(self.buffer);
         read.map_err(|_| Reason::ServerFailed)?;
         let is_full = self.buffer.is_full();
+        self.terms.witness.printed(self.buffer.filled(), now);
         self.count(self.buffer.filled().len());
         self.look_for_bulk();
         self.take_output()?;
@@ -55,6 +58,56 @@ impl Relay<'_, '_> {
             self.flush(now)?;
         }
         Ok(!is_full)
+    }
+
+    /// Listens for a moment to a program whose header is wrong: what it goes on to print, to complain of, and
+    /// how it ends tell why.
+    pub(super) fn hear_out(&mut self) {
+        let until = self.terms.clock.now() + EVIDENCE_GRACE;
+        loop {
+            let now = self.terms.clock.now();
+            let Stage::Header(seen) = &mut self.stage else {
+                return;
+            };
+            let wanted = Wanted {
+                stdout: seen.len() < EVIDENCE_MAX,
+                end: !self.ended,
+                client: false,
+                client_half: false,
+                client_room: false,
+            };
+            let patience = match self.ended {
+                true => Duration::ZERO,
+                false => now.until(until),
+            };
+            let (stream, halt) = (self.reply.stream(), self.terms.halt);
+            let Ok(events) = watch(&self.child, stream, halt, wanted, patience) else {
+                return;
+            };
+            let was_ended = self.ended;
+            self.ended |= events.ended;
+            let mut is_quiet = true;
+            if events.stderr == Pipe::Bytes && self.child.read_stderr(self.buffer).is_ok() {
+                is_quiet = false;
+                self.stderr.take(self.buffer.filled(), now);
+            }
+            if events.stdout == Pipe::Bytes && self.child.read_stdout(self.buffer).is_ok() {
+                is_quiet = false;
+                let room = EVIDENCE_MAX.saturating_sub(seen.len());
+                let filled = self.buffer.filled();
+                self.terms.witness.printed(filled, now);
+                seen.extend_from_slice(&filled[..filled.len().min(room)]);
+            }
+            if events.stdout == Pipe::End {
+                self.child.close_stdout();
+            }
+            if events.stderr == Pipe::End {
+                self.child.close_stderr();
+            }
+            if was_ended && is_quiet || events.halted || now >= until {
+                return;
+            }
+        }
     }
 
     /// Counts what came from stdout once the program had ended.

@@ -92,6 +92,7 @@ impl Bench {
                 max_header: self.max_header,
                 clock: &clock,
                 halt: &self.halt,
+                witness: &Witness::default(),
             };
             let outcome = run(
                 script,

@@ -7,6 +7,7 @@ fn frame<'a>(form: Form, site: Option<&'a Site>) -> Frame<'a> {
         form,
         site: site.map(|site| (&site.site, &site.cache)),
         now: site.map_or(0, |site| site.now),
+        finding: None,
     }
 }
 

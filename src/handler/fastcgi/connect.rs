@@ -4,6 +4,7 @@
 //! out not to come about it is asked again. Rules: nothing here waits, also not for a name server
 //! (`lookup.rs`). Why a connection failed is told with all that helps to mend it, for the log alone.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -15,7 +16,9 @@ use std::time::Duration;
 
 use super::lookup::Flight;
 use crate::config::BackendAddress;
+use crate::handler::diagnose::own_user;
 use crate::proto::Reason;
+use crate::proto::finding::{Finding, quoted};
 use crate::sys::stream::Stream;
 
 /// A backend, and what the log calls it.
@@ -136,41 +139,65 @@ impl Connecting {
     }
 }
 
-/// Why a backend could not be connected to: the reason, and a sentence for the log.
-pub fn diagnose(address: &Address, error: &io::Error) -> (Reason, String) {
-    let sentence = |why: String| format!("{address} cannot be connected to ({error}): {why}");
+/// Why a backend could not be connected to.
+pub fn diagnose(address: &Address, error: &io::Error) -> Finding {
+    let finding = |reason, why: &str, remedy: Cow<'static, str>| {
+        let sentence = format!("{address} cannot be connected to ({error}): {why}.");
+        Finding::error(reason, sentence, remedy)
+    };
+    let unreachable =
+        |why, remedy: &'static str| finding(Reason::FastcgiUnreachable, why, remedy.into());
     let BackendAddress::Unix(path) = &address.at else {
-        let why = match error.kind() {
-            ErrorKind::ConnectionRefused => "nobody listens there; start the application",
-            _ => "check the name, the network and that the application runs",
+        return match error.kind() {
+            ErrorKind::ConnectionRefused => unreachable(
+                "nobody listens there",
+                "start the application, or mend the address",
+            ),
+            _ => unreachable(
+                "it is not reached",
+                "check the name, the network and that the application runs",
+            ),
         };
-        return (Reason::FastcgiUnreachable, sentence(why.to_owned()));
     };
     match error.kind() {
-        ErrorKind::PermissionDenied => (Reason::FastcgiDenied, sentence(describe_rights(path))),
-        ErrorKind::NotFound => {
-            let why = "there is no such socket; start the application, or mend the path";
-            (Reason::FastcgiUnreachable, sentence(why.to_owned()))
+        ErrorKind::PermissionDenied => {
+            let (why, remedy) = describe_rights(path);
+            finding(Reason::FastcgiDenied, &why, remedy.into())
         }
-        _ => {
-            let why = "nobody listens on it; start the application";
-            (Reason::FastcgiUnreachable, sentence(why.to_owned()))
-        }
+        ErrorKind::NotFound => unreachable(
+            "there is no such socket",
+            "start the application, or mend the path",
+        ),
+        _ => unreachable("nobody listens on it", "start the application"),
     }
 }
 
-/// Who may connect to a socket, and who this server is.
-fn describe_rights(path: &Path) -> String {
-    let own = std::fs::metadata("/proc/self").map_or(0, |own| own.uid());
+/// Who may connect to a socket, and who this server is; and what helps.
+fn describe_rights(path: &Path) -> (String, String) {
+    let own = own_user();
     match std::fs::metadata(path) {
-        Ok(socket) if socket.file_type().is_socket() => format!(
-            "the socket belongs to user {}, group {} with mode {:04o}, and the server runs as user \
-             {own}, who needs the right to write to it",
-            socket.uid(),
-            socket.gid(),
-            socket.mode() & 0o7777
+        Ok(socket) if socket.file_type().is_socket() => (
+            format!(
+                "the socket belongs to user {}, group {} with mode {:04o}, and the server runs as \
+                 user {own}, who needs the right to write to it",
+                socket.uid(),
+                socket.gid(),
+                socket.mode() & 0o7777
+            ),
+            "put the server's user into that group (usermod -aG), or have the application give the socket \
+             away (php-fpm: listen.group, listen.mode = 0660)"
+                .to_owned(),
         ),
-        Ok(_) => "it is no socket".to_owned(),
-        Err(_) => format!("user {own}, as whom the server runs, may not pass a folder above it"),
+        Ok(_) => (
+            "it is no socket".to_owned(),
+            "mend the path: unix:PATH".to_owned(),
+        ),
+        Err(_) => (
+            format!("user {own}, as whom the server runs, may not pass a folder above it"),
+            format!(
+                "chmod o+x the folders above {}: namei -l shows them",
+                quoted(&path.display().to_string())
+            ),
+        ),
     }
 }

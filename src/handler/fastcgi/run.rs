@@ -20,6 +20,7 @@ mod hearing;
 mod sending;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ use crate::proto::Reason;
 use crate::proto::fastcgi::record::{KeepConn, Role};
 use crate::proto::fastcgi::request;
 use crate::proto::fastcgi::response::ResponseDecoder;
+use crate::proto::finding::Finding;
 use crate::sys::buffer::Buffer;
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::Outgoing;
@@ -82,6 +84,10 @@ pub struct Errand {
     pub is_idempotent: bool,
     /// What log lines begin with.
     pub name: String,
+    /// The file that the application is told of, where it is one.
+    pub filename: PathBuf,
+    /// Whether the client is told what went wrong.
+    pub explains: bool,
 }
 
 /// What came of a run.
@@ -132,6 +138,10 @@ pub struct Run {
     role: Role,
     is_idempotent: bool,
     name: String,
+    filename: PathBuf,
+    explains: bool,
+    /// What is wrong.
+    finding: Option<Box<Finding>>,
     connecting: Option<Connecting>,
     channel: Option<Channel>,
     is_kept: bool,
@@ -209,6 +219,9 @@ impl Run {
             role: errand.role,
             is_idempotent: errand.is_idempotent,
             name: errand.name,
+            filename: errand.filename,
+            explains: errand.explains,
+            finding: None,
             connecting,
             channel,
             outgoing,
@@ -229,6 +242,11 @@ impl Run {
     /// The backend that was chosen.
     pub fn place(&self) -> usize {
         self.place
+    }
+
+    /// What was found out about it, once it is over.
+    pub fn take_finding(&mut self) -> Option<Box<Finding>> {
+        self.finding.take()
     }
 
     /// Goes on as far as it goes without waiting.

@@ -12,7 +12,7 @@
 //!
 //! Not here: which forms a target has (`uri::target`).
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use crate::proto::Reason;
 use crate::proto::grammar::parse_decimal;
@@ -100,6 +100,14 @@ fn is_name(host: &str) -> bool {
 
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+}
+
+/// Whether a host, an IPv6 address with or without its brackets, is this machine to itself.
+pub fn is_loopback(host: &str) -> bool {
+    let host = host.strip_prefix('[').unwrap_or(host);
+    let host = host.strip_suffix(']').unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::handler::admission::Permit;
 #[cfg(feature = "fastcgi")]
 use crate::handler::admission::Places;
 use crate::proto::Reason;
+use crate::proto::finding::Finding;
 
 /// Why an exchange is driven.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Course {
     pub(super) falls_back: bool,
     /// Why the request fails if it waits for too long.
     pub(super) busy: Option<Reason>,
+    /// What was found out about the failure.
+    pub(super) finding: Option<Box<Finding>>,
     /// How far the doors of the present path were asked, and what a client that they turn away is told.
     #[cfg(feature = "auth")]
     pub(super) login: Login,
@@ -103,6 +106,7 @@ impl Course {
 
     /// What was found out about one resource does not hold for another.
     fn begin_anew(&mut self) {
+        self.finding = None;
         #[cfg(feature = "auth")]
         {
             self.login = Login::Unasked;

@@ -3,6 +3,7 @@
 use crate::handler::Response;
 use crate::handler::error_page::{self, Form, Frame};
 use crate::proto::Reason;
+use crate::proto::finding::Finding;
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::negotiate::prefers_html;
 use crate::server::Server;
@@ -13,14 +14,25 @@ const RETRY_AFTER: &str = "2";
 /// What a server of files and programs understands, for OPTIONS and refused methods.
 pub(super) const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS";
 
+/// Fields by which a request shows that a proxy has passed it on.
+pub(super) const BY_PROXY: [&str; 5] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-real-ip",
+];
+
 pub(super) fn error_response(
     server: &Server,
     head: &RequestHead,
     reason: Reason,
     id: &str,
     now: u64,
+    finding: Option<&Finding>,
 ) -> Response {
-    let mut response = error_page::error_response(reason, &frame(server, head, id, now));
+    let frame = frame(server, head, id, now, finding);
+    let mut response = error_page::error_response(reason, &frame);
     match reason {
         Reason::AuthBusy
         | Reason::CgiBusy
@@ -38,6 +50,7 @@ pub(super) fn frame<'f>(
     head: &RequestHead,
     id: &'f str,
     now: u64,
+    finding: Option<&'f Finding>,
 ) -> Frame<'f> {
     Frame {
         request_id: id,
@@ -51,5 +64,6 @@ pub(super) fn frame<'f>(
             .document_root()
             .map(|root| (root, &server.site.cache)),
         now,
+        finding,
     }
 }

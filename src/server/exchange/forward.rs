@@ -119,7 +119,7 @@ pub fn go_on(
     };
     let mut reply = connection.reply(&server.room, draft);
     exchange.course = std::mem::take(&mut forward.course);
-    let step = exchange.after(&forward.run, ended);
+    let step = exchange.after(&mut forward.run, ended);
     let given = exchange.follow(step, &mut reply, None, worker);
     Some(exchange.conclude(given, reply, pending, worker))
 }
@@ -245,6 +245,8 @@ impl Exchange<'_> {
             role,
             is_idempotent: is_idempotent(subject.method),
             name,
+            filename: script.filename.clone(),
+            explains: self.explains(),
         };
         let params = worker.variables.iter().filter(|(name, _)| match role {
             Role::Authorizer => authorizer::is_told(name) && *name != b"PATH",
@@ -260,7 +262,7 @@ impl Exchange<'_> {
             is_half_closed: false,
         };
         match run.drive(reply, &mut means) {
-            Driven::Ended(ended) => self.after(&run, ended),
+            Driven::Ended(ended) => self.after(&mut run, ended),
             Driven::Parked(until) => Step::Forwarded(Parked {
                 run,
                 until,
@@ -275,10 +277,12 @@ impl Exchange<'_> {
     }
 
     /// Goes on after a run.
-    fn after(&mut self, run: &Run, ended: Ended) -> Step {
+    fn after(&mut self, run: &mut Run, ended: Ended) -> Step {
+        let finding = run.take_finding();
         match ended {
             Ended::Over(outcome) => {
                 self.course.turn_to_another();
+                self.course.finding = finding;
                 Step::Over(outcome)
             }
             Ended::Allowed(variables) => {
@@ -290,6 +294,7 @@ impl Exchange<'_> {
             Ended::Elsewhere(reason) => {
                 self.course.tried.add(run.place());
                 self.course.failure = Some(reason);
+                self.course.finding = finding;
                 Step::Again
             }
             Ended::Stale => {

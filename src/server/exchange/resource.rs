@@ -10,13 +10,16 @@ use super::Exchange;
 use super::forward;
 use crate::handler::admission::{Admitted, Permit, Places, Ticket};
 use crate::handler::cgi::{self, Outcome, Terms};
+use crate::handler::diagnose;
 use crate::handler::handover::{self, Handover, HandoverRequest};
 use crate::handler::reply::Reply;
+use crate::handler::report::{Witness, report};
 use crate::handler::script::Script;
 use crate::handler::site::Resource;
 use crate::handler::static_file::{self, FileRequest};
 use crate::proto::Reason;
 use crate::proto::cgi::arguments::indexed_query;
+use crate::proto::finding::Finding;
 use crate::proto::uri::path::UrlPath;
 use crate::proto::uri::target::Target;
 use crate::server::connection::HALF_CLOSED_GRACE;
@@ -117,12 +120,7 @@ impl Exchange<'_> {
             Ok(resource) => resource,
             Err(reason) if self.falls_back(reason, &path) => return Step::Again,
             Err(reason) => {
-                if matches!(reason, Reason::CgiDenied | Reason::CgiNotExecutable) {
-                    // The owner of the site is to mend this, and sees no more than the log.
-                    let path = String::from_utf8_lossy(path.as_bytes());
-                    let (id, code, meaning) = (self.id(), reason.code(), reason.meaning());
-                    log::error!("{id} {path}: {code}: {meaning}");
-                }
+                let reason = self.find_out(reason, &path);
                 return Step::failed(reason);
             }
         };
@@ -146,6 +144,7 @@ impl Exchange<'_> {
                 match response.reason {
                     Some(reason) if self.falls_back(reason, &path) => Step::Again,
                     reason => {
+                        let reason = reason.map(|reason| self.find_out(reason, &path));
                         let response = self.explain(response);
                         reply.respond(response);
                         Step::Over(Outcome::Answered(reason))
@@ -174,6 +173,29 @@ impl Exchange<'_> {
                 self.ask_application(number, &script, subject, reply, permit, worker)
             }
         }
+    }
+
+    /// Finds out why a file or program is refused that is there; returns the exact reason. The owner of the
+    /// site is to mend it.
+    fn find_out(&mut self, reason: Reason, path: &UrlPath<'_>) -> Reason {
+        let is_to_mend = matches!(
+            reason,
+            Reason::CgiDenied | Reason::CgiNotExecutable | Reason::FileDenied | Reason::FileEscapes
+        );
+        if !is_to_mend {
+            return reason;
+        }
+        let finding = self
+            .server
+            .site
+            .place_of(path)
+            .and_then(|file| diagnose::refused(&file, reason))
+            .unwrap_or_else(|| Finding::error(reason, reason.meaning(), ""));
+        let exact = finding.reason().unwrap_or(reason);
+        let name = format!("{} {}", self.id(), String::from_utf8_lossy(path.as_bytes()));
+        report(&name, &finding, "not opened");
+        self.course.finding = Some(Box::new(finding));
+        exact
     }
 
     /// Whether the fallback is to be answered with in place of what was refused; once only.
@@ -241,6 +263,7 @@ impl Exchange<'_> {
         if !script.is_interpreted {
             script.arguments = indexed_query(subject.method, subject.target.query);
         }
+        let witness = Witness::default();
         let terms = Terms {
             silence: server.settings.cgi_timeout,
             send_window: server.settings.send_timeout,
@@ -249,13 +272,14 @@ impl Exchange<'_> {
             clock: &server.clock,
             halt: &server.halt,
             spawners: &server.spawners,
+            witness: &witness,
         };
         worker.leave_seat();
         let stdin = subject
             .body
             .filter(|body| !body.is_empty())
             .map(|body| body.content());
-        cgi::run(
+        let outcome = cgi::run(
             &script,
             &worker.variables,
             stdin,
@@ -263,7 +287,9 @@ impl Exchange<'_> {
             &mut worker.buffer,
             &terms,
             &name,
-        )
+        );
+        self.course.finding = witness.findings.take().pop().map(Box::new);
+        outcome
     }
 }
 

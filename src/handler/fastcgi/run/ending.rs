@@ -5,14 +5,17 @@
 //! done whether another one is asked.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 
 use super::{Ended, Run, Stage};
 use crate::handler::cgi::Outcome;
+use crate::handler::diagnose::ended::{self, Case};
 use crate::handler::reply::{Ending, Reply};
 use crate::handler::report::report;
 use crate::proto::Reason;
 use crate::proto::cgi::response;
 use crate::proto::fastcgi::record::{EndRequest, ProtocolStatus};
+use crate::proto::finding::Finding;
 use crate::sys::clock::Moment;
 
 impl Run {
@@ -71,13 +74,21 @@ impl Run {
             _ => {}
         }
         self.leave(now);
-        self.stderr.finish(now);
+        let tail = self.stderr.finish(now);
+        if self.finding.is_none() && ended::is_script_unknown(&tail) {
+            self.finding = Some(Box::new(self.script_unknown(&tail)));
+        }
+        let unknown = self.finding.as_deref();
+        if let Some(finding) = unknown {
+            report(&self.name, finding, &status);
+        }
         let remark = match end.app_status {
             _ if reply.has_excess() => Some(Reason::CgiLong),
+            _ if unknown.is_some() => Some(Reason::FastcgiScriptUnknown),
             0 => None,
             _ => Some(Reason::FastcgiStatus),
         };
-        if let Some(reason) = remark {
+        if let Some(reason @ (Reason::CgiLong | Reason::FastcgiStatus)) = remark {
             log::warn!("{}: {}: {status}", self.name, reason.code());
         }
         if let Stage::Passed(ended) = &mut self.stage
@@ -97,6 +108,11 @@ impl Run {
         {
             self.pool.keep(self.place, channel, now);
         }
+    }
+
+    /// Why PHP has no such script.
+    pub(super) fn script_unknown(&self, stderr: &[u8]) -> Finding {
+        ended::script_unknown(self.filename.as_os_str().as_bytes(), stderr)
     }
 
     /// The request cannot be answered as it should be.
@@ -121,7 +137,20 @@ impl Run {
             "" => address.to_string(),
             how => format!("{address}, {how}"),
         };
-        report(&self.name, reason, &detail, seen, &tail);
+        let case = Case {
+            reason,
+            script: &self.filename,
+            exit: None,
+            printed: seen,
+            stderr: &tail,
+            body_len: reply.body_len(),
+            looks: &[],
+            silence: self.started.until(now),
+        };
+        let finding = case.finding();
+        let reason = finding.reason().unwrap_or(reason);
+        report(&self.name, &finding, &detail);
+        self.finding = Some(Box::new(finding));
         let is_mute = !self.is_answered;
         let mut is_left_out = false;
         match reason {

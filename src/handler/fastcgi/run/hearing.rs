@@ -5,7 +5,8 @@
 
 use super::super::authorizer;
 use super::{ANSWERS_MAX, Ended, Means, Run, Stage};
-use crate::handler::cgi::Outcome;
+use crate::handler::cgi::{EVIDENCE_MAX, Outcome};
+use crate::handler::diagnose::ended;
 use crate::handler::reply::{BODY_PARTS, Reply};
 use crate::proto::cgi::response::{self, CgiHead, CgiResponse};
 use crate::proto::fastcgi::record::{EndRequest, Role};
@@ -81,9 +82,15 @@ impl Run {
             Stage::Body => reply.push(bytes),
             Stage::Header(seen) if seen.is_empty() => {
                 // Mostly the header comes in one piece.
-                match response::parse(bytes, max_header)? {
-                    Parsed::Complete { value, used } => self.begin(value, &bytes[used..], reply),
-                    Parsed::Partial => seen.extend_from_slice(bytes),
+                match response::parse(bytes, max_header) {
+                    Ok(Parsed::Complete { value, used }) => {
+                        self.begin(value, &bytes[used..], reply);
+                    }
+                    Ok(Parsed::Partial) => seen.extend_from_slice(bytes),
+                    Err(reason) => {
+                        seen.extend_from_slice(&bytes[..bytes.len().min(EVIDENCE_MAX)]);
+                        return Err(reason);
+                    }
                 }
             }
             Stage::Header(seen) => {
@@ -108,6 +115,16 @@ impl Run {
         }
         if let Some(outcome) = Outcome::elsewhere(&mut head) {
             self.stage = Stage::Passed(Some(Ended::Over(outcome)));
+            return;
+        }
+        if head.status == Reason::FastcgiScriptUnknown.status()
+            && self.explains
+            && ended::is_script_unknown(self.stderr.tail())
+        {
+            let finding = self.script_unknown(self.stderr.tail());
+            self.finding = Some(Box::new(finding));
+            let failed = Outcome::Failed(Reason::FastcgiScriptUnknown);
+            self.stage = Stage::Passed(Some(Ended::Over(failed)));
             return;
         }
         let response = ResponseHead {

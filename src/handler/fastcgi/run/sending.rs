@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::super::connect::{Attempt, diagnose};
 use super::{Ended, Means, Run};
+use crate::handler::report::report;
 use crate::proto::Reason;
 use crate::proto::fastcgi::record::Role;
 use crate::proto::fastcgi::request;
@@ -56,8 +57,10 @@ impl Run {
     /// No connection came about.
     pub(super) fn unreachable(&mut self, error: &io::Error, now: Moment) -> Ended {
         let place = self.place;
-        let (reason, sentence) = diagnose(self.pool.address(place), error);
-        log::error!("{}: {}: {sentence}", self.name, reason.code());
+        let finding = diagnose(self.pool.address(place), error);
+        let reason = finding.reason().unwrap_or(Reason::FastcgiUnreachable);
+        report(&self.name, &finding, "no connection");
+        self.finding = Some(Box::new(finding));
         self.answered();
         self.pool.failed(place, now);
         Ended::Elsewhere(reason)

@@ -301,7 +301,7 @@ impl Crew {
             return;
         };
         let failure = StartFailure::from(&error);
-        let (_, sentence) = diagnose::start_failure(&self.launch.program, failure);
+        let sentence = diagnose::start_failure(&self.launch.program, failure).line();
         let next = self.rest(at, now);
         let program = self.launch.program.display();
         log::error!("{program}: could not be started: {sentence} ({error}){next}");
