@@ -35,6 +35,7 @@ fn main() -> ExitCode {
                 Err(error) => fail(&error, error.exit),
             };
         }
+        #[cfg(feature = "explain")]
         Ok(Command::Check(settings, check)) => {
             return match server::check::run(&settings, &check) {
                 Ok(report) => match print(&report.text) {

@@ -23,6 +23,7 @@ mod cgi;
 mod cgi_life;
 #[path = "integration/cgi_response.rs"]
 mod cgi_response;
+#[cfg(feature = "explain")]
 #[path = "integration/check.rs"]
 mod check;
 #[path = "integration/cli.rs"]
@@ -41,6 +42,7 @@ mod confine_programs;
 mod confine_sandbox;
 #[path = "integration/connection.rs"]
 mod connection;
+#[cfg(feature = "explain")]
 #[path = "integration/explain.rs"]
 mod explain;
 #[cfg(feature = "fastcgi")]

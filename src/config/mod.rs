@@ -15,6 +15,7 @@ use std::path::PathBuf;
 mod args;
 #[cfg(feature = "fastcgi")]
 mod backend;
+#[cfg(feature = "explain")]
 mod check;
 mod confinement;
 mod environment;
@@ -27,6 +28,7 @@ mod value;
 pub use backend::{
     Application, BackendAddress, Duty, ExecProgram, ExecSocket, FastcgiRoute, FastcgiSettings,
 };
+#[cfg(feature = "explain")]
 pub use check::Check;
 pub use confinement::{Confinement, Limits, User};
 #[cfg(feature = "auth")]
@@ -54,6 +56,7 @@ pub enum Command {
         user: String,
     },
     /// Run a program as the server would, so, and report; or look at a folder.
+    #[cfg(feature = "explain")]
     Check(Box<Settings>, Box<Check>),
     /// Print this description of all options.
     Help(String),
@@ -86,6 +89,7 @@ pub fn parse(
     if args.first().is_some_and(|first| first == "passwd") {
         return passwd(&args[1..]);
     }
+    #[cfg(feature = "explain")]
     if args.first().is_some_and(|first| first == "check") {
         return check::parse(&args[1..], surroundings);
     }
