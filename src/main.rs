@@ -9,13 +9,14 @@ use std::fmt::{self, Display, Write as _};
 use std::fs;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::SystemTime;
 
-use tollgate::config::{self, Command, ExitStatus, Surroundings};
+use tollgate::config::{self, Command, ExitStatus, FILE_MAX, Surroundings};
 use tollgate::server;
-use tollgate::sys::{log_file, spawner};
+use tollgate::sys::{first_bytes, log_file, spawner};
 
 fn main() -> ExitCode {
     if spawner::is_meant(env::args_os().next().as_deref()) {
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         variable: &|name| env::var_os(name),
         cores: thread::available_parallelism().map_or(1, usize::from),
         stdout_is_terminal: io::stdout().is_terminal(),
+        file: &read_config,
     };
     let settings = match config::parse(env::args_os().skip(1), &surroundings) {
         Ok(Command::Serve(settings)) => settings,
@@ -35,8 +37,11 @@ fn main() -> ExitCode {
                 Err(error) => fail(&error, error.exit),
             };
         }
-        Ok(Command::Help(text) | Command::Version(text)) => return print(&text),
-        Err(error) => return fail(&error, error.exit()),
+        Ok(Command::Help(text) | Command::Version(text) | Command::Dump(text)) => {
+            return print(&text);
+        }
+        Ok(Command::Check(settings)) => return check(&settings),
+        Err(error) => return fail_all(error.lines(), error.exit()),
     };
     start_log();
     for warning in &settings.warnings {
@@ -45,6 +50,22 @@ fn main() -> ExitCode {
     match server::run(settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, error.exit),
+    }
+}
+
+/// Reads a configuration file, or as much of it as shows that it is too long.
+fn read_config(path: &Path) -> Result<Vec<u8>, String> {
+    first_bytes(path, FILE_MAX + 1)
+        .map_err(|error| format!("cannot be read ({error}); give an existing file of options"))
+}
+
+/// Looks whether a server could start so.
+fn check(settings: &config::Settings) -> ExitCode {
+    start_log();
+    settings.warnings.iter().for_each(|it| log::warn!("{it}"));
+    match server::check(settings) {
+        errors if errors.is_empty() => print("tollgate: the configuration is in order\n"),
+        errors => fail_all(&errors, ExitStatus::CouldNotStart),
     }
 }
 
@@ -60,6 +81,13 @@ fn print(text: &str) -> ExitCode {
         ),
         _ => ExitCode::SUCCESS,
     }
+}
+
+fn fail_all<E: Display>(errors: &[E], status: ExitStatus) -> ExitCode {
+    for error in errors {
+        fail(error, status);
+    }
+    ExitCode::from(status.code())
 }
 
 fn fail(error: &dyn Display, status: ExitStatus) -> ExitCode {

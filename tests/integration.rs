@@ -25,6 +25,10 @@ mod cgi_life;
 mod cgi_response;
 #[path = "integration/cli.rs"]
 mod cli;
+#[path = "integration/config.rs"]
+mod config;
+#[path = "integration/config_examples.rs"]
+mod config_examples;
 #[path = "integration/confine.rs"]
 mod confine;
 #[path = "integration/confine_chroot.rs"]

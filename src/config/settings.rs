@@ -14,11 +14,10 @@ pub use crate::proto::cgi::meta::{Authorization, Scheme};
 use crate::proto::network::Network;
 use crate::proto::uri::route::RouteKey;
 
-use super::args::{Line, Written};
 #[cfg(feature = "fastcgi")]
 use super::backend::{self, Duty, FastcgiSettings};
 use super::confinement::Confinement;
-use super::flags::Fallback;
+use super::origin::{self, Layers, Named, Places, Written};
 use super::value::{self, Size};
 use super::{Surroundings, UsageError};
 
@@ -84,6 +83,10 @@ pub struct Settings {
     pub confinement: Confinement,
     /// What is permitted and yet worth a line in the log.
     pub warnings: Vec<String>,
+    /// The configuration file.
+    pub config: Option<PathBuf>,
+    /// The places in it that values are from.
+    pub places: Places,
 }
 
 /// An address to accept connections at. Displays as it is written.
@@ -190,51 +193,53 @@ pub enum AccessLog {
 /// Returns what the written values and the defaults mean together.
 ///
 /// # Errors
-/// The first value, in the order of the table, that is not of its option's form.
-pub(super) fn settle(line: Line, surroundings: &Surroundings<'_>) -> Result<Settings, UsageError> {
-    let mut settings = Settings::unset(line.root);
-    for written in &line.written {
-        let flag = written.flag;
-        let followed = followed(&line.written, written);
-        let default = followed.flag.default.value(surroundings);
-        let values = match followed.values.as_slice() {
-            [] => default.as_slice(),
-            values => values,
-        };
+/// The values, in the order of the table, that are not of their options' form.
+pub(super) fn settle(
+    layers: &Layers,
+    surroundings: &Surroundings<'_>,
+) -> Result<Settings, UsageError> {
+    settle_options(&layers.server, None, surroundings)
+}
+
+fn settle_options(
+    all: &[Written],
+    section: Option<String>,
+    surroundings: &Surroundings<'_>,
+) -> Result<Settings, UsageError> {
+    let mut settings = Settings::unset();
+    settings.places = Places::new(all, section);
+    let mut errors = Vec::new();
+    for written in all {
+        let (values, followed) = origin::in_force(all, written, surroundings);
         for value in values {
-            // A wrong value is told of the option that it was written for.
-            flag.set(&mut settings, value, surroundings)
-                .map_err(|problem| UsageError::of_value(followed.flag, value, problem))?;
+            // A wrong value is told of the option that it was written for, and once.
+            let set = written.flag.set(&mut settings, &value.text, surroundings);
+            if let Err(problem) = set
+                && followed.long == written.flag.long
+            {
+                let named = Named(followed, &value.origin);
+                errors.push(UsageError::of_value(named, &value.text, problem));
+            }
         }
     }
+    UsageError::all(errors)?;
     let proxies = &settings.proxies;
     if proxies.protocol && !proxies.unix && proxies.networks.is_empty() {
         let problem = "is believed of trusted proxies alone; give --trusted-proxy too";
-        return Err(UsageError::new("--proxy-protocol", problem));
+        return Err(settings.refuse("--proxy-protocol", problem));
     }
-    settings.confinement.check()?;
+    if let Err((option, problem)) = settings.confinement.check() {
+        return Err(settings.refuse(option, problem));
+    }
     settings.warn_of_body_beyond_spool();
     Ok(settings)
 }
 
-/// Returns the option whose values, or default, hold for `written`: itself, or one that it follows
-/// for want of a value of its own.
-fn followed<'w>(all: &'w [Written], written: &'w Written) -> &'w Written {
-    let mut followed = written;
-    while let (true, Fallback::Like(name)) = (followed.values.is_empty(), &followed.flag.default) {
-        match all.iter().find(|written| written.flag.long == *name) {
-            Some(next) => followed = next,
-            None => break,
-        }
-    }
-    followed
-}
-
 impl Settings {
     /// Settings in which nothing that has a default is set: the table of options does that.
-    fn unset(root: PathBuf) -> Settings {
+    fn unset() -> Settings {
         Settings {
-            root,
+            root: PathBuf::new(),
             listen: Vec::new(),
             statics: Vec::new(),
             cgis: Vec::new(),
@@ -264,6 +269,8 @@ impl Settings {
             access_log: AccessLog::Off,
             confinement: Confinement::default(),
             warnings: Vec::new(),
+            config: None,
+            places: Places::default(),
         }
     }
 
@@ -371,6 +378,16 @@ impl Settings {
         }
         self.fastcgi.routes.push(route);
         Ok(())
+    }
+
+    /// The error of an option that means nothing beside others.
+    fn refuse(&self, option: &str, problem: &str) -> UsageError {
+        match self.places.of(option, "") {
+            Some(place) => {
+                UsageError::line(format!("{place}: {}: {problem}", &option["--".len()..]))
+            }
+            None => UsageError::new(option, problem),
+        }
     }
 
     fn warn_of_body_beyond_spool(&mut self) {

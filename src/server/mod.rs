@@ -11,6 +11,7 @@ mod access_log;
 #[cfg(feature = "fastcgi")]
 mod applications;
 mod body;
+mod check;
 mod connection;
 mod exchange;
 mod opening;
@@ -32,6 +33,7 @@ use crate::handler::admission::{Admission, Ties, Wake};
 use access_log::AccessLog;
 #[cfg(feature = "fastcgi")]
 use applications::Applications;
+pub use check::check;
 use opening::{Opened, SPAWNERS_MAX};
 use seats::Seats;
 use table::{Evicted, Table};
@@ -137,7 +139,9 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     descriptors::survive_file_limit().map_err(system)?;
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
-    let server = Arc::new(Server::open(settings)?);
+    let named = settings.clone();
+    let server = Server::open(settings).map_err(|error| error.placed(&named))?;
+    let server = Arc::new(server);
     // With stdout gone there is nobody to tell, and every reason to serve.
     let _ = writeln!(io::stdout(), "tollgate: {}", server.summary());
     server.serve(steering).map_err(system)

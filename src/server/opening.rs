@@ -138,7 +138,7 @@ fn make_spool(heir: Option<&Identity>) -> Result<Arc<PrivateFolder>, StartError>
 }
 
 /// Opens the site, which is to have programs only where somebody else than root runs them.
-fn open_site(settings: &Settings, user: Option<&Identity>) -> Result<Site, StartError> {
+pub(super) fn open_site(settings: &Settings, user: Option<&Identity>) -> Result<Site, StartError> {
     let site = Site::open(settings)?;
     if user.is_none() && !settings.confinement.allow_root {
         refuse_root(&site)?;
@@ -262,7 +262,7 @@ fn refuse_root(site: &Site) -> Result<(), StartError> {
 }
 
 /// Looks a user up in the two files that tell of them.
-fn find_user(wanted: &crate::config::User) -> Result<Identity, StartError> {
+pub(super) fn find_user(wanted: &crate::config::User) -> Result<Identity, StartError> {
     let wrong = |problem: &str| StartError::wrong("--user", wanted, problem);
     let read = |path: &str| std::fs::read(path).unwrap_or_default();
     let (passwd, group) = (read("/etc/passwd"), read("/etc/group"));

@@ -164,6 +164,7 @@ mod tests {
             variable: &|_| None,
             cores: 1,
             stdout_is_terminal: false,
+            file: &|_| Err("is not there".to_owned()),
         };
         let log = ["--access-log", "/var/log/web/log"];
         let arguments = [&["--sandbox", "-l", "unix:/run/web/socket"], &log[..], more].concat();

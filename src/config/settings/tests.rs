@@ -1,4 +1,4 @@
-use super::super::flags::FLAGS;
+use super::super::flags::{FLAGS, Fallback};
 use super::super::tests::{check_refusals, parse_words, settings_of};
 use super::super::{Command, parse};
 use super::*;
@@ -50,6 +50,8 @@ fn defaults() -> Settings {
         access_log: AccessLog::Stdout,
         confinement: Confinement::default(),
         warnings: Vec::new(),
+        config: None,
+        places: Places::default(),
     }
 }
 
@@ -85,6 +87,7 @@ fn defaults_follow_the_surroundings() {
             variable: &|_| None,
             cores,
             stdout_is_terminal: false,
+            file: &|_| Err("is not there".to_owned()),
         };
         let Ok(Command::Serve(settings)) = parse([], &surroundings) else {
             panic!("{cores} cores")
