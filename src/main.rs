@@ -14,21 +14,17 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::SystemTime;
 
-use tollgate::config::{self, Command, ExitStatus, FILE_MAX, Surroundings};
-use tollgate::server;
+use tollgate::config::{self, Command, ExitStatus, FILE_MAX, Surroundings, UsageError};
+use tollgate::server::{self, Reread};
 use tollgate::sys::{first_bytes, log_file, spawner};
 
 fn main() -> ExitCode {
     if spawner::is_meant(env::args_os().next().as_deref()) {
         return spawner::serve();
     }
-    let surroundings = Surroundings {
-        variable: &|name| env::var_os(name),
-        cores: thread::available_parallelism().map_or(1, usize::from),
-        stdout_is_terminal: io::stdout().is_terminal(),
-        file: &read_config,
-    };
-    let settings = match config::parse(env::args_os().skip(1), &surroundings) {
+    // Asked once: standard output may be gone when the configuration is read again.
+    let stdout_is_terminal = io::stdout().is_terminal();
+    let settings = match command(stdout_is_terminal) {
         Ok(Command::Serve(settings)) => settings,
         #[cfg(feature = "auth")]
         Ok(Command::Passwd { file, user }) => {
@@ -47,10 +43,26 @@ fn main() -> ExitCode {
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
-    match server::run(settings) {
+    let reread = move || match command(stdout_is_terminal)? {
+        Command::Serve(settings) => Ok(settings),
+        // The same arguments ask for the same.
+        _ => Err(UsageError::not_to_serve()),
+    };
+    match server::run(settings, Reread(Box::new(reread))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, error.exit),
     }
+}
+
+/// What the arguments ask for, and the configuration file that they name, as it is now.
+fn command(stdout_is_terminal: bool) -> Result<Command, UsageError> {
+    let surroundings = Surroundings {
+        variable: &|name| env::var_os(name),
+        cores: thread::available_parallelism().map_or(1, usize::from),
+        stdout_is_terminal,
+        file: &read_config,
+    };
+    config::parse(env::args_os().skip(1), &surroundings)
 }
 
 /// Reads a configuration file, or as much of it as shows that it is too long.

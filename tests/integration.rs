@@ -29,6 +29,10 @@ mod cli;
 mod config;
 #[path = "integration/config_examples.rs"]
 mod config_examples;
+#[path = "integration/config_reload.rs"]
+mod config_reload;
+#[path = "integration/config_sites.rs"]
+mod config_sites;
 #[path = "integration/confine.rs"]
 mod confine;
 #[path = "integration/confine_chroot.rs"]

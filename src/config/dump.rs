@@ -14,14 +14,34 @@ use super::origin::{self, Layers, Value, Written};
 pub(super) fn text(layers: &Layers, surroundings: &Surroundings<'_>) -> String {
     let mut text = format!("# {}", help::version());
     text.push_str("# What is in force. Above each line stands where it comes from.\n");
-    push(&mut text, &layers.server, surroundings);
+    let is_only_site = layers.sites.is_empty();
+    push(&mut text, &layers.server, surroundings, |scope| {
+        is_only_site || scope != Scope::Site
+    });
+    for site in &layers.sites {
+        let hosts = site.hosts.iter().map(ToString::to_string);
+        let hosts: Vec<String> = hosts.collect();
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n# {}\n[site {}]\n", site.origin, hosts.join(" "));
+        push(&mut text, &site.written, surroundings, |scope| {
+            scope == Scope::Site
+        });
+    }
     text
 }
 
-/// Adds what holds for each option.
-fn push(text: &mut String, all: &[Written], surroundings: &Surroundings<'_>) {
+/// Adds what holds for each option of the scopes that are shown.
+fn push(
+    text: &mut String,
+    all: &[Written],
+    surroundings: &Surroundings<'_>,
+    shows: impl Fn(Scope) -> bool,
+) {
     let mut group = None;
-    let options = all.iter().filter(|it| it.flag.scope != Scope::CommandLine);
+    let options = all.iter().filter(|it| {
+        let scope = it.flag.scope;
+        scope != Scope::CommandLine && shows(scope)
+    });
     for written in options {
         let flag = written.flag;
         if group.replace(flag.group) != Some(flag.group) {

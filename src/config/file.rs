@@ -9,6 +9,8 @@
 //!   different things would be read for each other.
 //! - A value has no quotes and no escapes. So a comment has a line of its own, whose first character is `#`: within
 //!   a value that is a character like any other.
+//! - A section, `[site HOST ...]`, goes on to the next one or to the end. What stands before the first is for the
+//!   server, and for each site that does not say otherwise.
 //! - Names come from the table of options and from nowhere else; values are read by who reads those of the
 //!   command line.
 //!
@@ -20,15 +22,32 @@ use super::UsageError;
 use super::args::nearest;
 use super::flags::{FLAGS, Flag, Scope};
 use super::origin::{Origin, Value, Written};
+use crate::proto::http::site_hosts::HostPattern;
 
 /// How long a file may be, in bytes: a thousand sites of ten lines each.
 pub const FILE_MAX: usize = 512 << 10;
 
+/// How many sites there may be: each has its folders open.
+const SITES_MAX: usize = 256;
+
+const SECTION_FORM: &str = "write it as [site HOST ...], as in [site example.org www.example.org]";
+
 /// What a file says.
 #[derive(Debug)]
 pub(super) struct File {
-    /// For each option that is in it.
+    /// For each option that stands before the first section.
     pub(super) top: Vec<Written>,
+    pub(super) sections: Vec<Section>,
+}
+
+/// What a section says.
+#[derive(Debug)]
+pub(super) struct Section {
+    pub(super) hosts: Vec<HostPattern>,
+    /// Where it begins.
+    pub(super) origin: Origin,
+    /// For each option that is in it.
+    pub(super) written: Vec<Written>,
 }
 
 /// Reads a file that is called `name`.
@@ -41,7 +60,10 @@ pub(super) fn parse(name: &Rc<str>, bytes: &[u8]) -> Result<File, UsageError> {
         return Err(UsageError::of_value("--config", name, problem));
     }
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let mut file = File { top: Vec::new() };
+    let mut file = File {
+        top: Vec::new(),
+        sections: Vec::new(),
+    };
     let mut errors = Vec::new();
     for (at, line) in bytes.split(|&byte| byte == b'\n').enumerate() {
         let origin = Origin::File {
@@ -64,6 +86,9 @@ impl File {
         if line.is_empty() || line.starts_with('#') {
             return Ok(());
         }
+        if line.starts_with('[') {
+            return self.add_section(line, origin);
+        }
         let (name, text) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let text = text.trim_start();
         let flag = known(name, text)?;
@@ -73,7 +98,56 @@ impl File {
             ));
         }
         check_form(flag, text)?;
-        add(&mut self.top, flag, text, origin)
+        match self.sections.last_mut() {
+            None => add(&mut self.top, flag, text, origin),
+            Some(section) if flag.scope == Scope::Site => {
+                add(&mut section.written, flag, text, origin)
+            }
+            Some(_) => Err(format!(
+                "{name}: is for the whole server; write it before the first [site ...]"
+            )),
+        }
+    }
+
+    fn add_section(&mut self, line: &str, origin: &Origin) -> Result<(), String> {
+        let words = line.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
+        let mut words = words.unwrap_or_default().split_whitespace();
+        if words.next() != Some("site") {
+            return Err(format!("'{line}' is no section; {SECTION_FORM}"));
+        }
+        // What follows belongs to it also where its names are wrong.
+        self.sections.push(Section {
+            hosts: Vec::new(),
+            origin: origin.clone(),
+            written: Vec::new(),
+        });
+        if self.sections.len() > SITES_MAX {
+            return Err(format!(
+                "is one more than {SITES_MAX} sites; give that many at most"
+            ));
+        }
+        for word in words {
+            let host = HostPattern::parse(word).ok_or_else(|| {
+                format!(
+                    "site: '{word}' is no name of a host; write it as example.org, *.example.org or an \
+                     address, without a port"
+                )
+            })?;
+            let mut sections = self.sections.iter();
+            if let Some(other) = sections.find(|section| section.hosts.contains(&host)) {
+                let other = other.origin.clone();
+                return Err(format!(
+                    "site: '{word}' is named at {other} too; give each name once"
+                ));
+            }
+            if let Some(section) = self.sections.last_mut() {
+                section.hosts.push(host);
+            }
+        }
+        match self.sections.last() {
+            Some(section) if !section.hosts.is_empty() => Ok(()),
+            _ => Err(format!("'{line}' has no host; {SECTION_FORM}")),
+        }
     }
 }
 

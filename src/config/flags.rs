@@ -42,7 +42,9 @@ pub struct Flag {
 pub enum Scope {
     /// On the command line alone.
     CommandLine,
-    /// In a configuration file too: it is for the whole server.
+    /// In a configuration file too: it is for the whole server, and stays what it is until a restart.
+    Start,
+    /// There too: it is for the whole server.
     Server,
     /// In the section of a site too, for that site alone.
     Site,

@@ -37,7 +37,7 @@ pub use origin::Places;
 pub use settings::AuthRoute;
 pub use settings::{
     AccessLog, Authorization, CgiRoute, ListenAddress, Listing, Proxies, Scheme, Settings,
-    StaticRoute, Symlinks,
+    SiteSettings, StaticRoute, Symlinks, UnknownHost,
 };
 
 /// What the arguments ask for.
@@ -173,7 +173,13 @@ impl UsageError {
 
     /// All of these as one; nothing where there are none.
     fn all(errors: Vec<UsageError>) -> Result<(), UsageError> {
-        let lines: Vec<String> = errors.into_iter().flat_map(|it| it.lines).collect();
+        let mut lines: Vec<String> = Vec::new();
+        for line in errors.into_iter().flat_map(|it| it.lines) {
+            // What holds for several sites is wrong for all of them, and told once.
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
         match lines.is_empty() {
             true => Ok(()),
             false => Err(UsageError {
@@ -185,6 +191,11 @@ impl UsageError {
 
     fn ends_with(self, exit: ExitStatus) -> UsageError {
         UsageError { exit, ..self }
+    }
+
+    /// What asks for something else than to serve has no settings.
+    pub fn not_to_serve() -> UsageError {
+        UsageError::line("nothing is to be served".to_owned())
     }
 
     /// What is wrong, a line each.
@@ -251,6 +262,9 @@ impl StartError {
 
     /// With the place that the value is from, where these settings have one.
     pub fn placed(self, settings: &Settings) -> StartError {
+        if !self.place.is_empty() {
+            return self;
+        }
         let place = settings.places.of(self.option, &self.value);
         StartError {
             place: place.unwrap_or(self.place),

@@ -2,7 +2,7 @@
 //!
 //! Shape: what was written on the command line, and the file that it names, become [`Layers`]: for each
 //! option the values that hold. Rules: of the command line, the file and the default the first that says
-//! anything about an option says all of it. So values of an option that can be repeated take the place of
+//! anything about an option says all of it, and in the file the section of a site comes before what stands above. So values of an option that can be repeated take the place of
 //! those below and never add to them: `--listen` on the command line listens there and nowhere else.
 
 use std::fmt;
@@ -10,9 +10,10 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::args::Line;
-use super::file::{self, File};
-use super::flags::{Fallback, Flag};
+use super::file::{self, File, Section};
+use super::flags::{Fallback, Flag, Scope};
 use super::{Surroundings, UsageError};
+use crate::proto::http::site_hosts::HostPattern;
 
 /// A value, and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,17 @@ pub(super) struct Written {
 pub(super) struct Layers {
     /// For each option, in the order of the table.
     pub(super) server: Vec<Written>,
+    pub(super) sites: Vec<SiteLayer>,
+}
+
+/// All that was written for one of several sites, as far as it holds.
+#[derive(Debug)]
+pub(super) struct SiteLayer {
+    pub(super) hosts: Vec<HostPattern>,
+    /// Where its section begins.
+    pub(super) origin: Origin,
+    /// For each option, in the order of the table.
+    pub(super) written: Vec<Written>,
 }
 
 impl Value {
@@ -87,15 +99,28 @@ pub(super) fn layers(line: Line, surroundings: &Surroundings<'_>) -> Result<Laye
     let Some(named) = named else {
         return Ok(Layers {
             server: line.written,
+            sites: Vec::new(),
         });
     };
     let wrong = |problem: String| UsageError::of_value("--config", &named, problem);
     let path = super::value::config_file(&named).map_err(wrong)?;
     let bytes = (surroundings.file)(Path::new(&path)).map_err(wrong)?;
     let name: Rc<str> = named.as_str().into();
-    let File { top } = file::parse(&name, &bytes)?;
+    let File { top, sections } = file::parse(&name, &bytes)?;
+    let site = |section: Section| SiteLayer {
+        written: over(&line.written, &over_all(&section.written, &top)),
+        hosts: section.hosts,
+        origin: section.origin,
+    };
+    let mut server = over(&line.written, &top);
+    if !sections.is_empty() {
+        // What a site says of itself is nobody's where it is no site's.
+        let of_sites = server.iter_mut().filter(|it| it.flag.scope == Scope::Site);
+        of_sites.for_each(|written| written.values.clear());
+    }
     Ok(Layers {
-        server: over(&line.written, &top),
+        server,
+        sites: sections.into_iter().map(site).collect(),
     })
 }
 
@@ -107,6 +132,13 @@ fn over(upper: &[Written], lower: &[Written]) -> Vec<Written> {
         _ => written.clone(),
     });
     chosen.collect()
+}
+
+/// The same where the layers have but the options that are written in them.
+fn over_all(upper: &[Written], lower: &[Written]) -> Vec<Written> {
+    let is_above = |flag: &'static Flag| upper.iter().any(|it| std::ptr::eq(it.flag, flag));
+    let below = lower.iter().filter(|written| !is_above(written.flag));
+    upper.iter().chain(below).cloned().collect()
 }
 
 /// Returns the values that hold for an option, a default among them, and the option that says so: itself,

@@ -11,12 +11,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::proto::cgi::meta::{Authorization, Scheme};
+use crate::proto::http::site_hosts::HostPattern;
 use crate::proto::network::Network;
 use crate::proto::uri::route::RouteKey;
 
 #[cfg(feature = "fastcgi")]
 use super::backend::{self, Duty, FastcgiSettings};
 use super::confinement::Confinement;
+use super::flags::Scope;
 use super::origin::{self, Layers, Named, Places, Written};
 use super::value::{self, Size};
 use super::{Surroundings, UsageError};
@@ -83,10 +85,44 @@ pub struct Settings {
     pub confinement: Confinement,
     /// What is permitted and yet worth a line in the log.
     pub warnings: Vec<String>,
+    /// The sites of a configuration file. With none, these settings are those of the only one.
+    pub sites: Vec<SiteSettings>,
+    /// What a Host of none of them gets.
+    pub unknown_host: UnknownHost,
     /// The configuration file.
     pub config: Option<PathBuf>,
+    /// What the options say that hold until a restart.
+    pub fixed: Vec<(&'static str, Vec<String>)>,
     /// The places in it that values are from.
     pub places: Places,
+}
+
+/// One of several sites.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteSettings {
+    /// Its names, no two alike in all sites.
+    pub hosts: Vec<HostPattern>,
+    /// Its settings: those of the server, but for what its section says.
+    pub settings: Settings,
+}
+
+/// What a Host gets that is none of any site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownHost {
+    /// The first site.
+    First,
+    /// A refusal, 421.
+    Refuse,
+}
+
+impl UnknownHost {
+    pub(super) fn parse(text: &str) -> Result<UnknownHost, String> {
+        match text {
+            "first" => Ok(UnknownHost::First),
+            "refuse" => Ok(UnknownHost::Refuse),
+            _ => Err("is neither 'first' nor 'refuse'".to_owned()),
+        }
+    }
 }
 
 /// An address to accept connections at. Displays as it is written.
@@ -198,7 +234,33 @@ pub(super) fn settle(
     layers: &Layers,
     surroundings: &Surroundings<'_>,
 ) -> Result<Settings, UsageError> {
-    settle_options(&layers.server, None, surroundings)
+    let mut errors = Vec::new();
+    let mut settled = |all: &[Written], section| {
+        let settings = settle_options(all, section, surroundings);
+        settings.map_err(|error| errors.push(error)).ok()
+    };
+    let server = settled(&layers.server, None);
+    let mut sites = Vec::new();
+    for site in &layers.sites {
+        let settings = settled(&site.written, Some(site.origin.to_string()));
+        sites.extend(settings.map(|settings| SiteSettings {
+            hosts: site.hosts.clone(),
+            settings,
+        }));
+    }
+    UsageError::all(errors)?;
+    let Some(mut server) = server else {
+        // What is not settled is an error.
+        return Err(UsageError::line("nothing could be settled".to_owned()));
+    };
+    for site in &sites {
+        let known = &mut server.warnings;
+        let mut new = site.settings.warnings.clone();
+        new.retain(|warning| !known.contains(warning));
+        known.append(&mut new);
+    }
+    server.sites = sites;
+    Ok(server)
 }
 
 fn settle_options(
@@ -211,6 +273,10 @@ fn settle_options(
     let mut errors = Vec::new();
     for written in all {
         let (values, followed) = origin::in_force(all, written, surroundings);
+        if written.flag.scope == Scope::Start {
+            let texts = values.iter().map(|value| value.text.clone());
+            settings.fixed.push((written.flag.long, texts.collect()));
+        }
         for value in values {
             // A wrong value is told of the option that it was written for, and once.
             let set = written.flag.set(&mut settings, &value.text, surroundings);
@@ -269,9 +335,41 @@ impl Settings {
             access_log: AccessLog::Off,
             confinement: Confinement::default(),
             warnings: Vec::new(),
+            sites: Vec::new(),
+            unknown_host: UnknownHost::First,
             config: None,
+            fixed: Vec::new(),
             places: Places::default(),
         }
+    }
+
+    /// Those of each site.
+    pub fn each_site(&self) -> impl Iterator<Item = &Settings> + Clone {
+        let own = self.sites.is_empty().then_some(self);
+        own.into_iter()
+            .chain(self.sites.iter().map(|site| &site.settings))
+    }
+
+    /// Takes over from settings that a server was started with what holds until it is started again; returns
+    /// the options in which these differ.
+    pub fn keep_fixed(&mut self, old: &Settings) -> Vec<&'static str> {
+        let pairs = self.fixed.iter().zip(&old.fixed);
+        let differing = pairs.filter(|(new, old)| new != old);
+        let differing = differing.map(|((long, _), _)| *long).collect();
+        self.take_fixed(old);
+        for site in &mut self.sites {
+            site.settings.take_fixed(old);
+        }
+        differing
+    }
+
+    fn take_fixed(&mut self, old: &Settings) {
+        self.threads = old.threads;
+        self.max_processes = old.max_processes;
+        self.max_connections = old.max_connections;
+        self.max_spool = old.max_spool;
+        self.confinement = old.confinement.clone();
+        self.fixed = old.fixed.clone();
     }
 
     pub(super) fn add_listen(&mut self, text: &str) -> Result<(), String> {

@@ -29,7 +29,11 @@ fn parse_where(
 
 pub(super) fn settings_of(words: &[&str]) -> Settings {
     match parse_words(words) {
-        Ok(Command::Serve(settings)) => settings,
+        // What these say is in the others too.
+        Ok(Command::Serve(settings)) => Settings {
+            fixed: Vec::new(),
+            ..settings
+        },
         other => panic!("{words:?}: {other:?}"),
     }
 }

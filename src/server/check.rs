@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::opening::{find_user, open_site};
+use super::opening::{find_user, open_sites};
 use super::sandbox;
 use crate::config::{AccessLog, ListenAddress, Settings, StartError};
 use crate::sys::identity::{self, Identity};
@@ -22,7 +22,10 @@ pub fn check(settings: &Settings) -> Vec<StartError> {
             .iter()
             .filter_map(|it| check_address(it).err()),
     );
-    errors.extend(check_log(&settings.access_log).err());
+    for site in settings.each_site() {
+        let checked = check_log(&site.access_log);
+        errors.extend(checked.err().map(|error| error.placed(site)));
+    }
     if let Ok(user) = user
         && let Err(error) = check_site(settings, user.as_ref())
     {
@@ -76,9 +79,9 @@ fn check_site(settings: &Settings, user: Option<&Identity>) -> Result<(), StartE
         }
         identity::change_root(&inside).map_err(failed)?;
     }
-    let site = open_site(settings, user)?;
+    let sites = open_sites(settings, user)?;
     if settings.confinement.sandbox {
-        sandbox::of_programs(settings, &site)?;
+        sandbox::of_programs(settings, &sites)?;
     }
     Ok(())
 }

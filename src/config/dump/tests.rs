@@ -11,12 +11,20 @@ fn dumped(words: &[&str], file: &str) -> String {
 
 fn read(words: &[&str], file: &str) -> Settings {
     match parse_with_file(words, file) {
-        Ok(Command::Serve(settings)) => Settings {
-            config: None,
-            places: Default::default(),
-            ..settings
-        },
+        Ok(Command::Serve(settings)) => bare(settings),
         other => panic!("{words:?}: {other:?}"),
+    }
+}
+
+/// Settings without what tells where they are from, of each site too.
+fn bare(mut settings: Settings) -> Settings {
+    for site in &mut settings.sites {
+        site.settings = bare(site.settings.clone());
+    }
+    Settings {
+        config: None,
+        places: Default::default(),
+        ..settings
     }
 }
 
@@ -49,7 +57,7 @@ fn each_value_is_told_with_its_origin() {
 
 #[test]
 fn what_is_dumped_is_read_back_as_the_same() {
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 7] = [
         (&[], ""),
         (
             &["--config", "f"],
@@ -59,6 +67,14 @@ fn what_is_dumped_is_read_back_as_the_same() {
         (
             &["--config", "f", "--cgi-timeout", "7.5"],
             "cgi-timeout 3\nallow-root",
+        ),
+        (
+            &["--config", "f"],
+            "listing\nindex a\n[site a *.b]\nindex c\nstatic /=./x\n[site [::1]]\n",
+        ),
+        (
+            &["--config", "f", "--index", "d"],
+            "env A=b\nunknown-host refuse\n[site a]\nindex c\n",
         ),
         (
             &["--sandbox", "--allow-read", "/etc/a b", "--limit", "cpu=3"],
@@ -84,4 +100,24 @@ fn what_no_file_can_hold_stands_in_a_comment() {
     let line = "# which no file can hold: env \"A=b\\nlisten x:1\"\n";
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("\nlisten x:1"), "{text}");
+}
+
+#[test]
+fn a_site_has_what_is_its_own() {
+    let text = dumped(
+        &["--config", "f"],
+        "threads 3\nindex a\n[site b]\nindex c\n[site d]\n",
+    );
+    let (server, sites) = text.split_once("[site b]\n").unwrap();
+    assert!(
+        server.contains("\nthreads 3\n") && !server.contains("\nindex"),
+        "{text}"
+    );
+    assert!(server.ends_with("# f:3\n"), "{text}");
+    let (first, second) = sites.split_once("[site d]\n").unwrap();
+    assert!(
+        first.contains("# f:4\nindex c\n") && !first.contains("threads"),
+        "{text}"
+    );
+    assert!(second.contains("# f:2\nindex a\n"), "{text}");
 }

@@ -208,3 +208,178 @@ fn a_value_is_found_again_in_the_file() {
         assert_eq!(found.as_deref(), place, "{option} {value}");
     }
 }
+
+/// The hosts of each site with its settings, which are to differ from those of the others as `words` say.
+#[track_caller]
+fn check_sites(settings: Settings, expected: &[(&str, &[&str])]) {
+    assert_eq!(settings.sites.len(), expected.len());
+    for (site, (hosts, words)) in settings.sites.into_iter().zip(expected) {
+        let names: Vec<String> = site.hosts.iter().map(ToString::to_string).collect();
+        assert_eq!(names.join(" "), *hosts);
+        assert_eq!(bare(site.settings), bare(meant(words)), "{hosts}");
+    }
+}
+
+#[test]
+fn a_section_is_a_site_with_what_stands_above_where_it_says_nothing() {
+    let text = "threads 3\nindex a.html\nstatic /=./a\nlisting\n\n\
+                [site Example.org www.example.org.]\nstatic /=./b\nstatic /c/=./c\n\n\
+                [ site  *.example.net ]\nindex b.html\n";
+    let first: &[&str] = &[
+        "--threads",
+        "3",
+        "--index",
+        "a.html",
+        "-s",
+        "/=./b",
+        "-s",
+        "/c/=./c",
+        "--listing",
+    ];
+    let second: &[&str] = &[
+        "--threads",
+        "3",
+        "--index",
+        "b.html",
+        "-s",
+        "/=./a",
+        "--listing",
+    ];
+    let expected = [
+        ("example.org www.example.org", first),
+        ("*.example.net", second),
+    ];
+    check_sites(read(text), &expected);
+    // The command line counts in place of all of the file.
+    let words = ["--config", NAME, "--index", "c.html"];
+    let Ok(Command::Serve(settings)) = parse_with_file(&words, text) else {
+        panic!("{text}");
+    };
+    let first = [first, &["--index", "c.html"]].concat();
+    let without = |words: &[&'static str]| -> Vec<&'static str> {
+        let at = words.iter().position(|word| *word == "--index").unwrap();
+        [&words[..at], &words[at + 2..]].concat()
+    };
+    let second = [without(second).as_slice(), &["--index", "c.html"]].concat();
+    let expected = [
+        ("example.org www.example.org", without(&first)),
+        ("*.example.net", second),
+    ];
+    let expected: Vec<(&str, &[&str])> = expected
+        .iter()
+        .map(|(hosts, words)| (*hosts, words.as_slice()))
+        .collect();
+    check_sites(settings, &expected);
+}
+
+#[test]
+fn what_is_wrong_with_a_section_is_told_with_its_line() {
+    let form = "write it as [site HOST ...], as in [site example.org www.example.org]";
+    let name = "is no name of a host; write it as example.org, *.example.org or an address, without a port";
+    let cases = [
+        ("[sites a]", format!("site.conf:1: '[sites a]' is no section; {form}")),
+        ("[site a", format!("site.conf:1: '[site a' is no section; {form}")),
+        ("[]", format!("site.conf:1: '[]' is no section; {form}")),
+        ("[site]", format!("site.conf:1: '[site]' has no host; {form}")),
+        ("[site a:80]", format!("site.conf:1: site: 'a:80' {name}")),
+        ("[site a/b]", format!("site.conf:1: site: 'a/b' {name}")),
+        (
+            "[site a]\n\n[site b A.]",
+            "site.conf:3: site: 'A.' is named at site.conf:1 too; give each name once".to_owned(),
+        ),
+        (
+            "[site a]\nthreads 3",
+            "site.conf:2: threads: is for the whole server; write it before the first [site ...]".to_owned(),
+        ),
+        (
+            "[site a]\nlisten b:1",
+            "site.conf:2: listen: is for the whole server; write it before the first [site ...]".to_owned(),
+        ),
+        (
+            "[site a]\nindex a\n[site b]\nindex a\nindex b",
+            "site.conf:5: index: is given at site.conf:4 too; give this option once".to_owned(),
+        ),
+        (
+            "[site a]\nmax-body 1Q\n[site b]",
+            "site.conf:2: max-body: '1Q' is not a size from 0 to 1024G; write bytes, or a number with K, M or G"
+                .to_owned(),
+        ),
+        // What holds for all of them is told once.
+        (
+            "max-body 1Q\n[site a]\n[site b]",
+            "site.conf:1: max-body: '1Q' is not a size from 0 to 1024G; write bytes, or a number with K, M or G"
+                .to_owned(),
+        ),
+        ("unknown-host last", "site.conf:1: unknown-host: 'last' is neither 'first' nor 'refuse'".to_owned()),
+    ];
+    for (text, line) in cases {
+        assert_eq!(refused(text), [line], "{text:?}");
+    }
+}
+
+#[test]
+fn there_is_an_end_to_sites() {
+    let sections =
+        |count: usize| -> String { (0..count).map(|at| format!("[site s{at}]\n")).collect() };
+    assert_eq!(read(&sections(SITES_MAX)).sites.len(), SITES_MAX);
+    let line = "site.conf:257: is one more than 256 sites; give that many at most";
+    assert_eq!(refused(sections(SITES_MAX + 1)), [line]);
+}
+
+#[test]
+fn a_value_of_a_site_is_found_in_its_section_or_above() {
+    let text = "root /a\n[site a]\nroot /b\n[site c]\n";
+    let settings = read(text);
+    let place = |site: usize, option, value| settings.sites[site].settings.places.of(option, value);
+    assert_eq!(place(0, "ROOT", "/b").as_deref(), Some("site.conf:3"));
+    assert_eq!(place(1, "ROOT", "/a").as_deref(), Some("site.conf:1"));
+    // What is written nowhere is wrong with the site.
+    assert_eq!(place(1, "--static", "/x").as_deref(), Some("site.conf:4"));
+    assert_eq!(settings.places.of("--static", "/x"), None);
+}
+
+#[test]
+fn what_holds_until_a_restart_is_taken_over_and_told() {
+    let old = read("threads 3\nmax-spool 2M\nuser www-data\nindex a\n[site a]\n");
+    let mut new = read("threads 4\nmax-spool 2M\nindex b\nallow-root\n[site a]\n[site b]\n");
+    assert_eq!(new.keep_fixed(&old), ["threads", "user", "allow-root"]);
+    for settings in [&new, &new.sites[1].settings] {
+        assert_eq!(settings.threads, 3);
+        assert_eq!(settings.confinement, old.confinement);
+    }
+    assert_eq!(new.sites[1].settings.index, ["b"]);
+    assert_eq!(new.clone().keep_fixed(&old), [""; 0]);
+    // Every option that is marked so is kept: with another value of each nothing else is left that differs.
+    for flag in FLAGS.iter().filter(|flag| flag.scope == Scope::Start) {
+        let line = match flag.long {
+            "user" => "user nobody".to_owned(),
+            "chroot" => "user www-data\nchroot /srv".to_owned(),
+            "limit" => "limit cpu=3".to_owned(),
+            "allow-read" | "allow-write" => format!("sandbox\n{} /srv", flag.long),
+            long if flag.value_name().is_none() => long.to_owned(),
+            long if long == "max-spool" => "max-spool 3M".to_owned(),
+            long => format!("{long} 7"),
+        };
+        let text = if flag.long == "user" {
+            ""
+        } else {
+            "user www-data\n"
+        };
+        let text = if line.contains("user ") {
+            line
+        } else {
+            format!("{text}{line}")
+        };
+        let old = bare(read("user www-data\n"));
+        let mut new = bare(read(&text));
+        assert!(new.keep_fixed(&old).contains(&flag.long), "{}", flag.long);
+        #[cfg(feature = "fastcgi")]
+        {
+            // These follow max-processes where they are not given, and may change.
+            (new.fastcgi.max_backend, new.fastcgi.keep) =
+                (old.fastcgi.max_backend, old.fastcgi.keep);
+        }
+        new.warnings.clear();
+        assert_eq!(new, old, "{}", flag.long);
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! Rules: those of [`super`]; a row that needs more than a line to be set has a function for it elsewhere.
 
-use super::super::settings::{Listing, Symlinks};
+use super::super::settings::{Listing, Symlinks, UnknownHost};
 use super::super::{Command, confinement, environment, help, value};
 use super::{Fallback, Flag, Group, Scope, Takes};
 
@@ -84,6 +84,18 @@ pub static FLAGS: &[Flag] = &[
     },
     Flag {
         short: None,
+        long: "unknown-host",
+        group: Group::Serving,
+        takes: Takes::Text("WHO", |settings, text, _| {
+            UnknownHost::parse(text).map(|unknown| settings.unknown_host = unknown)
+        }),
+        default: Fallback::Value("first"),
+        help: "With several sites in a configuration file, what a Host of none of them gets: the 'first', \
+               or 'refuse' for 421",
+        scope: Scope::Server,
+    },
+    Flag {
+        short: None,
         long: "trusted-proxy",
         group: Group::Serving,
         takes: Takes::Texts("CIDR", |settings, text, _| settings.add_trusted_proxy(text)),
@@ -141,7 +153,7 @@ pub static FLAGS: &[Flag] = &[
             Some((4 * surroundings.cores).clamp(4, 4096).to_string())
         }),
         help: "Programs that run at once; further requests wait in line",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     #[cfg(feature = "fastcgi")]
     Flag {
@@ -220,7 +232,7 @@ pub static FLAGS: &[Flag] = &[
             Some(surroundings.cores.clamp(2, 1024).to_string())
         }),
         help: "Threads for everything but programs, which have their own",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -231,7 +243,7 @@ pub static FLAGS: &[Flag] = &[
         }),
         default: Fallback::Value("10000"),
         help: "Connections held open at once",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -260,7 +272,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Size(MIB..=TIB, |settings, bytes| settings.max_spool = bytes),
         default: Fallback::Value("1G"),
         help: "Disk that request bodies and output not yet sent may take together",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -317,7 +329,7 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::None,
         help: "Go on as this user once the sockets are bound, for a server that was started by root; \
                names or numbers",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -326,7 +338,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Switch(|settings| settings.confinement.allow_root = true),
         default: Fallback::None,
         help: "Run programs also as root, which is refused otherwise",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -337,7 +349,7 @@ pub static FLAGS: &[Flag] = &[
         }),
         default: Fallback::None,
         help: "Make DIR the root of all paths but those of sockets and the log; wants --user too",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -349,7 +361,7 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::None,
         help: "Limits of each program, with commas between: cpu=SECS, memory=SIZE, files=N \
                (descriptors), file-size=SIZE; and processes=N of all together",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -358,7 +370,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Count(0..=19, |settings, level| settings.confinement.nice = level),
         default: Fallback::Value("0"),
         help: "How far programs stand back behind others for the processor, up to 19",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -367,7 +379,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Switch(|settings| settings.confinement.allow_setuid = true),
         default: Fallback::None,
         help: "Let programs gain rights from set-user-ID and set-group-ID files, as sendmail may need",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -377,7 +389,7 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::None,
         help: "Have the kernel (Landlock) keep the server and programs from all files but those they \
                need",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -388,7 +400,7 @@ pub static FLAGS: &[Flag] = &[
         }),
         default: Fallback::None,
         help: "In the sandbox, let programs read and execute what is at or below PATH",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -399,7 +411,7 @@ pub static FLAGS: &[Flag] = &[
         }),
         default: Fallback::None,
         help: "In the sandbox, let programs read and write what is at or below PATH",
-        scope: Scope::Server,
+        scope: Scope::Start,
     },
     Flag {
         short: None,

@@ -50,7 +50,10 @@ fn defaults() -> Settings {
         access_log: AccessLog::Stdout,
         confinement: Confinement::default(),
         warnings: Vec::new(),
+        sites: Vec::new(),
+        unknown_host: UnknownHost::First,
         config: None,
+        fixed: Vec::new(),
         places: Places::default(),
     }
 }
@@ -89,9 +92,10 @@ fn defaults_follow_the_surroundings() {
             stdout_is_terminal: false,
             file: &|_| Err("is not there".to_owned()),
         };
-        let Ok(Command::Serve(settings)) = parse([], &surroundings) else {
+        let Ok(Command::Serve(mut settings)) = parse([], &surroundings) else {
             panic!("{cores} cores")
         };
+        settings.fixed.clear();
         let mut expected = defaults();
         expected.threads = threads;
         set_max_processes(&mut expected, max_processes);

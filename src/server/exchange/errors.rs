@@ -2,10 +2,10 @@
 
 use crate::handler::Response;
 use crate::handler::error_page::{self, Form, Frame};
+use crate::handler::site::Site;
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::negotiate::prefers_html;
-use crate::server::Server;
 
 /// What a client that finds everyone busy is told to wait, in seconds.
 const RETRY_AFTER: &str = "2";
@@ -14,13 +14,13 @@ const RETRY_AFTER: &str = "2";
 pub(super) const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS";
 
 pub(super) fn error_response(
-    server: &Server,
+    site: Option<&Site>,
     head: &RequestHead,
     reason: Reason,
     id: &str,
     now: u64,
 ) -> Response {
-    let mut response = error_page::error_response(reason, &frame(server, head, id, now));
+    let mut response = error_page::error_response(reason, &frame(site, head, id, now));
     match reason {
         Reason::AuthBusy
         | Reason::CgiBusy
@@ -34,7 +34,7 @@ pub(super) fn error_response(
 }
 
 pub(super) fn frame<'f>(
-    server: &'f Server,
+    site: Option<&'f Site>,
     head: &RequestHead,
     id: &'f str,
     now: u64,
@@ -46,10 +46,7 @@ pub(super) fn frame<'f>(
         } else {
             Form::Text
         },
-        site: server
-            .site
-            .document_root()
-            .map(|root| (root, &server.site.cache)),
+        site: site.and_then(|site| Some((site.document_root()?, &*site.cache))),
         now,
     }
 }
