@@ -46,6 +46,7 @@ const NO_BOUNDS: &[(&str, &str)] = &[
     ("proto/proxy.rs", "FIXED"),
     ("server/connection/receive.rs", "READ_LEAST"),
     ("server/connection/respond.rs", "GATHERED_MAX LONG"),
+    ("server/applications.rs", "TICK_MAX"),
     ("server/body.rs", "READ_LEN"),
     ("server/exchange/forward.rs", "LONG"),
     (

@@ -169,7 +169,8 @@ impl Applications {
     pub(super) fn remove(&self, gone: &[usize]) -> Vec<Gone> {
         let mut entries = self.entries_mut();
         let taken = gone.iter().filter_map(|at| entries.get_mut(*at)?.take());
-        taken.map(|entry| Gone { entry }).collect()
+        let retire = |entry: &Entry| entry.pool.retire();
+        taken.inspect(retire).map(|entry| Gone { entry }).collect()
     }
 
     fn open(&self, key: Key, number: usize) -> Result<Entry, StartError> {

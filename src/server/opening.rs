@@ -101,6 +101,7 @@ impl Opened {
             user.assume().map_err(|error| refused(user, &error))?;
             #[cfg(feature = "auth")]
             check_readable(settings)?;
+            warn_of_config(settings);
         }
         let folder = std::env::temp_dir();
         if spool.is_none() && !mode_permits_making(&folder) {
@@ -165,7 +166,7 @@ pub(super) fn open_sites(
 }
 
 /// Whether there are programs to be started.
-pub(super) fn run_programs(sites: &[Site]) -> bool {
+fn run_programs(sites: &[Site]) -> bool {
     sites.iter().any(|site| !site.programs.is_empty())
 }
 
@@ -342,6 +343,18 @@ fn check_readable(settings: &Settings) -> Result<(), StartError> {
         })?;
     }
     Ok(())
+}
+
+/// The configuration is read again by whom the server is then.
+fn warn_of_config(settings: &Settings) {
+    if let (Some(path), None) = (&settings.config, &settings.confinement.chroot)
+        && let Err(error) = std::fs::File::open(path)
+    {
+        log::warn!(
+            "--config: {} cannot be read by the user of --user ({error}), so that SIGHUP will change nothing",
+            path.display()
+        );
+    }
 }
 
 fn refused(user: &Identity, error: &io::Error) -> StartError {

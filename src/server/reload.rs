@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 #[cfg(feature = "fastcgi")]
 use super::applications::Gone;
-use super::opening::{listen, open_sites, run_programs};
+use super::opening::{listen, open_sites};
 use super::sandbox;
 use super::served::{Hosted, Served};
 use super::worker::Worker;
@@ -110,6 +110,14 @@ impl Server {
     pub(super) fn reload(&self) {
         self.reopen_logs();
         if self.settings.config.is_none() {
+            return;
+        }
+        if self.settings.confinement.chroot.is_some() {
+            // What has its name inside may be anybody's.
+            log::error!(
+                "--config: the file lies outside of --chroot, where nothing can be read again; restart the server \
+                 for another one to count"
+            );
             return;
         }
         match self.reread() {
@@ -208,21 +216,8 @@ impl Server {
         }
     }
 
-    /// Refuses what the sandbox, or another root, would keep from being served.
+    /// Refuses what the sandbox would keep from being served.
     fn check_permitted(&self, settings: &Settings, sites: &[Site]) -> Result<(), StartError> {
-        let is_first = || {
-            !self
-                .current
-                .served()
-                .sites
-                .iter()
-                .any(|it| !it.site.programs.is_empty())
-        };
-        if settings.confinement.chroot.is_some() && run_programs(sites) && is_first() {
-            let problem = "has no programs yet, and who would start them has to be there from the start; \
-                           restart the server";
-            return Err(StartError::failed("--chroot", "", problem));
-        }
         let Some(permitted) = &self.permitted else {
             return Ok(());
         };

@@ -264,6 +264,52 @@ fn what_holds_until_a_restart_is_named() {
     assert_eq!(server.get("/page.txt").text(), "page of two\n");
 }
 
+#[cfg(feature = "sandbox")]
+#[test]
+fn a_sandbox_has_what_it_was_made_with() {
+    let above = "sandbox\nallow-read {}/one\n";
+    let scratch = site();
+    std::fs::create_dir(scratch.path("tmp")).unwrap();
+    configure(&scratch, &format!("{above}{ONE}"));
+    let tmp = scratch.text("tmp");
+    let server = scratch
+        .environment("TMPDIR", &tmp)
+        .serve_file("tollgate.conf", &[]);
+    assert_eq!(server.get("/page.txt").text(), "page of one\n");
+    // Another folder was permitted to nobody; another option of what is served is no other folder.
+    reread(&server, &format!("{above}{TWO}"), REFUSED);
+    let line = format!(
+        "--sandbox: '{}' was not there when the sandbox was made",
+        server.text("two")
+    );
+    server.wait_for_log(&line);
+    assert_eq!(server.get("/page.txt").text(), "page of one\n");
+    reread(
+        &server,
+        &format!("{above}{ONE}listing\nindex page.txt\n"),
+        DONE,
+    );
+    assert_eq!(server.get("/").text(), "page of one\n");
+    assert_eq!(server.get("/cgi-bin/probe/hello").text(), "hello\n");
+}
+
+#[test]
+fn a_file_that_another_user_may_not_read_is_told_of() {
+    if !crate::support::is_root("a_file_that_another_user_may_not_read_is_told_of") {
+        return;
+    }
+    let site = site();
+    configure(&site, ONE);
+    let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
+    std::fs::set_permissions(site.path(""), mode(0o755)).unwrap();
+    std::fs::set_permissions(site.path("tollgate.conf"), mode(0o600)).unwrap();
+    let server = site.serve_file("tollgate.conf", &["--user", "nobody"]);
+    server.wait_for_log("cannot be read by the user of --user");
+    server.signal(Signal::HUP);
+    server.wait_for_log(REFUSED);
+    assert_eq!(server.get("/page.txt").text(), "page of one\n");
+}
+
 #[test]
 fn logs_are_begun_anew_and_change() {
     let server = serve(ONE);
@@ -356,6 +402,23 @@ mod applications {
         reread(&server, ONE, DONE);
         assert!(eventually(PATIENCE, || has_ended(a)));
         assert_eq!(server.get("/a/").status, 404);
+    }
+
+    #[test]
+    fn applications_beyond_the_room_are_refused() {
+        // None at the start: there is room for 1,024 connections, and each backend may have 128.
+        let server = serve(ONE);
+        let routes = |count: usize| -> String {
+            let lines = (0..count).map(|at| format!("fastcgi /{at}/=127.0.0.1:{}\n", 1000 + at));
+            format!(
+                "{ONE}max-backend 64\nfastcgi-keep 64\n{}",
+                lines.collect::<String>()
+            )
+        };
+        reread(&server, &routes(8), DONE);
+        reread(&server, &routes(9), REFUSED);
+        server.wait_for_log("fastcgi: would have more connections than there is room for");
+        assert_eq!(server.get("/page.txt").text(), "page of one\n");
     }
 
     #[test]

@@ -357,7 +357,7 @@ fn what_holds_until_a_restart_is_taken_over_and_told() {
             "limit" => "limit cpu=3".to_owned(),
             "allow-read" | "allow-write" => format!("sandbox\n{} /srv", flag.long),
             long if flag.value_name().is_none() => long.to_owned(),
-            long if long == "max-spool" => "max-spool 3M".to_owned(),
+            "max-spool" => "max-spool 3M".to_owned(),
             long => format!("{long} 7"),
         };
         let text = if flag.long == "user" {
