@@ -24,6 +24,7 @@ pub mod flags;
 mod help;
 mod origin;
 mod settings;
+mod sites;
 mod value;
 
 #[cfg(feature = "fastcgi")]
@@ -37,8 +38,9 @@ pub use origin::Places;
 pub use settings::AuthRoute;
 pub use settings::{
     AccessLog, Authorization, CgiRoute, ListenAddress, Listing, Proxies, Scheme, Settings,
-    SiteSettings, StaticRoute, Symlinks, UnknownHost,
+    StaticRoute, Symlinks,
 };
+pub use sites::{SiteSettings, UnknownHost};
 
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]

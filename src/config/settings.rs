@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::proto::cgi::meta::{Authorization, Scheme};
-use crate::proto::http::site_hosts::HostPattern;
 use crate::proto::network::Network;
 use crate::proto::uri::route::RouteKey;
 
@@ -20,6 +19,7 @@ use super::backend::{self, Duty, FastcgiSettings};
 use super::confinement::Confinement;
 use super::flags::Scope;
 use super::origin::{self, Layers, Named, Places, Written};
+use super::sites::{SiteSettings, UnknownHost};
 use super::value::{self, Size};
 use super::{Surroundings, UsageError};
 
@@ -95,34 +95,6 @@ pub struct Settings {
     pub fixed: Vec<(&'static str, Vec<String>)>,
     /// The places in it that values are from.
     pub places: Places,
-}
-
-/// One of several sites.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SiteSettings {
-    /// Its names, no two alike in all sites.
-    pub hosts: Vec<HostPattern>,
-    /// Its settings: those of the server, but for what its section says.
-    pub settings: Settings,
-}
-
-/// What a Host gets that is none of any site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnknownHost {
-    /// The first site.
-    First,
-    /// A refusal, 421.
-    Refuse,
-}
-
-impl UnknownHost {
-    pub(super) fn parse(text: &str) -> Result<UnknownHost, String> {
-        match text {
-            "first" => Ok(UnknownHost::First),
-            "refuse" => Ok(UnknownHost::Refuse),
-            _ => Err("is neither 'first' nor 'refuse'".to_owned()),
-        }
-    }
 }
 
 /// An address to accept connections at. Displays as it is written.
@@ -341,35 +313,6 @@ impl Settings {
             fixed: Vec::new(),
             places: Places::default(),
         }
-    }
-
-    /// Those of each site.
-    pub fn each_site(&self) -> impl Iterator<Item = &Settings> + Clone {
-        let own = self.sites.is_empty().then_some(self);
-        own.into_iter()
-            .chain(self.sites.iter().map(|site| &site.settings))
-    }
-
-    /// Takes over from settings that a server was started with what holds until it is started again; returns
-    /// the options in which these differ.
-    pub fn keep_fixed(&mut self, old: &Settings) -> Vec<&'static str> {
-        let pairs = self.fixed.iter().zip(&old.fixed);
-        let differing = pairs.filter(|(new, old)| new != old);
-        let differing = differing.map(|((long, _), _)| *long).collect();
-        self.take_fixed(old);
-        for site in &mut self.sites {
-            site.settings.take_fixed(old);
-        }
-        differing
-    }
-
-    fn take_fixed(&mut self, old: &Settings) {
-        self.threads = old.threads;
-        self.max_processes = old.max_processes;
-        self.max_connections = old.max_connections;
-        self.max_spool = old.max_spool;
-        self.confinement = old.confinement.clone();
-        self.fixed = old.fixed.clone();
     }
 
     pub(super) fn add_listen(&mut self, text: &str) -> Result<(), String> {

@@ -28,7 +28,7 @@ mod worker;
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ use crate::sys::listener::Listener;
 use crate::sys::poller::Poller;
 use crate::sys::private_folder::PrivateFolder;
 use crate::sys::sandbox::Rule;
-use crate::sys::signal::{Request, Steering};
+use crate::sys::signal::Steering;
 use crate::sys::spawner::Spawners;
 use crate::sys::spool::Room;
 use crate::sys::watch::Halt;
@@ -318,20 +318,6 @@ impl Server {
         let server = Arc::clone(self);
         let builder = thread::Builder::new().name(name).stack_size(STACK);
         builder.spawn(move || job(&server)).map(drop)
-    }
-
-    fn await_stop(&self, steering: &mut Steering, reread: fn(&Server)) {
-        while steering.await_request() == Some(Request::Reread) {
-            reread(self);
-        }
-    }
-
-    fn reopen_logs(&self) {
-        self.logs().reopen();
-    }
-
-    fn logs(&self) -> MutexGuard<'_, Logs> {
-        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Accepts nobody from now on, and has idle connections closed.

@@ -10,7 +10,7 @@
 //!   threads. Options that would change it are named, and the old values hold.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg(feature = "fastcgi")]
 use super::applications::Gone;
@@ -21,6 +21,7 @@ use super::worker::Worker;
 use super::{Server, access_log::Logs};
 use crate::config::{Settings, StartError, UsageError};
 use crate::handler::site::Site;
+use crate::sys::signal::{Request, Steering};
 
 /// Gives the settings as they are written now.
 pub struct Reread(pub Box<dyn Fn() -> Result<Settings, UsageError> + Send + Sync>);
@@ -106,6 +107,21 @@ fn problem(error: StartError) -> Problems {
 }
 
 impl Server {
+    /// Waits to be told to stop; meanwhile does what is to be done where the configuration may be another one.
+    pub(super) fn await_stop(&self, steering: &mut Steering, reread: fn(&Server)) {
+        while steering.await_request() == Some(Request::Reread) {
+            reread(self);
+        }
+    }
+
+    pub(super) fn reopen_logs(&self) {
+        self.logs().reopen();
+    }
+
+    fn logs(&self) -> MutexGuard<'_, Logs> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Opens the logs anew and, where there is a configuration file, reads it again.
     pub(super) fn reload(&self) {
         self.reopen_logs();

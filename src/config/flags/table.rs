@@ -2,7 +2,8 @@
 //!
 //! Rules: those of [`super`]; a row that needs more than a line to be set has a function for it elsewhere.
 
-use super::super::settings::{Listing, Symlinks, UnknownHost};
+use super::super::settings::{Listing, Symlinks};
+use super::super::sites::UnknownHost;
 use super::super::{Command, confinement, environment, help, value};
 use super::{Fallback, Flag, Group, Scope, Takes};
 

@@ -62,9 +62,14 @@ pub struct SiteHosts {
 
 impl SiteHosts {
     /// Of two equal patterns one counts.
-    pub fn new(mut sites: Vec<(HostPattern, usize)>) -> SiteHosts {
-        sites.sort_by(|(one, _), (other, _)| one.key.cmp(&other.key));
-        SiteHosts { sites }
+    pub fn new(named: Vec<(HostPattern, usize)>) -> SiteHosts {
+        let mut hosts = SiteHosts::default();
+        // As they are few; the library's way to sort is many kilobytes of code.
+        for (pattern, site) in named {
+            let at = hosts.place(pattern.key.as_bytes()).unwrap_or_else(|at| at);
+            hosts.sites.insert(at, (pattern, site));
+        }
+        hosts
     }
 
     /// The number of the site that a host belongs to.
@@ -86,9 +91,14 @@ impl SiteHosts {
     }
 
     fn find(&self, key: &[u8]) -> Option<usize> {
-        let order = |(pattern, _): &(HostPattern, usize)| pattern.key.as_bytes().cmp(key);
-        let at = self.sites.binary_search_by(order).ok()?;
+        let at = self.place(key).ok()?;
         self.sites.get(at).map(|(_, site)| *site)
+    }
+
+    /// Where a key is, or would be.
+    fn place(&self, key: &[u8]) -> Result<usize, usize> {
+        let order = |(pattern, _): &(HostPattern, usize)| pattern.key.as_bytes().cmp(key);
+        self.sites.binary_search_by(order)
     }
 }
 
