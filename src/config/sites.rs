@@ -33,10 +33,11 @@ impl UnknownHost {
 
 impl Settings {
     /// Those of each site.
-    pub fn each_site(&self) -> impl Iterator<Item = &Settings> + Clone {
-        let own = self.sites.is_empty().then_some(self);
-        own.into_iter()
-            .chain(self.sites.iter().map(|site| &site.settings))
+    pub fn each_site(&self) -> Vec<&Settings> {
+        match self.sites.as_slice() {
+            [] => vec![self],
+            sites => sites.iter().map(|site| &site.settings).collect(),
+        }
     }
 
     /// Takes over from settings that a server was started with what holds until it is started again; returns

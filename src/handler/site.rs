@@ -110,13 +110,13 @@ impl Site {
     ///
     /// Fails where a folder or program is missing or cannot be opened.
     pub fn open(settings: &Settings) -> Result<Site, StartError> {
-        Site::open_beside(settings, settings.each_site(), Arc::default())
+        Site::open_beside(settings, &settings.each_site(), Arc::default())
     }
 
     /// The same for one of several sites: none of them sends what another one hides.
-    pub fn open_beside<'s>(
+    pub fn open_beside(
         settings: &Settings,
-        all: impl Iterator<Item = &'s Settings>,
+        all: &[&Settings],
         cache: Arc<Cache>,
     ) -> Result<Site, StartError> {
         let statics = static_routes(settings);
@@ -140,7 +140,7 @@ impl Site {
         let doors = Doors::open(&settings.auths)?;
         #[cfg(feature = "auth")]
         plan.hidden.extend(doors.files().map(Path::to_owned));
-        for path in all.flat_map(hidden_paths) {
+        for path in all.iter().flat_map(|settings| hidden_paths(settings)) {
             if !plan.hidden.contains(&path) {
                 plan.hidden.push(path);
             }

@@ -304,7 +304,8 @@ pub(super) fn descriptors_needed(settings: &Settings) -> u64 {
 
 /// How many processes of `exec:` there may be.
 pub(super) fn processes_max(settings: &Settings) -> usize {
-    let routes = settings.each_site().flat_map(|site| &site.fastcgi.routes);
+    let sites = settings.each_site().into_iter();
+    let routes = sites.flat_map(|site| &site.fastcgi.routes);
     let processes = routes.map(|route| match &route.application {
         Application::Backends(_) => 0,
         Application::Exec(program) => *program.processes.end(),
@@ -320,7 +321,8 @@ fn connections_max(settings: &Settings) -> usize {
         // One that is used, one that is kept, one that was made to see whether it is accepted.
         Application::Exec(program) => program.processes.end() * 3,
     };
-    let routes = settings.each_site().flat_map(|site| &site.fastcgi.routes);
+    let sites = settings.each_site().into_iter();
+    let routes = sites.flat_map(|site| &site.fastcgi.routes);
     routes.map(|route| connections(&route.application)).sum()
 }
 

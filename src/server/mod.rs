@@ -472,7 +472,12 @@ impl Server {
 fn checks_at_once(settings: &Settings) -> usize {
     // A configuration that is read again may come to ask for some.
     #[cfg(feature = "auth")]
-    if settings.config.is_some() || settings.each_site().any(|site| !site.auths.is_empty()) {
+    if settings.config.is_some()
+        || settings
+            .each_site()
+            .iter()
+            .any(|site| !site.auths.is_empty())
+    {
         return (settings.threads / 2).clamp(1, 8);
     }
     let _ = settings;

@@ -154,11 +154,12 @@ pub(super) fn open_sites(
     user: Option<&Identity>,
 ) -> Result<Vec<Site>, StartError> {
     let cache = Arc::default();
-    let open = |own: &Settings| {
-        let site = Site::open_beside(own, settings.each_site(), Arc::clone(&cache));
+    let all = settings.each_site();
+    let open = |own: &&Settings| {
+        let site = Site::open_beside(own, &all, Arc::clone(&cache));
         site.map_err(|error| error.placed(own))
     };
-    let sites: Vec<Site> = settings.each_site().map(open).collect::<Result<_, _>>()?;
+    let sites: Vec<Site> = all.iter().map(open).collect::<Result<_, _>>()?;
     if user.is_none() && !settings.confinement.allow_root {
         refuse_root(&sites)?;
     }
@@ -267,6 +268,7 @@ fn tasks(settings: &Settings) -> usize {
     #[cfg(feature = "fastcgi")]
     let supervisors = settings
         .each_site()
+        .iter()
         .map(|site| site.fastcgi.routes.len())
         .sum::<usize>();
     #[cfg(not(feature = "fastcgi"))]
@@ -336,7 +338,11 @@ fn hand_over(user: &Identity, listeners: &[Listener]) -> Result<(), StartError> 
 /// Files of users are read again whenever they change, by whom the server is then.
 #[cfg(feature = "auth")]
 fn check_readable(settings: &Settings) -> Result<(), StartError> {
-    for route in settings.each_site().flat_map(|site| &site.auths) {
+    for route in settings
+        .each_site()
+        .into_iter()
+        .flat_map(|site| &site.auths)
+    {
         std::fs::File::open(&route.file).map_err(|error| {
             let problem = format!("cannot be read by the user of --user ({error})");
             StartError::failed("--auth", route.file.display(), problem)

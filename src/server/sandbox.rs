@@ -124,7 +124,11 @@ pub(super) fn of_server(settings: &Settings) -> Vec<Rule> {
         }
     }
     #[cfg(feature = "auth")]
-    for route in settings.each_site().flat_map(|site| &site.auths) {
+    for route in settings
+        .each_site()
+        .into_iter()
+        .flat_map(|site| &site.auths)
+    {
         let target = std::fs::canonicalize(&route.file).ok();
         let paths = [Some(route.file.clone()), target];
         let folders = paths.iter().flatten().filter_map(|path| folder_of(path));

@@ -43,7 +43,7 @@ impl Hosted {
     ) -> Vec<Hosted> {
         #[cfg(feature = "fastcgi")]
         let mut pools = pools.into_iter();
-        let settings = settings.each_site();
+        let settings = settings.each_site().into_iter();
         let hosted = settings.zip(sites).map(|(settings, site)| Hosted {
             access_log: logs.of(settings),
             settings: settings.clone(),
