@@ -9,24 +9,22 @@ use std::fmt::{self, Display, Write as _};
 use std::fs;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::SystemTime;
 
-use tollgate::config::{self, Command, ExitStatus, Surroundings};
-use tollgate::server;
-use tollgate::sys::{log_file, spawner};
+use tollgate::config::{self, Command, ExitStatus, FILE_MAX, Surroundings, UsageError};
+use tollgate::server::{self, Reread};
+use tollgate::sys::{first_bytes, log_file, spawner};
 
 fn main() -> ExitCode {
     if spawner::is_meant(env::args_os().next().as_deref()) {
         return spawner::serve();
     }
-    let surroundings = Surroundings {
-        variable: &|name| env::var_os(name),
-        cores: thread::available_parallelism().map_or(1, usize::from),
-        stdout_is_terminal: io::stdout().is_terminal(),
-    };
-    let settings = match config::parse(env::args_os().skip(1), &surroundings) {
+    // Asked once: standard output may be gone when the configuration is read again.
+    let stdout_is_terminal = io::stdout().is_terminal();
+    let settings = match command(stdout_is_terminal) {
         Ok(Command::Serve(settings)) => settings,
         #[cfg(feature = "auth")]
         Ok(Command::Passwd { file, user }) => {
@@ -45,16 +43,51 @@ fn main() -> ExitCode {
                 Err(error) => fail(&error, error.exit),
             };
         }
-        Ok(Command::Help(text) | Command::Version(text)) => return print(&text),
-        Err(error) => return fail(&error, error.exit()),
+        Ok(Command::Help(text) | Command::Version(text) | Command::Dump(text)) => {
+            return print(&text);
+        }
+        Ok(Command::CheckConfig(settings)) => return check(&settings),
+        Err(error) => return fail_all(error.lines(), error.exit()),
     };
     start_log();
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
-    match server::run(settings) {
+    let reread = move || match command(stdout_is_terminal)? {
+        Command::Serve(settings) => Ok(settings),
+        // The same arguments ask for the same.
+        _ => Err(UsageError::not_to_serve()),
+    };
+    match server::run(settings, Reread(Box::new(reread))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, error.exit),
+    }
+}
+
+/// What the arguments ask for, and the configuration file that they name, as it is now.
+fn command(stdout_is_terminal: bool) -> Result<Command, UsageError> {
+    let surroundings = Surroundings {
+        variable: &|name| env::var_os(name),
+        cores: thread::available_parallelism().map_or(1, usize::from),
+        stdout_is_terminal,
+        file: &read_config,
+    };
+    config::parse(env::args_os().skip(1), &surroundings)
+}
+
+/// Reads a configuration file, or as much of it as shows that it is too long.
+fn read_config(path: &Path) -> Result<Vec<u8>, String> {
+    first_bytes(path, FILE_MAX + 1)
+        .map_err(|error| format!("cannot be read ({error}); give an existing file of options"))
+}
+
+/// Looks whether a server could start so.
+fn check(settings: &config::Settings) -> ExitCode {
+    start_log();
+    settings.warnings.iter().for_each(|it| log::warn!("{it}"));
+    match server::check_config(settings) {
+        errors if errors.is_empty() => print("tollgate: the configuration is in order\n"),
+        errors => fail_all(&errors, ExitStatus::CouldNotStart),
     }
 }
 
@@ -70,6 +103,13 @@ fn print(text: &str) -> ExitCode {
         ),
         _ => ExitCode::SUCCESS,
     }
+}
+
+fn fail_all<E: Display>(errors: &[E], status: ExitStatus) -> ExitCode {
+    for error in errors {
+        fail(error, status);
+    }
+    ExitCode::from(status.code())
 }
 
 fn fail(error: &dyn Display, status: ExitStatus) -> ExitCode {

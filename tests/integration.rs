@@ -28,6 +28,14 @@ mod cgi_response;
 mod check;
 #[path = "integration/cli.rs"]
 mod cli;
+#[path = "integration/config.rs"]
+mod config;
+#[path = "integration/config_examples.rs"]
+mod config_examples;
+#[path = "integration/config_reload.rs"]
+mod config_reload;
+#[path = "integration/config_sites.rs"]
+mod config_sites;
 #[path = "integration/confine.rs"]
 mod confine;
 #[path = "integration/confine_chroot.rs"]

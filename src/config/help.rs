@@ -14,6 +14,7 @@ const INTRODUCTION: &str = "\
 Sends files and runs programs (CGI) over HTTP.
 
 Usage: tollgate [OPTIONS] [ROOT]
+       tollgate [OPTIONS] check-config    says what is wrong, and starts nothing
 ";
 
 const CHECK_USAGE: &str = "       \

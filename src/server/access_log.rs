@@ -9,10 +9,10 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::origin::Whom;
-use crate::config::{self, StartError};
+use crate::config::{self, Settings, StartError};
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::status::StatusCode;
@@ -57,6 +57,8 @@ pub struct Entry {
     pub body_len: u64,
     /// Why it was not the plain answer.
     pub reason: Option<Reason>,
+    /// The log of its site.
+    pub log: Option<Arc<AccessLog>>,
 }
 
 impl AccessLog {
@@ -170,6 +172,65 @@ impl AccessLog {
     }
 }
 
+/// The logs of all sites, each once.
+#[derive(Debug, Default)]
+pub struct Logs(Vec<(config::AccessLog, Arc<AccessLog>)>);
+
+impl Logs {
+    /// Opens those that the settings ask for, as [`AccessLog::open`] does.
+    pub fn open(settings: &Settings, heir: Option<&Identity>) -> Result<Logs, StartError> {
+        Logs::default().with(settings, heir)
+    }
+
+    /// Opens those that the settings ask for and that are not here, and leaves out those that they do not.
+    pub fn with(&self, settings: &Settings, heir: Option<&Identity>) -> Result<Logs, StartError> {
+        let mut logs = Logs::default();
+        for site in settings.each_site() {
+            let wanted = &site.access_log;
+            if logs.find(wanted).is_some() {
+                continue;
+            }
+            let log = match self.find(wanted) {
+                Some(log) => log,
+                None => {
+                    let opened = AccessLog::open(wanted, heir);
+                    Arc::new(opened.map_err(|error| error.placed(site))?)
+                }
+            };
+            logs.0.push((wanted.clone(), log));
+        }
+        Ok(logs)
+    }
+
+    fn find(&self, wanted: &config::AccessLog) -> Option<Arc<AccessLog>> {
+        let mut logs = self.0.iter();
+        let (_, log) = logs.find(|(setting, _)| setting == wanted)?;
+        Some(Arc::clone(log))
+    }
+
+    /// The log of a site; none is written where it has none here.
+    pub fn of(&self, site: &Settings) -> Arc<AccessLog> {
+        let none = || AccessLog {
+            target: None,
+            lost: AtomicU64::new(0),
+        };
+        self.find(&site.access_log)
+            .unwrap_or_else(|| Arc::new(none()))
+    }
+
+    /// Takes note that paths mean other files from now on, before anybody has a part in a log.
+    pub fn leave_outside(&mut self) {
+        let logs = self.0.iter_mut();
+        let own = logs.filter_map(|(_, log)| Arc::get_mut(log));
+        own.for_each(AccessLog::leave_outside);
+    }
+
+    /// Opens the files anew, after they were renamed.
+    pub fn reopen(&self) {
+        self.0.iter().for_each(|(_, log)| log.reopen());
+    }
+}
+
 impl Entry {
     /// The entry of an exchange that began with `request_line`, of a user who was verified, if of any. Its
     /// head may be empty, where it could not be parsed. `date` is an HTTP date.
@@ -208,6 +269,14 @@ impl Entry {
             status: StatusCode::OK,
             body_len: 0,
             reason: None,
+            log: None,
+        }
+    }
+
+    /// Writes the line of an exchange that ended now.
+    pub fn write(&self, now: u64) {
+        if let Some(log) = &self.log {
+            log.write(self, now);
         }
     }
 }

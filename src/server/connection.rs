@@ -35,6 +35,7 @@ use super::body::Wanted;
 use super::exchange::Forward;
 use super::exchange::{Course, Turn};
 use super::origin::Peer;
+use super::served::Hosted;
 use super::worker::Worker;
 use crate::handler::admission::Ticket;
 use crate::handler::pace::Pace;
@@ -114,6 +115,8 @@ enum Stage {
 pub struct Pending {
     /// Its head.
     pub head: RequestHead,
+    /// The site that it is for, as that was when it began.
+    pub hosted: Arc<Hosted>,
     /// Its body, once it was received.
     pub body: Option<crate::sys::spool::Spool>,
     /// Whether the client may still be sending a body that is left unread.
@@ -129,10 +132,11 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// A request with this head, which became whole at `started`.
-    fn new(head: RequestHead, started: u64) -> Pending {
+    /// A request with this head for this site, which became whole at `started`.
+    fn new(head: RequestHead, hosted: Arc<Hosted>, started: u64) -> Pending {
         Pending {
             head,
+            hosted,
             body: None,
             is_unread: false,
             started,
@@ -353,9 +357,10 @@ impl Connection {
     /// The client is gone before its request could be answered.
     fn lose_pending(&mut self, pending: &Pending, worker: &mut Worker<'_>) -> Step {
         self.end_entry(worker);
-        let proxies = &worker.server.settings.proxies;
+        let proxies = &pending.hosted.settings.proxies;
         let origin = self.peer.origin(&pending.head, proxies);
         self.entry = worker.entry(
+            &pending.hosted,
             &origin.unwrap_or(self.peer.itself()),
             None,
             pending.head.request_line(),

@@ -24,11 +24,14 @@ pub use forward::{Client, Forward, go_on};
 pub use login::WRONG_PAUSE;
 use resource::Step;
 
+use std::sync::Arc;
+
 use super::Server;
 use super::access_log::Entry;
 use super::connection::{Connection, Pending, Then};
 use super::origin::Origin;
 use super::request::Request;
+use super::served::Hosted;
 use super::worker::Worker;
 use crate::config::Explain;
 use crate::handler::admission::{Party, Permit, Ticket};
@@ -121,8 +124,12 @@ pub fn refuse(
     };
     let mut reply = connection.reply(&worker.server.room, Draft::new(envelope));
     let id = worker.server.next_id();
+    let served = Arc::clone(&worker.served);
+    // An unknown host learns nothing of any site, and has its line in the log of the first.
+    let of_head = served.site_of(head);
+    let hosted = of_head.unwrap_or(&served.sites[0]);
     reply.respond(error_response(
-        worker.server,
+        of_head.map(|hosted| &hosted.site),
         head,
         reason,
         &id,
@@ -132,12 +139,12 @@ pub fn refuse(
     let body_len = reply.body_len();
     log::debug!("{id}: {}: {}", reason.code(), reason.meaning());
     let line = request_line(connection, head);
-    let started = worker.started();
+    let started = worker.started(hosted);
     // Where it cannot be told whom it is from, the connection is known.
-    let proxies = &worker.server.settings.proxies;
+    let proxies = &hosted.settings.proxies;
     let origin = connection.peer.origin(head, proxies);
     let origin = origin.unwrap_or(connection.peer.itself());
-    let mut entry = worker.entry(&origin, None, line, head, started);
+    let mut entry = worker.entry(hosted, &origin, None, line, head, started);
     if let Some(entry) = &mut entry {
         entry.status = reason.status();
         entry.body_len = body_len;
@@ -169,6 +176,7 @@ enum Given {
 /// What all steps of one exchange know.
 struct Exchange<'e> {
     server: &'e Server,
+    hosted: &'e Hosted,
     number: u32,
     listener: usize,
     origin: Origin,
@@ -188,11 +196,12 @@ impl<'e> Exchange<'e> {
     ) -> Result<Exchange<'e>, Reason> {
         Ok(Exchange {
             server: worker.server,
+            hosted: &pending.hosted,
             number: connection.number,
             listener: connection.listener,
             origin: connection
                 .peer
-                .origin(&pending.head, &worker.server.settings.proxies)?,
+                .origin(&pending.head, &pending.hosted.settings.proxies)?,
             request: Request::read(&pending.head)?,
             body: pending.body.as_ref(),
             now: worker.seconds(),
@@ -235,7 +244,7 @@ impl<'e> Exchange<'e> {
         };
         let head = self.request.head;
         let (line, user) = (head.request_line(), self.course.user());
-        let mut entry = worker.entry(&self.origin, user, line, head, pending.started);
+        let mut entry = worker.entry(self.hosted, &self.origin, user, line, head, pending.started);
         if let Some(entry) = &mut entry {
             let untold = reason.map_or(StatusCode::OK, Reason::status);
             entry.status = reply.status().unwrap_or(untold);
@@ -337,8 +346,8 @@ impl<'e> Exchange<'e> {
             reply.close();
         }
         let head = self.request.head;
-        let mut response =
-            error_response(self.server, head, reason, &id, self.now, finding.as_deref());
+        let site = Some(&self.hosted.site);
+        let mut response = error_response(site, head, reason, &id, self.now, finding.as_deref());
         if response.head.status == StatusCode::UNAUTHORIZED
             && let Some(challenge) = self.course.challenge()
         {
@@ -356,7 +365,7 @@ impl<'e> Exchange<'e> {
         let id = self.id();
         let finding = self.course.finding.take().filter(|_| self.explains());
         let frame = errors::frame(
-            self.server,
+            Some(&self.hosted.site),
             self.request.head,
             &id,
             self.now,
@@ -367,7 +376,7 @@ impl<'e> Exchange<'e> {
 
     /// Whether the client is told what went wrong inside.
     fn explains(&self) -> bool {
-        match self.server.explain {
+        match self.hosted.explain {
             Explain::Nobody => false,
             Explain::Everybody => true,
             // Security: a proxy that nobody told us of passes on the world's requests (nginx, told no more

@@ -1,6 +1,6 @@
 //! Opens what may need rights that serving does not, and then gives these up.
 //!
-//! Shape: [`Opened::open`] takes the settings and gives the site, the log, the listeners and who starts
+//! Shape: [`Opened::open`] takes the settings and gives the sites, their logs, the listeners and who starts
 //! programs. Rules:
 //! - It is done before any thread starts, since rights are given up for one thread and those that it
 //!   starts (`sys/identity`).
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use super::access_log::AccessLog;
+use super::access_log::Logs;
 #[cfg(feature = "fastcgi")]
 use super::applications::processes_max;
 use super::sandbox;
@@ -31,9 +31,12 @@ pub(super) const SPAWNERS_MAX: usize = 8;
 /// What was opened.
 #[derive(Debug)]
 pub(super) struct Opened {
-    pub(super) site: Site,
-    pub(super) access_log: AccessLog,
-    pub(super) listeners: Vec<Listener>,
+    /// In the order of the settings.
+    pub(super) sites: Vec<Site>,
+    pub(super) logs: Logs,
+    pub(super) listeners: Vec<(ListenAddress, Vec<Listener>)>,
+    /// What may be reached, in a sandbox.
+    pub(super) permitted: Option<Vec<Rule>>,
     /// Where bodies wait that programs may open again, in a sandbox.
     pub(super) spool: Option<Arc<PrivateFolder>>,
     /// Who starts programs.
@@ -57,32 +60,37 @@ impl Opened {
         let chroot = settings.confinement.chroot.as_deref();
         let early = match chroot {
             Some(_) => None,
-            None => Some(open_site(settings, user.as_ref())?),
+            None => Some(open_sites(settings, user.as_ref())?),
         };
         let heir = user.as_ref().filter(|_| identity::is_root());
-        let mut access_log = AccessLog::open(&settings.access_log, heir)?;
-        let mut listeners = listen(&settings.listen)?;
-        if let Some(heir) = heir {
-            hand_over(heir, &listeners)?;
+        let mut logs = Logs::open(settings, heir)?;
+        let mut listeners = Vec::new();
+        for address in &settings.listen {
+            let opened = listen(address)?;
+            if let Some(heir) = heir {
+                hand_over(heir, &opened)?;
+            }
+            listeners.push((address.clone(), opened));
         }
         let jail = chroot.map(|root| Cell::enter(root, settings)).transpose()?;
         if jail.is_some() {
-            access_log.leave_outside();
-            listeners.iter_mut().for_each(Listener::leave_outside);
+            logs.leave_outside();
+            let opened = listeners.iter_mut().flat_map(|(_, opened)| opened);
+            opened.for_each(Listener::leave_outside);
         }
-        let site = match early {
-            Some(site) => site,
-            None => open_site(settings, user.as_ref())?,
+        let sites = match early {
+            Some(sites) => sites,
+            None => open_sites(settings, user.as_ref())?,
         };
         let confined = settings.confinement.sandbox;
         let spool = confined.then(|| make_spool(heir)).transpose()?;
         let rules = spool.as_ref().map(|spool| {
-            let mut rules = sandbox::of_programs(settings, &site)?;
+            let mut rules = sandbox::of_programs(settings, &sites)?;
             rules.push((Access::Read, spool.path().to_owned()));
             Ok(rules)
         });
         let rules = rules.transpose()?;
-        let runs_programs = !site.programs.is_empty();
+        let runs_programs = run_programs(&sites);
         let [spawners, services] = open_spawners(settings, rules.clone());
         if let (Some(mut jail), Some(user), true) = (jail, &user, runs_programs) {
             for spawners in [&spawners, &services] {
@@ -93,6 +101,7 @@ impl Opened {
             user.assume().map_err(|error| refused(user, &error))?;
             #[cfg(feature = "auth")]
             check_readable(settings)?;
+            warn_of_config(settings);
         }
         let folder = std::env::temp_dir();
         if spool.is_none() && !mode_permits_making(&folder) {
@@ -105,13 +114,15 @@ impl Opened {
         if runs_programs && !spawners.are_plain() && chroot.is_none() {
             spawners.try_out().map_err(cannot_confine)?;
         }
-        if let Some(rules) = rules {
-            sandbox::enter(settings, rules)?;
-        }
+        let permitted = match rules {
+            Some(rules) => Some(sandbox::enter(settings, rules)?),
+            None => None,
+        };
         Ok(Opened {
-            site,
-            access_log,
+            sites,
+            logs,
             listeners,
+            permitted,
             spool,
             spawners,
             #[cfg(feature = "fastcgi")]
@@ -166,13 +177,27 @@ pub(super) fn become_ready_to_run(settings: &Settings) -> Result<Spawners, Start
     Ok(spawners)
 }
 
-/// Opens the site, which is to have programs only where somebody else than root runs them.
-fn open_site(settings: &Settings, user: Option<&Identity>) -> Result<Site, StartError> {
-    let site = Site::open(settings)?;
+/// Opens the sites, which are to have programs only where somebody else than root runs them.
+pub(super) fn open_sites(
+    settings: &Settings,
+    user: Option<&Identity>,
+) -> Result<Vec<Site>, StartError> {
+    let cache = Arc::default();
+    let all = settings.each_site();
+    let open = |own: &&Settings| {
+        let site = Site::open_beside(own, &all, Arc::clone(&cache));
+        site.map_err(|error| error.placed(own))
+    };
+    let sites: Vec<Site> = all.iter().map(open).collect::<Result<_, _>>()?;
     if user.is_none() && !settings.confinement.allow_root {
-        refuse_root(&site)?;
+        refuse_root(&sites)?;
     }
-    Ok(site)
+    Ok(sites)
+}
+
+/// Whether there are programs to be started.
+fn run_programs(sites: &[Site]) -> bool {
+    sites.iter().any(|site| !site.programs.is_empty())
 }
 
 /// Another root, which this process has, and spawners that are still outside.
@@ -226,12 +251,14 @@ fn spawners_max(settings: &Settings, confinement: &Confinement) -> [usize; 2] {
         .min(settings.max_processes)
         .min(SPAWNERS_MAX);
     #[cfg(feature = "fastcgi")]
-    let services = processes_max(&settings.fastcgi);
+    let services = processes_max(settings);
     #[cfg(not(feature = "fastcgi"))]
     let services: usize = 0;
     let each = confinement.limits.programs_each();
     let programs = usual.max(settings.max_processes.div_ceil(each));
-    [programs, services.div_ceil(each)]
+    // A configuration that is read again may come to have some.
+    let later = usize::from(settings.config.is_some());
+    [programs, services.div_ceil(each).max(later)]
 }
 
 fn open_spawners(settings: &Settings, sandbox: Option<Vec<Rule>>) -> [Spawners; 2] {
@@ -268,7 +295,11 @@ fn tasks(settings: &Settings) -> usize {
     /// main, janitor, caretaker, keeper, steering.
     const SINGLE: usize = 5;
     #[cfg(feature = "fastcgi")]
-    let supervisors = settings.fastcgi.routes.len();
+    let supervisors = settings
+        .each_site()
+        .iter()
+        .map(|site| site.fastcgi.routes.len())
+        .sum::<usize>();
     #[cfg(not(feature = "fastcgi"))]
     let supervisors = 0;
     let spare = settings.max_processes + super::checks_at_once(settings);
@@ -281,8 +312,8 @@ fn cannot_confine(error: io::Error) -> StartError {
 }
 
 /// Programs may do whatever their user may.
-fn refuse_root(site: &Site) -> Result<(), StartError> {
-    if site.programs.is_empty() || !identity::is_root() {
+fn refuse_root(sites: &[Site]) -> Result<(), StartError> {
+    if !run_programs(sites) || !identity::is_root() {
         return Ok(());
     }
     Err(root_refused())
@@ -295,7 +326,7 @@ fn root_refused() -> StartError {
 }
 
 /// Looks a user up in the two files that tell of them.
-fn find_user(wanted: &crate::config::User) -> Result<Identity, StartError> {
+pub(super) fn find_user(wanted: &crate::config::User) -> Result<Identity, StartError> {
     let wrong = |problem: &str| StartError::wrong("--user", wanted, problem);
     let read = |path: &str| std::fs::read(path).unwrap_or_default();
     let (passwd, group) = (read("/etc/passwd"), read("/etc/group"));
@@ -340,13 +371,29 @@ fn hand_over(user: &Identity, listeners: &[Listener]) -> Result<(), StartError> 
 /// Files of users are read again whenever they change, by whom the server is then.
 #[cfg(feature = "auth")]
 fn check_readable(settings: &Settings) -> Result<(), StartError> {
-    for route in &settings.auths {
+    for route in settings
+        .each_site()
+        .into_iter()
+        .flat_map(|site| &site.auths)
+    {
         std::fs::File::open(&route.file).map_err(|error| {
             let problem = format!("cannot be read by the user of --user ({error})");
             StartError::failed("--auth", route.file.display(), problem)
         })?;
     }
     Ok(())
+}
+
+/// The configuration is read again by whom the server is then.
+fn warn_of_config(settings: &Settings) {
+    if let (Some(path), None) = (&settings.config, &settings.confinement.chroot)
+        && let Err(error) = std::fs::File::open(path)
+    {
+        log::warn!(
+            "--config: {} cannot be read by the user of --user ({error}), so that SIGHUP will change nothing",
+            path.display()
+        );
+    }
 }
 
 fn refused(user: &Identity, error: &io::Error) -> StartError {
@@ -362,27 +409,20 @@ fn refused(user: &Identity, error: &io::Error) -> StartError {
     )
 }
 
-fn listen(addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let bound = match address {
-            ListenAddress::Tcp { host, port } => Listener::tcp(host, *port),
-            ListenAddress::Unix(path) => Listener::unix(path).map(|listener| vec![listener]),
-        };
-        match bound {
-            Ok(bound) => listeners.extend(bound),
-            Err(error) => {
-                let hint = match error.kind() {
-                    io::ErrorKind::AddrInUse => "is taken; stop who has it or name another address",
-                    io::ErrorKind::PermissionDenied => {
-                        "may not be listened on by this user; ports below 1024 need a right"
-                    }
-                    _ => "cannot be listened on; write it as HOST:PORT, [V6]:PORT or unix:PATH",
-                };
-                let problem = format!("{hint} ({error})");
-                return Err(StartError::failed("--listen", address, problem));
+/// Listens at an address, which may stand for several.
+pub(super) fn listen(address: &ListenAddress) -> Result<Vec<Listener>, StartError> {
+    let bound = match address {
+        ListenAddress::Tcp { host, port } => Listener::tcp(host, *port),
+        ListenAddress::Unix(path) => Listener::unix(path).map(|listener| vec![listener]),
+    };
+    bound.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => "is taken; stop who has it or name another address",
+            io::ErrorKind::PermissionDenied => {
+                "may not be listened on by this user; ports below 1024 need a right"
             }
-        }
-    }
-    Ok(listeners)
+            _ => "cannot be listened on; write it as HOST:PORT, [V6]:PORT or unix:PATH",
+        };
+        StartError::failed("--listen", address, format!("{hint} ({error})"))
+    })
 }

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::APPLICATION_TOKEN;
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::origin::{Origin, Peer};
+use super::served::{Hosted, Served};
 use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
@@ -45,6 +47,9 @@ const WAIT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Worker<'s> {
     /// The server it works for.
     pub server: &'s Server,
+    /// What is served.
+    pub served: Arc<Served>,
+    served_number: u64,
     /// A head that is parsed into again and again.
     pub head: RequestHead,
     /// Meta-variables that are made in the same memory again and again.
@@ -64,6 +69,8 @@ impl<'s> Worker<'s> {
     pub fn new(server: &'s Server) -> Worker<'s> {
         Worker {
             server,
+            served_number: server.current.number(),
+            served: server.current.served(),
             head: RequestHead::default(),
             variables: MetaVariables::default(),
             buffer: Buffer::new(OUTPUT_LEN),
@@ -129,6 +136,15 @@ impl<'s> Worker<'s> {
         }
     }
 
+    /// Takes notice of what is served now.
+    pub fn look_what_is_served(&mut self) {
+        let number = self.server.current.number();
+        if number != self.served_number {
+            self.served_number = number;
+            self.served = self.server.current.served();
+        }
+    }
+
     /// Has another worker watch, before something that may take a while.
     pub fn call(&self) {
         self.server.seats.call();
@@ -164,29 +180,25 @@ impl<'s> Worker<'s> {
     /// A line for the access log, if there is one.
     pub fn entry(
         &mut self,
+        hosted: &Hosted,
         origin: &Origin,
         user: Option<&str>,
         request_line: &[u8],
         head: &RequestHead,
         started: u64,
     ) -> Option<Box<Entry>> {
-        if !self.server.access_log.is_on() {
+        if !hosted.access_log.is_on() {
             return None;
         }
         let date = self.date();
-        Some(Box::new(Entry::new(
-            &origin.whom,
-            user,
-            request_line,
-            head,
-            &date,
-            started,
-        )))
+        let mut entry = Entry::new(&origin.whom, user, request_line, head, &date, started);
+        entry.log = Some(Arc::clone(&hosted.access_log));
+        Some(Box::new(entry))
     }
 
     /// When an exchange begins that does so now, for the access log if there is one.
-    pub fn started(&self) -> u64 {
-        if self.server.access_log.is_on() {
+    pub fn started(&self, hosted: &Hosted) -> u64 {
+        if hosted.access_log.is_on() {
             self.server.clock.micros()
         } else {
             0
@@ -195,9 +207,7 @@ impl<'s> Worker<'s> {
 
     /// Writes the line of an exchange that has ended.
     pub fn log(&self, entry: &Entry) {
-        self.server
-            .access_log
-            .write(entry, self.server.clock.micros());
+        entry.write(self.server.clock.micros());
     }
 
     /// Something happened on a connection to an application.
@@ -235,6 +245,7 @@ impl<'s> Worker<'s> {
     }
 
     fn drive(&mut self, connection: &mut Connection) -> Next {
+        self.look_what_is_served();
         self.lend(connection);
         let next = connection.drive(self);
         self.take_back(connection);
@@ -282,13 +293,15 @@ impl<'s> Worker<'s> {
     /// Accepts everyone who waits at a listener.
     pub fn accept(&mut self, listener: usize) {
         let server = self.server;
-        let Some(socket) = server.listeners.get(listener) else {
+        let Some(socket) = server.listeners.at(listener) else {
             return;
         };
+        self.look_what_is_served();
+        let served = Arc::clone(&self.served);
         let mut may_evict = true;
         let mut accepted: u32 = 0;
         while !server.is_stopping() {
-            let Some(number) = server.reserve(socket) else {
+            let Some(number) = server.reserve(&socket) else {
                 return;
             };
             match socket.accept() {
@@ -298,8 +311,8 @@ impl<'s> Worker<'s> {
                         self.call();
                     }
                     let now = self.now();
-                    let deadline = now + server.settings.header_timeout;
-                    let proxies = &server.settings.proxies;
+                    let deadline = now + served.settings.header_timeout;
+                    let proxies = &served.settings.proxies;
                     let peer = Peer::new(peer, proxies);
                     let mut connection =
                         Connection::new(stream, number, listener, peer, now, deadline);

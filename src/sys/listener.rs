@@ -197,6 +197,15 @@ impl AsFd for Listener {
     }
 }
 
+/// What keeps a host and port from standing for any address, if anything does.
+pub fn stands_for_none(host: &str, port: u16) -> Option<io::Error> {
+    match (host, port).to_socket_addrs() {
+        Ok(found) if found.len() == 0 => Some(Errno::ADDRNOTAVAIL.into()),
+        Ok(_) => None,
+        Err(error) => Some(error),
+    }
+}
+
 /// Lets the user's group connect, which a proxy in front can be of: to connect is to write.
 ///
 /// Security: what lies at the path may have been replaced by a link, and root may do this. So the link

@@ -99,7 +99,24 @@ impl Site {
 
     /// Starts the server with these arguments and waits until it says where it listens.
     pub(crate) fn serve(self, arguments: &[&str]) -> Server {
-        let access_log = self.path("access.log");
+        let mut own = Vec::new();
+        for address in &self.listen {
+            own.extend(["--listen".to_string(), address.clone()]);
+        }
+        own.extend(["--access-log".to_string(), self.text("access.log")]);
+        own.extend(arguments.iter().map(|argument| argument.to_string()));
+        own.push(self.text(""));
+        self.start(&own)
+    }
+
+    /// Starts the server with this configuration file, which says where to listen, and these arguments.
+    pub(crate) fn serve_file(self, name: &str, arguments: &[&str]) -> Server {
+        let mut own = vec!["--config".to_string(), self.text(name)];
+        own.extend(arguments.iter().map(|argument| argument.to_string()));
+        self.start(&own)
+    }
+
+    fn start(self, arguments: &[String]) -> Server {
         let server = tollgate();
         let mut command = match &self.prelude {
             None => server,
@@ -112,16 +129,9 @@ impl Site {
                 shell
             }
         };
-        for address in &self.listen {
-            command.args(["--listen", address]);
-        }
-        command
-            .arg("--access-log")
-            .arg(&access_log)
-            .args(arguments)
-            .arg(self.folder.as_ref());
+        command.args(arguments);
         // Tests run in containers too, where everybody is root.
-        let says_who = |argument: &&str| ["--user", "--allow-root"].contains(argument);
+        let says_who = |argument: &String| ["--user", "--allow-root"].contains(&argument.as_str());
         if geteuid().is_root() && !arguments.iter().any(says_who) {
             command.arg("--allow-root");
         }

@@ -1,4 +1,4 @@
-use super::super::flags::FLAGS;
+use super::super::flags::{FLAGS, Fallback};
 use super::super::tests::{check_refusals, parse_words, settings_of};
 use super::super::{Command, parse};
 use super::*;
@@ -51,6 +51,11 @@ fn defaults() -> Settings {
         explain: Explain::Local,
         confinement: Confinement::default(),
         warnings: Vec::new(),
+        sites: Vec::new(),
+        unknown_host: UnknownHost::First,
+        config: None,
+        fixed: Vec::new(),
+        places: Places::default(),
     }
 }
 
@@ -86,10 +91,12 @@ fn defaults_follow_the_surroundings() {
             variable: &|_| None,
             cores,
             stdout_is_terminal: false,
+            file: &|_| Err("is not there".to_owned()),
         };
-        let Ok(Command::Serve(settings)) = parse([], &surroundings) else {
+        let Ok(Command::Serve(mut settings)) = parse([], &surroundings) else {
             panic!("{cores} cores")
         };
+        settings.fixed.clear();
         let mut expected = defaults();
         expected.threads = threads;
         set_max_processes(&mut expected, max_processes);

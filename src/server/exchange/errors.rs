@@ -2,11 +2,11 @@
 
 use crate::handler::Response;
 use crate::handler::error_page::{self, Form, Frame};
+use crate::handler::site::Site;
 use crate::proto::Reason;
 use crate::proto::finding::Finding;
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::negotiate::prefers_html;
-use crate::server::Server;
 
 /// What a client that finds everyone busy is told to wait, in seconds.
 const RETRY_AFTER: &str = "2";
@@ -24,14 +24,14 @@ pub(super) const BY_PROXY: [&str; 5] = [
 ];
 
 pub(super) fn error_response(
-    server: &Server,
+    site: Option<&Site>,
     head: &RequestHead,
     reason: Reason,
     id: &str,
     now: u64,
     finding: Option<&Finding>,
 ) -> Response {
-    let frame = frame(server, head, id, now, finding);
+    let frame = frame(site, head, id, now, finding);
     let mut response = error_page::error_response(reason, &frame);
     match reason {
         Reason::AuthBusy
@@ -46,7 +46,7 @@ pub(super) fn error_response(
 }
 
 pub(super) fn frame<'f>(
-    server: &'f Server,
+    site: Option<&'f Site>,
     head: &RequestHead,
     id: &'f str,
     now: u64,
@@ -59,10 +59,7 @@ pub(super) fn frame<'f>(
         } else {
             Form::Text
         },
-        site: server
-            .site
-            .document_root()
-            .map(|root| (root, &server.site.cache)),
+        site: site.and_then(|site| Some((site.document_root()?, &*site.cache))),
         now,
         finding,
     }
