@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
-    match server::run(settings) {
+    match server::run(settings, surroundings.variable) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, error.exit),
     }

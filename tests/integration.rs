@@ -8,6 +8,8 @@
 
 mod support;
 
+#[path = "integration/activation.rs"]
+mod activation;
 #[path = "integration/attack_fields.rs"]
 mod attack_fields;
 #[path = "integration/attack_framing.rs"]

@@ -190,6 +190,36 @@ fn scripts_are_as_shellcheck_wants_them() {
     }
 }
 
+/// What `systemd-analyze security` gives the unit, times ten: 0 is a service that can do nothing, 96 one that can do
+/// everything.
+const EXPOSURE: &str = "15";
+
+#[test]
+fn the_unit_is_sandboxed_as_far_as_programs_can_bear() {
+    let unit = tree("dist/systemd/tollgate.service");
+    let args = [
+        "security",
+        "--no-pager",
+        "--offline=true",
+        "--threshold",
+        EXPOSURE,
+        unit.to_str().unwrap(),
+    ];
+    output("systemd-analyze", &args);
+    // What it says of the server is so.
+    let unit = fs::read_to_string(unit).unwrap();
+    for (line, why) in [
+        ("Type=notify", "it is told when the server is ready"),
+        (
+            "SystemCallFilter=pidfd_getfd",
+            "sockets are taken over by it",
+        ),
+        ("KillMode=mixed", "the server ends its programs"),
+    ] {
+        assert!(unit.contains(&format!("\n{line}")), "{line}: {why}");
+    }
+}
+
 /// Below this folder nothing is left when it is dropped.
 struct Stage(PathBuf);
 
@@ -243,12 +273,15 @@ fn make_installs_what_runs_and_takes_it_away() {
         "share/bash-completion/completions/tollgate",
         "share/zsh/site-functions/_tollgate",
         "share/fish/vendor_completions.d/tollgate.fish",
+        "lib/systemd/system/tollgate.socket",
         "share/doc/tollgate/README.md",
         "share/doc/tollgate/examples/www/index.html",
         "share/doc/tollgate/examples/cgi-bin/hello.sh",
     ] {
         assert!(stage.0.join("opt/it").join(file).is_file(), "no {file}");
     }
+    let unit = fs::read_to_string(format!("{root}/opt/it/lib/systemd/system/tollgate.service"));
+    assert!(unit.unwrap().contains("\nExecStart=/opt/it/bin/tollgate "));
     // Twice is once.
     make("install");
     make("uninstall");

@@ -32,6 +32,17 @@ A second one ends that at once.
 Open the access log anew, after it was renamed.
 ";
 
+const MANAGERS: &str = "\
+Sockets that a service manager hands over (\\fBLISTEN_FDS\\fR, \\fBLISTEN_PID\\fR, \\fBLISTEN_FDNAMES\\fR)
+are listened on in place of those of \\fB\\-\\-listen\\fR.
+The manager keeps them, so that nobody is turned away while the server is restarted.
+.PP
+With \\fBNOTIFY_SOCKET\\fR the manager is told when the server accepts connections, reopens its log and stops.
+With \\fBWATCHDOG_USEC\\fR it is given a sign of life twice in that time, as long as workers do their work.
+.PP
+Where standard error is the journal, lines bear no time of their own.
+";
+
 const ENVIRONMENT: &str = "\
 .TP
 .B RUST_LOG
@@ -110,13 +121,16 @@ pub fn program(help: &Help) -> String {
         }
     }
     section(&mut page, "SIGNALS", SIGNALS);
+    section(&mut page, "SERVICE MANAGERS", MANAGERS);
     section(&mut page, "ENVIRONMENT", ENVIRONMENT);
     section(&mut page, "EXIT STATUS", EXIT_STATUS);
     page.push_str(".SH EXAMPLES\n");
     for (line, does) in &help.examples {
         let _ = writeln!(page, ".TP\n.B {}\n{}", escape(line), sentence(does));
     }
-    page.push_str(".SH SEE ALSO\n.BR tollgate.conf (5),\n.BR logrotate (8)\n");
+    page.push_str(
+        ".SH SEE ALSO\n.BR tollgate.conf (5),\n.BR systemd.socket (5),\n.BR logrotate (8)\n",
+    );
     page
 }
 

@@ -20,10 +20,12 @@ mod origin;
 mod request;
 mod sandbox;
 mod seats;
+mod supervision;
 mod table;
 mod wakes;
 mod worker;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,6 +38,7 @@ use access_log::AccessLog;
 use applications::Applications;
 use opening::{Opened, SPAWNERS_MAX};
 use seats::Seats;
+use supervision::Supervision;
 use table::{Evicted, Table};
 use wakes::Wakes;
 use worker::Worker;
@@ -124,6 +127,8 @@ struct Server {
     accepting_paused: AtomicBool,
     /// When accepting goes on by itself.
     accept_again: AtomicU64,
+    /// Who started it, and looks after it.
+    supervision: Supervision,
     started: u64,
     serial: AtomicU64,
 }
@@ -138,18 +143,24 @@ struct Parking {
 
 /// Serves until told to stop by a signal.
 ///
-/// Prints one line to stdout once it accepts connections: what is served where.
+/// Prints one line to stdout once it accepts connections: what is served where. `variable` looks up what
+/// whoever started it may have to say: sockets that are handed over, and whom to tell how it is.
 ///
 /// # Errors
 /// What kept the server from starting.
-pub fn run(settings: Settings) -> Result<(), StartError> {
+pub fn run(
+    settings: Settings,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<(), StartError> {
     let system = |error: io::Error| StartError::failed("tollgate", "", error);
     descriptors::hand_down_default_signals();
     descriptors::unblock_signals().map_err(system)?;
     descriptors::survive_file_limit().map_err(system)?;
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
-    let server = Arc::new(Server::open(settings)?);
+    let supervision = Supervision::open(variable)?;
+    let handed = opening::take_over(variable)?;
+    let server = Arc::new(Server::open(settings, handed, supervision)?);
     #[cfg(feature = "explain")]
     diagnose::ended::begin();
     // With stdout gone there is nobody to tell, and every reason to serve.
@@ -161,7 +172,11 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
 
 impl Server {
     /// Opens what it needs, and gives up what it does not need.
-    fn open(mut settings: Settings) -> Result<Server, StartError> {
+    fn open(
+        mut settings: Settings,
+        handed: Vec<Listener>,
+        supervision: Supervision,
+    ) -> Result<Server, StartError> {
         let system = |error: io::Error| StartError::failed("tollgate", "", error);
         let Opened {
             site,
@@ -171,7 +186,7 @@ impl Server {
             spawners,
             #[cfg(feature = "fastcgi")]
             services,
-        } = Opened::open(&settings)?;
+        } = Opened::open(&mut settings, handed)?;
         #[cfg(feature = "fastcgi")]
         let connected = applications::descriptors_needed(&settings.fastcgi);
         #[cfg(not(feature = "fastcgi"))]
@@ -230,6 +245,7 @@ impl Server {
             stopping: AtomicBool::new(false),
             accepting_paused: AtomicBool::new(false),
             accept_again: AtomicU64::new(Moment::NEVER.0),
+            supervision,
             started: epoch_seconds(),
             serial: AtomicU64::new(0),
             settings,
@@ -292,7 +308,12 @@ impl Server {
         if self.applications.start()? {
             self.spawn("keeper".to_owned(), |server| server.applications.keep())?;
         }
+        if self.supervision.is_watched() {
+            self.spawn("watchdog".to_owned(), Server::keep_watched)?;
+        }
+        self.supervision.ready(&self.summary());
         self.await_stop(&mut steering);
+        self.supervision.stopping();
         self.stop_accepting();
         // A second request to stop ends the drain.
         self.spawn("steering".to_owned(), move |server| {
@@ -315,16 +336,20 @@ impl Server {
 
     fn await_stop(&self, steering: &mut Steering) {
         while steering.await_request() == Some(Request::Reopen) {
+            self.supervision.reloading();
             self.access_log.reopen();
+            self.supervision.reloaded();
         }
     }
 
     /// Accepts nobody from now on, and has idle connections closed.
     fn stop_accepting(&self) {
         let mut worker = Worker::new(self);
-        for listener in 0..self.listeners.len() {
-            // Those who wait to be accepted came in time.
-            worker.accept(listener);
+        for (at, listener) in self.listeners.iter().enumerate() {
+            // Those who wait to be accepted came in time; at a shared socket others will accept them.
+            if !listener.is_shared() {
+                worker.accept(at);
+            }
         }
         self.stopping.store(true, Ordering::SeqCst);
         for listener in &self.listeners {

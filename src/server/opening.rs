@@ -6,6 +6,7 @@
 //!   starts (`sys/identity`).
 //! - Nobody else's code runs as root unless the operator says so.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,9 +16,10 @@ use super::access_log::AccessLog;
 #[cfg(feature = "fastcgi")]
 use super::applications::processes_max;
 use super::sandbox;
-use crate::config::{ListenAddress, Settings, StartError};
+use crate::config::{Explain, ListenAddress, Settings, StartError};
 use crate::handler::site::Site;
 use crate::proto::account;
+use crate::sys::activation;
 use crate::sys::identity::{self, Identity};
 use crate::sys::listener::{Bound, Listener};
 use crate::sys::mode_permits_making;
@@ -45,8 +47,16 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens all of it; rights are given up when this returns.
-    pub(super) fn open(settings: &Settings) -> Result<Opened, StartError> {
+    /// Sockets that were handed over stand in place of those of the settings.
+    pub(super) fn open(
+        settings: &mut Settings,
+        handed: Vec<Listener>,
+    ) -> Result<Opened, StartError> {
         let system = |error: io::Error| StartError::failed("tollgate", "", error);
+        if !handed.is_empty() {
+            listen_there_alone(settings, &handed);
+        }
+        let settings: &Settings = settings;
         identity::restrict_new_files();
         if !settings.confinement.allow_setuid {
             identity::gain_no_rights().map_err(system)?;
@@ -61,7 +71,10 @@ impl Opened {
         };
         let heir = user.as_ref().filter(|_| identity::is_root());
         let mut access_log = AccessLog::open(&settings.access_log, heir)?;
-        let mut listeners = listen(&settings.listen)?;
+        let mut listeners = match handed.is_empty() {
+            true => listen(&settings.listen)?,
+            false => handed,
+        };
         if let Some(heir) = heir {
             hand_over(heir, &listeners)?;
         }
@@ -265,8 +278,8 @@ fn confinement_of(settings: &Settings, sandbox: Option<Vec<Rule>>) -> Confinemen
 
 /// How many threads the server has at most.
 fn tasks(settings: &Settings) -> usize {
-    /// main, janitor, caretaker, keeper, steering.
-    const SINGLE: usize = 5;
+    /// main, janitor, caretaker, keeper, steering, watchdog.
+    const SINGLE: usize = 6;
     #[cfg(feature = "fastcgi")]
     let supervisors = settings.fastcgi.routes.len();
     #[cfg(not(feature = "fastcgi"))]
@@ -327,7 +340,9 @@ fn find_user(wanted: &crate::config::User) -> Result<Identity, StartError> {
 /// Gives the user the sockets, which it has to remove at the end.
 fn hand_over(user: &Identity, listeners: &[Listener]) -> Result<(), StartError> {
     for listener in listeners {
-        if let Bound::Unix(path) = listener.bound() {
+        if let Bound::Unix(path) = listener.bound()
+            && !listener.is_shared()
+        {
             user.take_path(path).map_err(|error| {
                 let problem = format!("cannot be given to the user of --user ({error})");
                 StartError::failed("--listen", path.display(), problem)
@@ -360,6 +375,32 @@ fn refused(user: &Identity, error: &io::Error) -> StartError {
         whom,
         format!("is not what the server is; {hint} ({error})"),
     )
+}
+
+/// The sockets that whoever started the server hands over.
+pub(super) fn take_over(
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Vec<Listener>, StartError> {
+    activation::take(variable)
+        .map_err(|wrong| StartError::failed(wrong.variable, wrong.value, wrong.problem))
+}
+
+/// Has the settings say where the sockets listen that were handed over. Those at a path are not the server's to
+/// remove, and are somebody else's to connect to.
+fn listen_there_alone(settings: &mut Settings, handed: &[Listener]) {
+    settings.listen.clear();
+    for listener in handed {
+        match listener.bound() {
+            Bound::Tcp(address) => settings.listen.push(ListenAddress::Tcp {
+                host: address.ip().to_string(),
+                port: address.port(),
+            }),
+            Bound::Unix(_) if settings.explain == Explain::Local => {
+                settings.explain = Explain::Nobody;
+            }
+            Bound::Unix(_) => {}
+        }
+    }
 }
 
 fn listen(addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {

@@ -14,6 +14,7 @@ use super::APPLICATION_TOKEN;
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::origin::{Origin, Peer};
+use super::supervision::SIGN;
 use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
@@ -80,11 +81,11 @@ impl<'s> Worker<'s> {
         let server = self.server;
         loop {
             match self.next_event() {
-                Ok(woken) if woken.token == WAKE_TOKEN => {
-                    if let Some(number) = server.parking.wakes.pop() {
-                        self.attend(number, false);
-                    }
-                }
+                Ok(woken) if woken.token == WAKE_TOKEN => match server.parking.wakes.pop() {
+                    Some(SIGN) => server.supervision.give_sign(),
+                    Some(number) => self.attend(number, false),
+                    None => {}
+                },
                 #[cfg(feature = "fastcgi")]
                 Ok(woken) if woken.token >= APPLICATION_TOKEN => self.attend_application(woken),
                 Ok(woken) if woken.token >= LISTENER_TOKEN => {
