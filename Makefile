@@ -16,7 +16,7 @@ TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-
 # In a container one is root, which programs are not run by unless that is allowed.
 TOLLGATE_AS_ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 
-.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static documents install uninstall clean
+.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static documents install uninstall deb test-deb clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 26
@@ -103,6 +103,13 @@ install: ## install what `make static` or `make build` built, with its pages, be
 
 uninstall: ## remove what `make install` installed
 	@dist/install uninstall '$(BINARY)' '$(DESTDIR)' '$(PREFIX)'
+
+deb: static ## build a Debian package of the static binary
+	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install cargo-deb --locked
+	$(CARGO) deb --no-build --no-strip --target $(TARGET) --output target/tollgate.deb
+
+test-deb: deb ## install, upgrade, remove and purge that package, in a folder of its own
+	dist/test-deb target/tollgate.deb
 
 clean: ## remove what was built
 	$(CARGO) clean

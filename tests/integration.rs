@@ -75,6 +75,10 @@ mod fastcgi_wiki;
 mod framing;
 #[path = "integration/line.rs"]
 mod line;
+#[path = "integration/logs.rs"]
+mod logs;
+#[path = "integration/managers.rs"]
+mod managers;
 #[path = "integration/pairs.rs"]
 mod pairs;
 #[path = "integration/proxy.rs"]

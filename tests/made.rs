@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
 // They tell of all options.
-#![cfg(all(feature = "auth", feature = "fastcgi"))]
+#![cfg(all(feature = "auth", feature = "explain", feature = "fastcgi"))]
 
 use std::fs;
 use std::io::{self, Write};
@@ -188,6 +188,53 @@ fn scripts_are_as_shellcheck_wants_them() {
     if let Some(said) = output("shellcheck", &names) {
         assert_eq!(said, "");
     }
+}
+
+/// rc.common of OpenWrt, as far as the script uses it; the command line is printed.
+const RC_COMMON: &str = r#"
+    procd_open_instance() { :; }
+    procd_close_instance() { echo; }
+    procd_set_param() { [ "$1" != command ] || { shift; printf '%s\n' "$@"; }; }
+    procd_append_param() { shift; printf '%s\n' "$@"; }
+    procd_add_reload_trigger() { :; }
+    config_load() { :; }
+    config_foreach() { "$1" main; }
+    config_get() { eval "$1=\$4"; }
+    config_list_foreach() {
+        case $2 in
+            listen) "$3" 0.0.0.0:8000 ;;
+            args) "$3" --max-processes=2; "$3" --max-spool=16M ;;
+        esac
+    }
+    . "$0"
+    start_service"#;
+
+#[test]
+fn the_script_for_openwrt_makes_a_command_line() {
+    let script = tree("dist/openwrt/tollgate.init");
+    let args = ["-c", RC_COMMON, script.to_str().unwrap()];
+    let Some(said) = output("sh", &args) else {
+        return;
+    };
+    let words: Vec<_> = said.trim().lines().collect();
+    let expected = [
+        "/usr/bin/tollgate",
+        "--user",
+        "nobody",
+        "--listen",
+        "0.0.0.0:8000",
+        "--max-processes=2",
+        "--max-spool=16M",
+        "/srv",
+    ];
+    assert_eq!(words, expected);
+    let surroundings = tollgate::config::Surroundings {
+        variable: &|_| None,
+        cores: 1,
+        stdout_is_terminal: false,
+    };
+    let parsed = tollgate::config::parse(words[1..].iter().map(Into::into), &surroundings);
+    assert!(parsed.is_ok(), "{parsed:?}");
 }
 
 /// What `systemd-analyze security` gives the unit, times ten: 0 is a service that can do nothing, 96 one that can do

@@ -21,6 +21,7 @@ mod confinement;
 mod environment;
 pub mod flags;
 mod help;
+mod log_format;
 mod settings;
 mod value;
 
@@ -31,11 +32,12 @@ pub use backend::{
 #[cfg(feature = "explain")]
 pub use check::Check;
 pub use confinement::{Confinement, Limits, User};
+pub use log_format::{Early, Late, LogFormat, Part, Piece};
 #[cfg(feature = "auth")]
 pub use settings::AuthRoute;
 pub use settings::{
     AccessLog, Authorization, CgiRoute, Explain, ListenAddress, Listing, Proxies, Scheme, Settings,
-    StaticRoute, Symlinks,
+    StaticRoute, Symlinks, Verbosity,
 };
 
 /// What the arguments ask for.

@@ -20,6 +20,7 @@ use super::args::{Line, Written};
 use super::backend::{self, Duty, FastcgiSettings};
 use super::confinement::Confinement;
 use super::flags::Fallback;
+use super::log_format::LogFormat;
 use super::value::{self, Size};
 use super::{Surroundings, UsageError};
 
@@ -81,6 +82,10 @@ pub struct Settings {
     pub symlinks: Symlinks,
     /// Where each request is written down.
     pub access_log: AccessLog,
+    /// What its lines are made of.
+    pub log_format: LogFormat,
+    /// How much is logged, where that was said.
+    pub verbosity: Option<Verbosity>,
     /// Who is to be told what went wrong inside, as far as it was said ([`Settings::explained_to`]).
     pub explain: Explain,
     /// Whom the server runs as, and what programs are kept from.
@@ -190,6 +195,15 @@ pub enum Explain {
     Everybody,
 }
 
+/// How much is logged on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Warnings and errors.
+    Quiet,
+    /// Everything.
+    Verbose,
+}
+
 /// Where the access log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessLog {
@@ -276,6 +290,8 @@ impl Settings {
             listing: Listing::Off,
             symlinks: Symlinks::Stay,
             access_log: AccessLog::Off,
+            log_format: LogFormat::default(),
+            verbosity: None,
             explain: Explain::Local,
             confinement: Confinement::default(),
             warnings: Vec::new(),

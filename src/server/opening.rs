@@ -70,7 +70,7 @@ impl Opened {
             None => Some(open_site(settings, user.as_ref())?),
         };
         let heir = user.as_ref().filter(|_| identity::is_root());
-        let mut access_log = AccessLog::open(&settings.access_log, heir)?;
+        let mut access_log = AccessLog::open(&settings.access_log, &settings.log_format, heir)?;
         let mut listeners = match handed.is_empty() {
             true => listen(&settings.listen)?,
             false => handed,

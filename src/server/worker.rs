@@ -176,6 +176,7 @@ impl<'s> Worker<'s> {
         }
         let date = self.date();
         Some(Box::new(Entry::new(
+            &self.server.access_log.format,
             &origin.whom,
             user,
             request_line,

@@ -106,6 +106,7 @@ fn a_client_of_both_families_has_an_address_of_one() {
     server.wait_for_access("127.0.0.1 - - [");
 }
 
+#[cfg(feature = "explain")]
 #[test]
 fn what_went_wrong_inside_is_not_shown_at_a_socket_that_others_can_connect_to() {
     for (host, shown) in [("127.0.0.1", true), ("0.0.0.0", false)] {

@@ -2,8 +2,8 @@
 //!
 //! Rules: those of [`super`]; a row that needs more than a line to be set has a function for it elsewhere.
 
-use super::super::settings::{Explain, Listing, Symlinks};
-use super::super::{Command, confinement, environment, help, value};
+use super::super::settings::{Explain, Listing, Symlinks, Verbosity};
+use super::super::{Command, confinement, environment, help, log_format, value};
 use super::{Fallback, Flag, Group, Takes};
 
 const KIB: u64 = 1 << 10;
@@ -364,6 +364,32 @@ pub static FLAGS: &[Flag] = &[
             surroundings.stdout_is_terminal.then(|| "-".to_owned())
         }),
         help: "Write one line for each request to the file PATH, or to standard output with -",
+    },
+    Flag {
+        short: None,
+        long: "log-format",
+        group: Group::Log,
+        takes: Takes::Text("FORMAT", |settings, text, _| {
+            log_format::parse(text).map(|format| settings.log_format = format)
+        }),
+        default: Fallback::Value("combined"),
+        help: "How: combined, json, or a line with Apache's directives, as '%h %r %>s %{ms}T'",
+    },
+    Flag {
+        short: Some('q'),
+        long: "quiet",
+        group: Group::Log,
+        takes: Takes::Switch(|settings| settings.verbosity = Some(Verbosity::Quiet)),
+        default: Fallback::None,
+        help: "Log warnings and errors alone on standard error",
+    },
+    Flag {
+        short: Some('v'),
+        long: "verbose",
+        group: Group::Log,
+        takes: Takes::Switch(|settings| settings.verbosity = Some(Verbosity::Verbose)),
+        default: Fallback::None,
+        help: "Log more there; RUST_LOG in the environment says it by module",
     },
     Flag {
         short: None,
