@@ -69,10 +69,48 @@ const FORM: &str = "\
 The file that
 .B tollgate \\-\\-config
 .I FILE
-reads has an option on each line, by its long name without the dashes, and its value after an equals sign.
+reads has an option on each line: its long name without the dashes, white space, and its value, which is the rest
+of the line as it stands.
+There are no quotes.
 What is a mere switch stands alone.
-Empty lines and those that begin with # are left out.
-A relative path is meant from where tollgate was started, as on the command line.
+Empty lines are left out, and so are comments, whose first character is #.
+A path that begins with no slash is meant from where the server is started.
+.PP
+An option that is given on the command line counts in place of the file\\(aqs, also where it may be given more than
+once.
+.PP
+.B tollgate \\-\\-config
+.I FILE
+.B check\\-config
+says what is wrong, by line, and
+.B tollgate \\-\\-config
+.I FILE
+.B \\-\\-dump\\-config
+prints what is in force and where it comes from.
+On SIGHUP the file is read again; where anything is wrong, nothing changes, and the log says so.
+";
+
+const SITES: &str = "\
+A line
+\\fB[site\\fR \\fIHOST\\fR ...\\fB]\\fR
+begins what is for one site, which requests for these hosts get; it goes on to the next such line.
+What stands before the first one is for the server, and for each site that does not say otherwise.
+A host *.example.net is every name below example.net.
+What is for the whole server is refused in a section.
+";
+
+const SAMPLE: &str = "\
+.EX
+# what is for the server, or for every site
+listen 0.0.0.0:80
+user www\\-data
+
+[site example.org www.example.org]
+static /=/srv/example
+
+[site *.example.net]
+cgi /cgi\\-bin/=/srv/net/cgi\\-bin
+.EE
 ";
 
 /// tollgate(1).
@@ -139,6 +177,7 @@ pub fn configuration() -> String {
     let mut page = header("TOLLGATE.CONF", 5, "File Formats");
     page.push_str(".SH NAME\ntollgate.conf \\- configuration of tollgate\n");
     section(&mut page, "DESCRIPTION", FORM);
+    section(&mut page, "SITES", SITES);
     page.push_str(".SH OPTIONS\n");
     for group in groups() {
         let mut heading = Some(group[0].group.title());
@@ -153,11 +192,12 @@ pub fn configuration() -> String {
             let name = escape(flag.long);
             let value = flag
                 .value_name()
-                .map(|value| format!(" = \\fI{}\\fR", escape(value)));
+                .map(|value| format!(" \\fI{}\\fR", escape(value)));
             let value = value.unwrap_or_default();
             let _ = writeln!(page, ".TP\n\\fB{name}\\fR{value}\n{}", body(flag, ""));
         }
     }
+    section(&mut page, "EXAMPLES", SAMPLE);
     page.push_str(".SH SEE ALSO\n.BR tollgate (1)\n");
     page
 }
