@@ -267,6 +267,33 @@ fn the_unit_is_sandboxed_as_far_as_programs_can_bear() {
     }
 }
 
+#[test]
+fn the_bill_of_materials_has_what_the_program_is_linked_with() {
+    let sbom = || {
+        let script = tree("dist/sbom").to_str().unwrap().to_owned();
+        output("python3", &[&script, "x86_64-unknown-linux-gnu"])
+    };
+    let Some(first) = sbom() else { return };
+    assert_eq!(Some(&first), sbom().as_ref(), "another one each time");
+    let lock = fs::read_to_string(tree("Cargo.lock")).unwrap();
+    for crate_name in ["httparse", "getopts", "rustix"] {
+        let entry = lock
+            .split("[[package]]")
+            .find(|it| it.contains(&format!("name = \"{crate_name}\"")));
+        let hash = entry.unwrap().split("checksum = \"").nth(1).unwrap();
+        let hash = hash.split('"').next().unwrap();
+        assert!(
+            first.contains(&format!("\"pkg:cargo/{crate_name}@")),
+            "{crate_name}"
+        );
+        assert!(first.contains(hash), "{crate_name}: {hash}");
+    }
+    // Tests and macros are not in it.
+    for other in ["divan", "syn"] {
+        assert!(!first.contains(&format!("\"pkg:cargo/{other}@")), "{other}");
+    }
+}
+
 /// Below this folder nothing is left when it is dropped.
 struct Stage(PathBuf);
 
