@@ -14,7 +14,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::SystemTime;
 
-use tollgate::config::{self, Command, ExitStatus, FILE_MAX, Surroundings, UsageError};
+use log::LevelFilter;
+use tollgate::config::{self, Command, ExitStatus, FILE_MAX, Surroundings, UsageError, Verbosity};
 use tollgate::server::{self, Reread};
 use tollgate::sys::{first_bytes, log_file, spawner};
 
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
         Ok(Command::CheckConfig(settings)) => return check(&settings),
         Err(error) => return fail_all(error.lines(), error.exit()),
     };
-    start_log();
+    start_log(settings.verbosity);
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
@@ -58,7 +59,9 @@ fn main() -> ExitCode {
         // The same arguments ask for the same.
         _ => Err(UsageError::not_to_serve()),
     };
-    match server::run(settings, Reread(Box::new(reread))) {
+    match server::run(settings, Reread(Box::new(reread)), &|name| {
+        env::var_os(name)
+    }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, error.exit),
     }
@@ -83,7 +86,7 @@ fn read_config(path: &Path) -> Result<Vec<u8>, String> {
 
 /// Looks whether a server could start so.
 fn check(settings: &config::Settings) -> ExitCode {
-    start_log();
+    start_log(settings.verbosity);
     settings.warnings.iter().for_each(|it| log::warn!("{it}"));
     match server::check_config(settings) {
         errors if errors.is_empty() => print("tollgate: the configuration is in order\n"),
@@ -118,22 +121,40 @@ fn fail(error: &dyn Display, status: ExitStatus) -> ExitCode {
     ExitCode::from(status.code())
 }
 
-/// Sends the log to standard error, where no thread ever waits for its reader. RUST_LOG says how much
-/// of it.
-fn start_log() {
-    let stamped = !stderr_is_journal();
+/// Sends the log to standard error, where no thread ever waits for its reader. How much of it is said by `-q` and
+/// `-v`, and otherwise by RUST_LOG. The journal is told how grave a line is in its own way (sd-daemon(3)), and has a
+/// clock itself. There are no colours.
+fn start_log(verbosity: Option<Verbosity>) {
+    let is_journal = stderr_is_journal();
     let mut log =
         env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"));
+    match verbosity {
+        None => {}
+        Some(Verbosity::Quiet) => drop(log.filter_level(LevelFilter::Warn)),
+        Some(Verbosity::Verbose) => drop(log.filter_level(LevelFilter::Debug)),
+    }
     if let Ok(stderr) = log_file::stderr() {
         log.target(env_logger::Target::Pipe(Box::new(stderr)));
     }
     log.format(move |out, record| {
-        if stamped {
-            write!(out, "{} ", httpdate::HttpDate::from(SystemTime::now()))?;
+        if is_journal {
+            let grave = priority(record.level());
+            return writeln!(out, "<{grave}>{}", OneLine(record.args()));
         }
+        write!(out, "{} ", httpdate::HttpDate::from(SystemTime::now()))?;
         writeln!(out, "{:<5} {}", record.level(), OneLine(record.args()))
     })
     .init();
+}
+
+/// How grave a line is, as syslog(3) counts it.
+fn priority(level: log::Level) -> u8 {
+    match level {
+        log::Level::Error => 3,
+        log::Level::Warn => 4,
+        log::Level::Info => 6,
+        log::Level::Debug | log::Level::Trace => 7,
+    }
 }
 
 /// Whether standard error is the systemd journal, which notes the time itself: systemd.exec(5),

@@ -57,11 +57,13 @@ const NO_BOUNDS: &[(&str, &str)] = &[
     ),
     ("server/opening.rs", "SINGLE"),
     ("server/sandbox.rs", "TRUNCATE"),
+    ("server/supervision.rs", "SIGN INTERVAL_MIN"),
     ("server/table.rs", "BLOCK"),
     (
         "server/worker.rs",
         "INPUT_LEN OUTPUT_LEN BEHIND ACCEPTED_ALONE",
     ),
+    ("sys/activation.rs", "FIRST"),
     ("sys/child.rs", "CPU_LIMIT FILE_LIMIT PIPE_LEAST ASK_AGAIN"),
     ("sys/descriptors.rs", "SIGPIPE"),
     ("sys/outgoing.rs", "PARTS SENDFILE"),

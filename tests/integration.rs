@@ -8,6 +8,8 @@
 
 mod support;
 
+#[path = "integration/activation.rs"]
+mod activation;
 #[path = "integration/attack_fields.rs"]
 mod attack_fields;
 #[path = "integration/attack_framing.rs"]
@@ -81,6 +83,10 @@ mod fastcgi_wiki;
 mod framing;
 #[path = "integration/line.rs"]
 mod line;
+#[path = "integration/logs.rs"]
+mod logs;
+#[path = "integration/managers.rs"]
+mod managers;
 #[path = "integration/pairs.rs"]
 mod pairs;
 #[path = "integration/proxy.rs"]

@@ -24,6 +24,7 @@ mod environment;
 mod file;
 pub mod flags;
 mod help;
+mod log_format;
 mod origin;
 mod settings;
 mod sites;
@@ -37,12 +38,13 @@ pub use backend::{
 pub use check::Check;
 pub use confinement::{Confinement, Limits, User};
 pub use file::FILE_MAX;
+pub use log_format::{Early, Late, LogFormat, Part, Piece};
 pub use origin::Places;
 #[cfg(feature = "auth")]
 pub use settings::AuthRoute;
 pub use settings::{
     AccessLog, Authorization, CgiRoute, Explain, ListenAddress, Listing, Proxies, Scheme, Settings,
-    StaticRoute, Symlinks,
+    StaticRoute, Symlinks, Verbosity,
 };
 pub use sites::{SiteSettings, UnknownHost};
 

@@ -19,6 +19,7 @@ use crate::proto::uri::route::RouteKey;
 use super::backend::{self, Duty, FastcgiSettings};
 use super::confinement::Confinement;
 use super::flags::Scope;
+use super::log_format::LogFormat;
 use super::origin::{self, Layers, Named, Places, Written};
 use super::sites::{SiteSettings, UnknownHost};
 use super::value::{self, Size};
@@ -82,6 +83,10 @@ pub struct Settings {
     pub symlinks: Symlinks,
     /// Where each request is written down.
     pub access_log: AccessLog,
+    /// What its lines are made of.
+    pub log_format: LogFormat,
+    /// How much is logged, where that was said.
+    pub verbosity: Option<Verbosity>,
     /// Who is to be told what went wrong inside, as far as it was said ([`Settings::explained_to`]).
     pub explain: Explain,
     /// Whom the server runs as, and what programs are kept from.
@@ -199,6 +204,15 @@ pub enum Explain {
     Local,
     /// All.
     Everybody,
+}
+
+/// How much is logged on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Warnings and errors.
+    Quiet,
+    /// Everything.
+    Verbose,
 }
 
 /// Where the access log goes.
@@ -319,6 +333,8 @@ impl Settings {
             listing: Listing::Off,
             symlinks: Symlinks::Stay,
             access_log: AccessLog::Off,
+            log_format: LogFormat::default(),
+            verbosity: None,
             explain: Explain::Local,
             confinement: Confinement::default(),
             warnings: Vec::new(),

@@ -58,6 +58,7 @@ impl Settings {
         self.max_processes = old.max_processes;
         self.max_connections = old.max_connections;
         self.max_spool = old.max_spool;
+        self.verbosity = old.verbosity;
         self.confinement = old.confinement.clone();
         self.fixed = old.fixed.clone();
     }

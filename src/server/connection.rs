@@ -197,6 +197,8 @@ pub struct Connection {
     pub(super) input_ended: bool,
     /// An end of the client's half was reported, perhaps behind bytes that are not read yet.
     pub(super) hung_up: bool,
+    /// No request of it has come yet.
+    is_new: bool,
     /// Nothing is left to read until the next event.
     drained: bool,
     /// The line of the response that is being sent.
@@ -228,6 +230,7 @@ impl Connection {
             pace: None,
             input_ended: false,
             hung_up: false,
+            is_new: true,
             drained: false,
             entry: None,
         }

@@ -71,6 +71,14 @@ impl Listeners {
             .collect()
     }
 
+    /// All of them stay, and none comes.
+    pub fn no_change() -> Change {
+        Change {
+            opened: Vec::new(),
+            gone: Vec::new(),
+        }
+    }
+
     /// Opens what is wanted and not there; nothing of those that are there is changed.
     pub fn plan(
         &self,

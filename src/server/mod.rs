@@ -24,10 +24,12 @@ mod request;
 mod sandbox;
 mod seats;
 mod served;
+mod supervision;
 mod table;
 mod wakes;
 mod worker;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -45,6 +47,7 @@ pub use reload::Reread;
 use reload::Retired;
 use seats::Seats;
 use served::{Current, Hosted, Served};
+use supervision::Supervision;
 use table::{Evicted, Table};
 use wakes::Wakes;
 use worker::Worker;
@@ -135,6 +138,8 @@ struct Server {
     accepting_paused: AtomicBool,
     /// When accepting goes on by itself.
     accept_again: AtomicU64,
+    /// Who started it, and looks after it.
+    supervision: Supervision,
     started: u64,
     serial: AtomicU64,
 }
@@ -162,20 +167,27 @@ impl Parking {
 
 /// Serves until told to stop by a signal; `reread` reads the configuration again when another one tells to.
 ///
-/// Prints one line to stdout once it accepts connections: what is served where.
+/// Prints one line to stdout once it accepts connections: what is served where. `variable` looks up what
+/// whoever started it may have to say: sockets that are handed over, and whom to tell how it is.
 ///
 /// # Errors
 /// What kept the server from starting.
-pub fn run(settings: Settings, reread: Reread) -> Result<(), StartError> {
+pub fn run(
+    settings: Settings,
+    reread: Reread,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<(), StartError> {
     let system = |error: io::Error| StartError::failed("tollgate", "", error);
     descriptors::hand_down_default_signals();
     descriptors::unblock_signals().map_err(system)?;
     descriptors::survive_file_limit().map_err(system)?;
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
+    let supervision = Supervision::open(variable)?;
+    let handed = opening::take_over(variable)?;
     let named = settings.clone();
-    let server = Server::open(settings, reread).map_err(|error| error.placed(&named))?;
-    let server = Arc::new(server);
+    let server = Server::open(settings, reread, handed, supervision);
+    let server = Arc::new(server.map_err(|error| error.placed(&named))?);
     #[cfg(feature = "explain")]
     diagnose::ended::begin();
     // With stdout gone there is nobody to tell, and every reason to serve.
@@ -187,7 +199,12 @@ pub fn run(settings: Settings, reread: Reread) -> Result<(), StartError> {
 
 impl Server {
     /// Opens what it needs, and gives up what it does not need.
-    fn open(mut settings: Settings, reread: Reread) -> Result<Server, StartError> {
+    fn open(
+        mut settings: Settings,
+        reread: Reread,
+        handed: Vec<Listener>,
+        supervision: Supervision,
+    ) -> Result<Server, StartError> {
         let system = |error: io::Error| StartError::failed("tollgate", "", error);
         let Opened {
             sites,
@@ -198,7 +215,7 @@ impl Server {
             spawners,
             #[cfg(feature = "fastcgi")]
             services,
-        } = Opened::open(&settings)?;
+        } = Opened::open(&mut settings, handed)?;
         #[cfg(feature = "fastcgi")]
         let connected = applications::descriptors_needed(&settings);
         #[cfg(not(feature = "fastcgi"))]
@@ -266,6 +283,7 @@ impl Server {
             stopping: AtomicBool::new(false),
             accepting_paused: AtomicBool::new(false),
             accept_again: AtomicU64::new(Moment::NEVER.0),
+            supervision,
             started: epoch_seconds(),
             serial: AtomicU64::new(0),
             settings,
@@ -336,7 +354,12 @@ impl Server {
         if self.applications.start()? || self.settings.config.is_some() {
             self.spawn("keeper".to_owned(), |server| server.applications.keep())?;
         }
+        if self.supervision.is_watched() {
+            self.spawn("watchdog".to_owned(), Server::keep_watched)?;
+        }
+        self.supervision.ready(&self.summary());
         self.await_stop(&mut steering, Server::reload);
+        self.supervision.stopping();
         self.stop_accepting();
         // A second request to stop ends the drain.
         self.spawn("steering".to_owned(), move |server| {
@@ -362,9 +385,11 @@ impl Server {
     fn stop_accepting(&self) {
         let mut worker = Worker::new(self);
         let listeners = self.listeners.all();
-        for (at, _) in &listeners {
-            // Those who wait to be accepted came in time.
-            worker.accept(*at);
+        for (at, listener) in &listeners {
+            // Those who wait to be accepted came in time; at a shared socket others will accept them.
+            if !listener.is_shared() {
+                worker.accept(*at);
+            }
         }
         self.stopping.store(true, Ordering::SeqCst);
         for (_, listener) in &listeners {

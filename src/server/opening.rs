@@ -6,6 +6,7 @@
 //!   starts (`sys/identity`).
 //! - Nobody else's code runs as root unless the operator says so.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,9 +16,10 @@ use super::access_log::Logs;
 #[cfg(feature = "fastcgi")]
 use super::applications::processes_max;
 use super::sandbox;
-use crate::config::{ListenAddress, Settings, StartError};
+use crate::config::{Explain, ListenAddress, Settings, StartError};
 use crate::handler::site::Site;
 use crate::proto::account;
+use crate::sys::activation;
 use crate::sys::identity::{self, Identity};
 use crate::sys::listener::{Bound, Listener};
 use crate::sys::mode_permits_making;
@@ -48,8 +50,16 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens all of it; rights are given up when this returns.
-    pub(super) fn open(settings: &Settings) -> Result<Opened, StartError> {
+    /// Sockets that were handed over stand in place of those of the settings.
+    pub(super) fn open(
+        settings: &mut Settings,
+        handed: Vec<Listener>,
+    ) -> Result<Opened, StartError> {
         let system = |error: io::Error| StartError::failed("tollgate", "", error);
+        if !handed.is_empty() {
+            listen_there_alone(settings, handed.iter());
+        }
+        let settings: &Settings = settings;
         identity::restrict_new_files();
         if !settings.confinement.allow_setuid {
             identity::gain_no_rights().map_err(system)?;
@@ -66,11 +76,15 @@ impl Opened {
         let mut logs = Logs::open(settings, heir)?;
         let mut listeners = Vec::new();
         for address in &settings.listen {
-            let opened = listen(address)?;
-            if let Some(heir) = heir {
-                hand_over(heir, &opened)?;
+            if handed.is_empty() {
+                listeners.push((address.clone(), listen(address)?));
             }
-            listeners.push((address.clone(), opened));
+        }
+        listeners.extend(handed.into_iter().map(|it| (address_of(&it), vec![it])));
+        if let Some(heir) = heir {
+            for (_, opened) in &listeners {
+                hand_over(heir, opened)?;
+            }
         }
         let jail = chroot.map(|root| Cell::enter(root, settings)).transpose()?;
         if jail.is_some() {
@@ -292,8 +306,8 @@ fn confinement_of(settings: &Settings, sandbox: Option<Vec<Rule>>) -> Confinemen
 
 /// How many threads the server has at most.
 fn tasks(settings: &Settings) -> usize {
-    /// main, janitor, caretaker, keeper, steering.
-    const SINGLE: usize = 5;
+    /// main, janitor, caretaker, keeper, steering, watchdog.
+    const SINGLE: usize = 6;
     #[cfg(feature = "fastcgi")]
     let supervisors = settings
         .each_site()
@@ -358,7 +372,9 @@ pub(super) fn find_user(wanted: &crate::config::User) -> Result<Identity, StartE
 /// Gives the user the sockets, which it has to remove at the end.
 fn hand_over(user: &Identity, listeners: &[Listener]) -> Result<(), StartError> {
     for listener in listeners {
-        if let Bound::Unix(path) = listener.bound() {
+        if let Bound::Unix(path) = listener.bound()
+            && !listener.is_shared()
+        {
             user.take_path(path).map_err(|error| {
                 let problem = format!("cannot be given to the user of --user ({error})");
                 StartError::failed("--listen", path.display(), problem)
@@ -407,6 +423,42 @@ fn refused(user: &Identity, error: &io::Error) -> StartError {
         whom,
         format!("is not what the server is; {hint} ({error})"),
     )
+}
+
+/// The sockets that whoever started the server hands over.
+pub(super) fn take_over(
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Vec<Listener>, StartError> {
+    activation::take(variable)
+        .map_err(|wrong| StartError::failed(wrong.variable, wrong.value, wrong.problem))
+}
+
+/// Has the settings say where the sockets listen that were handed over. Those at a path are not the server's to
+/// remove, and are somebody else's to connect to.
+pub(super) fn listen_there_alone<'l>(
+    settings: &mut Settings,
+    handed: impl Iterator<Item = &'l Listener> + Clone,
+) {
+    let own = settings.sites.iter_mut().map(|site| &mut site.settings);
+    for own in own {
+        listen_there_alone(own, handed.clone());
+    }
+    let addresses = || handed.clone().map(address_of);
+    let is_path = |address: &ListenAddress| matches!(address, ListenAddress::Unix(_));
+    settings.listen = addresses().filter(|it| !is_path(it)).collect();
+    if settings.explain == Explain::Local && addresses().any(|it| is_path(&it)) {
+        settings.explain = Explain::Nobody;
+    }
+}
+
+fn address_of(listener: &Listener) -> ListenAddress {
+    match listener.bound() {
+        Bound::Tcp(address) => ListenAddress::Tcp {
+            host: address.ip().to_string(),
+            port: address.port(),
+        },
+        Bound::Unix(path) => ListenAddress::Unix(path.clone()),
+    }
 }
 
 /// Listens at an address, which may stand for several.

@@ -14,7 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg(feature = "fastcgi")]
 use super::applications::Gone;
-use super::opening::{listen, open_sites};
+use super::listeners::Listeners;
+use super::opening::{listen, listen_there_alone, open_sites};
 use super::sandbox;
 use super::served::{Hosted, Served};
 use super::worker::Worker;
@@ -110,7 +111,9 @@ impl Server {
     /// Waits to be told to stop; meanwhile does what is to be done where the configuration may be another one.
     pub(super) fn await_stop(&self, steering: &mut Steering, reread: fn(&Server)) {
         while steering.await_request() == Some(Request::Reread) {
+            self.supervision.reloading();
             reread(self);
+            self.supervision.reloaded();
         }
     }
 
@@ -151,14 +154,22 @@ impl Server {
     fn reread(&self) -> Result<String, Problems> {
         let mut settings = (self.reread.0)().map_err(|error| error.lines().to_vec())?;
         let differing = settings.keep_fixed(&self.settings);
+        let present = self.listeners.all();
+        let are_handed = present.iter().any(|(_, listener)| listener.is_shared());
+        if are_handed {
+            // Whoever handed them over says where.
+            listen_there_alone(&mut settings, present.iter().map(|(_, it)| &**it));
+        }
+        let settings = settings;
         let placed = |error: StartError| problem(error.placed(&settings));
         let sites = open_sites(&settings, None).map_err(placed)?;
         self.check_permitted(&settings, &sites).map_err(placed)?;
         let logs = self.logs().with(&settings, None).map_err(placed)?;
-        let listeners = self
-            .listeners
-            .plan(&settings.listen, listen)
-            .map_err(placed)?;
+        let listeners = match are_handed {
+            true => Ok(Listeners::no_change()),
+            false => self.listeners.plan(&settings.listen, listen),
+        };
+        let listeners = listeners.map_err(placed)?;
         #[cfg(feature = "fastcgi")]
         let mut applications = self.applications.plan(&settings).map_err(placed)?;
         // From here on there is but want of threads and memory to fail for.

@@ -16,6 +16,7 @@ use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::origin::{Origin, Peer};
 use super::served::{Hosted, Served};
+use super::supervision::SIGN;
 use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
@@ -87,11 +88,11 @@ impl<'s> Worker<'s> {
         let server = self.server;
         loop {
             match self.next_event() {
-                Ok(woken) if woken.token == WAKE_TOKEN => {
-                    if let Some(number) = server.parking.wakes.pop() {
-                        self.attend(number, false);
-                    }
-                }
+                Ok(woken) if woken.token == WAKE_TOKEN => match server.parking.wakes.pop() {
+                    Some(SIGN) => server.supervision.give_sign(),
+                    Some(number) => self.attend(number, false),
+                    None => {}
+                },
                 #[cfg(feature = "fastcgi")]
                 Ok(woken) if woken.token >= APPLICATION_TOKEN => self.attend_application(woken),
                 Ok(woken) if woken.token >= LISTENER_TOKEN => {
@@ -191,8 +192,18 @@ impl<'s> Worker<'s> {
             return None;
         }
         let date = self.date();
-        let mut entry = Entry::new(&origin.whom, user, request_line, head, &date, started);
-        entry.log = Some(Arc::clone(&hosted.access_log));
+        let log = &hosted.access_log;
+        let format = &log.format;
+        let mut entry = Entry::new(
+            format,
+            &origin.whom,
+            user,
+            request_line,
+            head,
+            &date,
+            started,
+        );
+        entry.log = Some(Arc::clone(log));
         Some(Box::new(entry))
     }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::Deref;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -42,6 +43,7 @@ pub(crate) struct Site {
     listen: Vec<String>,
     environment: Vec<(String, String)>,
     prelude: Option<String>,
+    handed: Option<OwnedFd>,
 }
 
 impl Site {
@@ -63,6 +65,7 @@ impl Site {
             listen,
             environment: Vec::new(),
             prelude: None,
+            handed: None,
         }
     }
 
@@ -97,6 +100,12 @@ impl Site {
         self
     }
 
+    /// Hands this socket over to the server at descriptor 3, as a service manager does.
+    pub(crate) fn hand_over(mut self, socket: impl Into<OwnedFd>) -> Site {
+        self.handed = Some(socket.into());
+        self.after("exec 3<&0 0</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web")
+    }
+
     /// Starts the server with these arguments and waits until it says where it listens.
     pub(crate) fn serve(self, arguments: &[&str]) -> Server {
         let mut own = Vec::new();
@@ -116,7 +125,7 @@ impl Site {
         self.start(&own)
     }
 
-    fn start(self, arguments: &[String]) -> Server {
+    fn start(mut self, arguments: &[String]) -> Server {
         let server = tollgate();
         let mut command = match &self.prelude {
             None => server,
@@ -136,8 +145,9 @@ impl Site {
             command.arg("--allow-root");
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let handed = self.handed.take();
         command
-            .stdin(Stdio::null())
+            .stdin(handed.map_or(Stdio::null(), Stdio::from))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command

@@ -2,9 +2,9 @@
 //!
 //! Rules: those of [`super`]; a row that needs more than a line to be set has a function for it elsewhere.
 
-use super::super::settings::{Explain, Listing, Symlinks};
+use super::super::settings::{Explain, Listing, Symlinks, Verbosity};
 use super::super::sites::UnknownHost;
-use super::super::{Command, confinement, environment, help, value};
+use super::super::{Command, confinement, environment, help, log_format, value};
 use super::{Fallback, Flag, Group, Scope, Takes};
 
 const KIB: u64 = 1 << 10;
@@ -426,6 +426,35 @@ pub static FLAGS: &[Flag] = &[
         }),
         help: "Write one line for each request to the file PATH, or to standard output with -",
         scope: Scope::Site,
+    },
+    Flag {
+        short: None,
+        long: "log-format",
+        group: Group::Log,
+        takes: Takes::Text("FORMAT", |settings, text, _| {
+            log_format::parse(text).map(|format| settings.log_format = format)
+        }),
+        default: Fallback::Value("combined"),
+        help: "How: combined, json, or a line with Apache's directives, as '%h %r %>s %{ms}T'",
+        scope: Scope::Site,
+    },
+    Flag {
+        short: Some('q'),
+        long: "quiet",
+        group: Group::Log,
+        takes: Takes::Switch(|settings| settings.verbosity = Some(Verbosity::Quiet)),
+        default: Fallback::None,
+        help: "Log warnings and errors alone on standard error",
+        scope: Scope::Start,
+    },
+    Flag {
+        short: Some('v'),
+        long: "verbose",
+        group: Group::Log,
+        takes: Takes::Switch(|settings| settings.verbosity = Some(Verbosity::Verbose)),
+        default: Fallback::None,
+        help: "Log more there; RUST_LOG in the environment says it by module",
+        scope: Scope::Start,
     },
     Flag {
         short: None,

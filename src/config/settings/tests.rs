@@ -48,6 +48,8 @@ fn defaults() -> Settings {
         listing: Listing::Off,
         symlinks: Symlinks::Stay,
         access_log: AccessLog::Stdout,
+        log_format: LogFormat::default(),
+        verbosity: None,
         explain: Explain::Local,
         confinement: Confinement::default(),
         warnings: Vec::new(),

@@ -63,6 +63,12 @@ impl Connection {
                 }
                 Ok(Some(_)) => {}
                 Ok(None) if is_idle && worker.server.is_stopping() => {
+                    // A request may be on its way to one that was just accepted: no other server has
+                    // heard of it, so it would be lost.
+                    if self.is_new && worker.now() < self.idle_since {
+                        self.deadline = self.deadline.min(self.idle_since);
+                        return Step::Done(Next::Park);
+                    }
                     return Step::Done(Next::Close);
                 }
                 Ok(None) => return Step::Done(Next::Park),
@@ -84,6 +90,7 @@ impl Connection {
     /// Decides what a whole head asks for.
     fn begin(&mut self, head: RequestHead, worker: &mut Worker<'_>) -> Step {
         self.preamble = PreambleState::None;
+        self.is_new = false;
         self.idle_since = Moment::NEVER;
         self.deadline = Moment::NEVER;
         worker.look_what_is_served();
