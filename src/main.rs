@@ -14,6 +14,7 @@ use std::thread;
 use std::time::SystemTime;
 
 use tollgate::config::{self, Command, ExitStatus, Surroundings};
+use tollgate::handler;
 use tollgate::server;
 use tollgate::sys::{log_file, spawner};
 
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
         Ok(Command::Serve(settings)) => settings,
         #[cfg(feature = "auth")]
         Ok(Command::Passwd { file, user }) => {
-            return match tollgate::handler::auth::passwd::run(&file, &user) {
+            return match handler::auth::passwd::run(&file, &user) {
                 Ok(text) => print(&format!("{}\n", OneLine(text.trim_end()))),
                 Err(error) => fail(&error, error.exit),
             };
@@ -41,6 +42,12 @@ fn main() -> ExitCode {
                     ExitCode::SUCCESS if report.is_right => ExitCode::SUCCESS,
                     _ => ExitCode::FAILURE,
                 },
+                Err(error) => fail(&error, error.exit),
+            };
+        }
+        Ok(Command::New(new)) => {
+            return match handler::new::run(&new) {
+                Ok(text) => print(&text),
                 Err(error) => fail(&error, error.exit),
             };
         }

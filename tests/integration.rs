@@ -71,6 +71,8 @@ mod fastcgi_wiki;
 mod framing;
 #[path = "integration/line.rs"]
 mod line;
+#[path = "integration/new.rs"]
+mod new;
 #[path = "integration/pairs.rs"]
 mod pairs;
 #[path = "integration/proxy.rs"]

@@ -21,6 +21,23 @@ tollgate check PATH          says what is wrong with a program or
                                     folder; see tollgate check --help
 ";
 
+const NEW_USAGE: &str = "       \
+tollgate new NAME            writes a first program, hello.py for one
+";
+
+const NEW: &str = "\
+Writes a first program, which answers and passes tollgate check.
+
+Usage: tollgate new NAME [--lang LANG]
+
+NAME tells the language by its ending, as in hello.py; without one it is a shell
+script. The program goes into cgi-bin/ where there is one; else, and where NAME has
+a folder, it goes where NAME says. Of C and Rust the source is written beside
+cgi-bin/, and how to compile it is told. What is there is never written over.
+
+  --lang LANG          sh, python, perl, c, rust, php, lua, ruby, node
+";
+
 const CHECK: &str = "\
 Tries a program as the server would run it, and says what is wrong.
 
@@ -74,9 +91,15 @@ pub(super) fn check() -> String {
     CHECK.to_owned()
 }
 
+/// Returns the description of `tollgate new`.
+pub(super) fn new() -> String {
+    NEW.to_owned()
+}
+
 /// Returns the description of all options.
 pub(super) fn text() -> String {
     let mut text = version() + INTRODUCTION;
+    text.push_str(NEW_USAGE);
     text.push_str(CHECK_USAGE);
     if cfg!(feature = "auth") {
         text.push_str(PASSWD_USAGE);

@@ -20,6 +20,7 @@ mod confinement;
 mod environment;
 pub mod flags;
 mod help;
+mod new;
 mod settings;
 mod value;
 
@@ -29,6 +30,7 @@ pub use backend::{
 };
 pub use check::Check;
 pub use confinement::{Confinement, Limits, User};
+pub use new::{Language, New};
 #[cfg(feature = "auth")]
 pub use settings::AuthRoute;
 pub use settings::{
@@ -55,6 +57,8 @@ pub enum Command {
     },
     /// Run a program as the server would, so, and report; or look at a folder.
     Check(Box<Settings>, Box<Check>),
+    /// Make a first program.
+    New(New),
     /// Print this description of all options.
     Help(String),
     /// Print this name and version.
@@ -88,6 +92,9 @@ pub fn parse(
     }
     if args.first().is_some_and(|first| first == "check") {
         return check::parse(&args[1..], surroundings);
+    }
+    if args.first().is_some_and(|first| first == "new") {
+        return new::parse(&args[1..]);
     }
     let line = args::read(args)?;
     match line.answer() {

@@ -20,6 +20,7 @@ pub mod html;
 pub mod lint;
 pub mod listing;
 pub mod mime;
+pub mod new;
 pub mod pace;
 pub mod reply;
 pub mod report;
