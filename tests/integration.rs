@@ -41,6 +41,8 @@ mod confine_programs;
 mod confine_sandbox;
 #[path = "integration/connection.rs"]
 mod connection;
+#[path = "integration/course.rs"]
+mod course;
 #[path = "integration/explain.rs"]
 mod explain;
 #[cfg(feature = "fastcgi")]
