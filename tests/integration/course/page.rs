@@ -67,7 +67,7 @@ pub(super) fn page(name: &str, lesson: &str, titles: &[(String, String)]) -> Str
     <a href=\"/cgi.html\">CGI</a>
     <a href=\"/toll.html\">The toll</a>
     <a href=\"/programs.html\">Programs</a>
-    <a href=\"/learn/\"{current}>Learn</a>
+    <a href=\"/learn/\" aria-current=\"{section}\">Learn</a>
   </nav>
 </header>
 <main id=\"main\" class=\"lesson\">
@@ -83,6 +83,7 @@ pub(super) fn page(name: &str, lesson: &str, titles: &[(String, String)]) -> Str
 ",
         title = escape(title(lesson).split_once(". ").map_or(title(lesson), |(_, title)| title)),
         current = if at == 0 { " aria-current=\"page\"" } else { "" },
+        section = if at == 0 { "page" } else { "true" },
         text = body(lesson),
     )
 }
