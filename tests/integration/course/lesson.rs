@@ -6,10 +6,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use crate::support::{Folder, PATIENCE, Ran, eventually, installed, run, tollgate};
+use crate::support::{Folder, PATIENCE, Ran, eventually, installed, run, run_within, tollgate};
 
 /// What a fenced block is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +123,9 @@ impl Drop for Running {
     }
 }
 
+/// The longest that the commands of a block may take: some ask a hundred times.
+const LONGEST: Duration = Duration::from_secs(120);
+
 const ADDRESS: &str = "127.0.0.1:8080";
 const CONSOLE: &str = "127.0.0.1:8081";
 
@@ -205,7 +209,7 @@ pub(super) fn run_lesson(name: &str) {
             Kind::Run | Kind::Fails => {
                 let address = running.as_ref().map_or(ADDRESS, |it| &it.address);
                 let script = format!("exec 2>&1\n{}", block.text.replace(ADDRESS, address));
-                let Ran { status, stdout, .. } = run(&mut shell(&script));
+                let Ran { status, stdout, .. } = run_within(LONGEST, &mut shell(&script));
                 printed = stdout.replace('\r', "").replace(address, ADDRESS);
                 let should_succeed = block.kind == Kind::Run;
                 assert!(
