@@ -9,7 +9,7 @@ book.execute("INSERT INTO counter SELECT 0 WHERE NOT EXISTS (SELECT * FROM count
 
 # book.execute("BEGIN IMMEDIATE")
 (visits,) = book.execute("SELECT visits FROM counter").fetchone()
-time.sleep(1)  # some work, so that you can see what happens meanwhile
+time.sleep(2)  # some work, so that you can see what happens meanwhile
 book.execute("UPDATE counter SET visits = ?", (visits + 1,))
 # book.execute("COMMIT")
 
