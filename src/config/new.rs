@@ -4,7 +4,6 @@
 //! language is refused, but for a name without an ending, which is a shell script.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use super::{Command, UsageError, help};
 use crate::proto::uri::copy::is_copy;
@@ -13,7 +12,7 @@ use crate::proto::uri::copy::is_copy;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct New {
     /// Its name, or its path.
-    pub path: PathBuf,
+    pub name: String,
     /// What it is written in.
     pub language: Language,
 }
@@ -33,7 +32,7 @@ pub enum Language {
     Node,
 }
 
-/// Each language, with its name for `--lang` and the ending of its files.
+/// Each language, with its name and the ending of its files, of which either tells it.
 const LANGUAGES: [(Language, &str, &str); 9] = [
     (Language::Sh, "sh", "sh"),
     (Language::Python, "python", "py"),
@@ -46,146 +45,128 @@ const LANGUAGES: [(Language, &str, &str); 9] = [
     (Language::Node, "node", "js"),
 ];
 
+const USAGE: &str = "write it as tollgate new NAME [--lang LANG]";
+const NOT_EXPECTED: &str = "is not expected; write it as tollgate new NAME [--lang LANG]";
+const UNKNOWN: &str = "tells no language; take sh, python, perl, c, rust, php, lua, ruby or node";
+const NO_ENDING: &str =
+    "tells no language; add --lang, with sh, python, perl, c, rust, php, lua, ruby or node";
+const NOT_RUN: &str =
+    "is a name that the server does not run; begin with a letter, and end like hello.py";
+
 impl Language {
-    /// What the names of its files end in.
-    pub fn ending(self) -> &'static str {
-        LANGUAGES
-            .iter()
-            .find(|(language, ..)| *language == self)
-            .map_or("", |(.., ending)| ending)
+    fn of(word: &str) -> Option<Language> {
+        let is_it = |known: &&(Language, &str, &str)| known.1 == word || known.2 == word;
+        LANGUAGES.iter().find(is_it).map(|known| known.0)
     }
 }
 
 /// Reads what follows `tollgate new`. A folder of that name is served as `./new`.
 pub(super) fn parse(args: &[OsString]) -> Result<Command, UsageError> {
-    let wrong = |problem: &str| Err(UsageError::new("new", problem));
-    let (mut name, mut language) = (None, None);
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        let Some(word) = arg.to_str() else {
-            return wrong("the name is not UTF-8");
+    let (mut name, mut language) = ("", None);
+    // What is not UTF-8 is no option, and no good name.
+    let mut words = args.iter().map(|arg| arg.to_str().unwrap_or("\0"));
+    while let Some(word) = words.next() {
+        let lang = match word.strip_prefix("--lang") {
+            Some("") => Some(words.next().unwrap_or_default()),
+            rest => rest.and_then(|rest| rest.strip_prefix('=')),
         };
-        let given = match word.split_once('=') {
-            Some(("--lang", value)) => value,
-            _ if word == "--lang" => args.next().and_then(|it| it.to_str()).unwrap_or_default(),
-            _ if ["-h", "--help"].contains(&word) => return Ok(Command::Help(help::new())),
-            _ if name.is_none() && !word.starts_with('-') => {
-                name = Some(word);
-                continue;
+        match (lang, word) {
+            (Some(lang), _) => {
+                let known = Language::of(lang);
+                language =
+                    Some(known.ok_or_else(|| UsageError::of_value("--lang", lang, UNKNOWN))?);
             }
-            _ => {
-                let problem = "is not expected; write it as tollgate new NAME [--lang LANG]";
-                return Err(UsageError::of_value("new", word, problem));
-            }
-        };
-        let known = LANGUAGES.iter().find(|(_, name, _)| *name == given);
-        let Some((known, ..)) = known else {
-            let problem = format_args!("is not known; take {}", names());
-            return Err(UsageError::of_value("--lang", given, problem));
-        };
-        language = Some(*known);
-    }
-    let Some(name) = name else {
-        return wrong("write it as tollgate new NAME [--lang LANG]");
-    };
-    let last = name.rsplit('/').next().unwrap_or_default();
-    let stem = last.split('.').next().unwrap_or_default();
-    let is_run = !stem.is_empty() && !is_copy(last.as_bytes());
-    if !is_run || name.contains(char::is_control) {
-        let problem =
-            "is a name that the server does not run; begin with a letter, and end like hello.py";
-        return Err(UsageError::of_value("new", name, problem));
-    }
-    let language = match (language, last.rsplit_once('.')) {
-        (Some(language), _) => language,
-        (None, None) => Language::Sh,
-        (None, Some((_, ending))) => {
-            let known = LANGUAGES.iter().find(|(.., known)| *known == ending);
-            let Some((language, ..)) = known else {
-                let problem = format_args!("tells no language; add --lang, and one of {}", names());
-                return Err(UsageError::of_value("new", name, problem));
-            };
-            *language
+            (None, "-h" | "--help") => return Ok(Command::Help(help::new())),
+            _ if name.is_empty() && !word.starts_with('-') => name = word,
+            _ => return Err(UsageError::of_value("new", word, NOT_EXPECTED)),
         }
-    };
+    }
+    if args.is_empty() {
+        return Err(UsageError::new("new", USAGE));
+    }
+    let last = name.rsplit('/').next().unwrap_or_default();
+    if last.is_empty()
+        || last.starts_with('.')
+        || is_copy(last.as_bytes())
+        || name.contains(char::is_control)
+    {
+        return Err(UsageError::of_value("new", name, NOT_RUN));
+    }
+    let ending = last.rsplit_once('.').map_or("sh", |(_, ending)| ending);
+    let language = language.or_else(|| Language::of(ending));
     Ok(Command::New(New {
-        path: PathBuf::from(name),
-        language,
+        language: language.ok_or_else(|| UsageError::of_value("new", name, NO_ENDING))?,
+        name: name.to_owned(),
     }))
-}
-
-fn names() -> String {
-    LANGUAGES.map(|(_, name, _)| name).join(", ")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::super::tests::parse_words;
     use super::*;
 
     #[test]
     fn the_language_is_told_or_read_off_the_name() {
-        for (words, path, language) in [
+        for (words, name, language) in [
             (&["hello.py"][..], "hello.py", Language::Python),
             (&["x/hello.rs"], "x/hello.rs", Language::Rust),
             (&["hello"], "hello", Language::Sh),
             (&["hello", "--lang", "ruby"], "hello", Language::Ruby),
-            (&["--lang=node", "a.b"], "a.b", Language::Node),
+            (&["--lang=js", "a.b"], "a.b", Language::Node),
             (&["x.py", "--lang", "perl"], "x.py", Language::Perl),
         ] {
             let found = parse_words(&[&["new"], words].concat());
-            let path = PathBuf::from(path);
-            assert_eq!(found, Ok(Command::New(New { path, language })), "{words:?}");
+            let name = name.to_owned();
+            assert_eq!(found, Ok(Command::New(New { name, language })), "{words:?}");
         }
         for (language, name, ending) in LANGUAGES {
-            assert_eq!(language.ending(), ending);
-            let by_name = parse_words(&["new", "x", "--lang", name]);
-            let by_ending = parse_words(&["new", &format!("x.{ending}")]);
-            for found in [by_name, by_ending] {
+            for word in [name, ending] {
+                let found = parse_words(&["new", "x", "--lang", word]);
                 assert!(matches!(found, Ok(Command::New(new)) if new.language == language));
             }
+            let found = parse_words(&["new", &format!("x.{ending}")]);
+            assert!(matches!(found, Ok(Command::New(new)) if new.language == language));
         }
+        let names = LANGUAGES.map(|(_, name, _)| name).join(", ");
         assert!(matches!(
             parse_words(&["new", "-h"]),
-            Ok(Command::Help(text)) if text.contains(&names())
+            Ok(Command::Help(text)) if text.contains(&names)
         ));
+        for problem in [UNKNOWN, NO_ENDING] {
+            assert!(problem.contains(&names.replace(", node", " or node")));
+        }
         // Not the command.
         assert!(matches!(parse_words(&["./new"]), Ok(Command::Serve(_))));
     }
 
     #[test]
     fn what_would_not_run_is_refused() {
-        let all = "sh, python, perl, c, rust, php, lua, ruby, node";
-        let not_run =
-            "is a name that the server does not run; begin with a letter, and end like hello.py";
-        let usage = "write it as tollgate new NAME [--lang LANG]";
         for (words, line) in [
-            (&[][..], format!("new: {usage}")),
-            (&["a", "b"], format!("new: 'b' is not expected; {usage}")),
-            (&["-x"], format!("new: '-x' is not expected; {usage}")),
+            (&[][..], format!("new: {USAGE}")),
+            (&["a", "b"], format!("new: 'b' {NOT_EXPECTED}")),
+            (&["-x"], format!("new: '-x' {NOT_EXPECTED}")),
             (
-                &["a", "--lang", "ada"],
-                format!("--lang: 'ada' is not known; take {all}"),
+                &["a", "--language"],
+                format!("new: '--language' {NOT_EXPECTED}"),
             ),
-            (
-                &["a", "--lang"],
-                format!("--lang: '' is not known; take {all}"),
-            ),
-            (
-                &["a.exe"],
-                format!("new: 'a.exe' tells no language; add --lang, and one of {all}"),
-            ),
-            (&[".x.py"], format!("new: '.x.py' {not_run}")),
-            (&["x/"], format!("new: 'x/' {not_run}")),
-            (&[""], format!("new: '' {not_run}")),
+            (&["a", "--lang", "ada"], format!("--lang: 'ada' {UNKNOWN}")),
+            (&["a", "--lang"], format!("--lang: '' {UNKNOWN}")),
+            (&["a.exe"], format!("new: 'a.exe' {NO_ENDING}")),
+            (&[".x.py"], format!("new: '.x.py' {NOT_RUN}")),
+            (&["x/"], format!("new: 'x/' {NOT_RUN}")),
+            (&[""], format!("new: '' {NOT_RUN}")),
             (
                 &["x.py~", "--lang", "python"],
-                format!("new: 'x.py~' {not_run}"),
+                format!("new: 'x.py~' {NOT_RUN}"),
             ),
-            (&["a\nb"], format!("new: 'a\nb' {not_run}")),
+            (&["a\nb"], format!("new: 'a\nb' {NOT_RUN}")),
         ] {
             let found = parse_words(&[&["new"], words].concat());
             assert_eq!(found.map_err(|error| error.to_string()), Err(line));
         }
+        let found = parse(&[OsString::from_vec(vec![0xff])]);
+        assert!(found.is_err());
     }
 }

@@ -8,9 +8,9 @@
 //! - Each takes the query apart and makes text of what it finds there. They are read by beginners: 25 lines each.
 
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::{Language, New, StartError};
 use crate::proto::finding::quoted;
@@ -23,89 +23,68 @@ const PROGRAMS: &str = "cgi-bin";
 /// # Errors
 /// What kept it from being made: most often there is such a file.
 pub fn run(new: &New) -> Result<String, StartError> {
-    let has_folder = new.path.components().count() > 1;
-    let program = match !has_folder && Path::new(PROGRAMS).is_dir() {
-        true => Path::new(PROGRAMS).join(&new.path),
-        false => new.path.clone(),
+    let (text, compiler, ending) = first_program(new.language);
+    // The source of what is compiled has its ending, and the program has none.
+    let stem = match ending {
+        "" => &new.name,
+        _ => new.name.strip_suffix(ending).unwrap_or(&new.name),
     };
-    let (file, program, compiler) = match new.language {
-        Language::C => compiled(new, &program, "cc -O2 -Wall"),
-        Language::Rust => compiled(new, &program, "rustc -O"),
-        _ => (program.clone(), program, None),
+    let (folder, name) = match stem.rsplit_once('/') {
+        Some((folder, name)) => (folder, name),
+        None if Path::new(PROGRAMS).is_dir() => (PROGRAMS, stem),
+        None => (".", stem),
     };
-    write(&file, new.language, compiler.is_some()).map_err(|error| {
+    let program = match folder {
+        "." => stem.to_owned(),
+        _ => [folder, "/", name].concat(),
+    };
+    let file = match ending {
+        "" => program.clone(),
+        _ => [stem, ending].concat(),
+    };
+    let mode = if ending.is_empty() { 0o777 } else { 0o666 };
+    if let Err(error) = write(Path::new(&file), mode, text) {
         let problem = match error.kind() {
             ErrorKind::AlreadyExists => {
                 "is there already; choose another name, or move it away".to_owned()
             }
             _ => format!("cannot be made ({error})"),
         };
-        StartError::failed("tollgate new", file.display(), problem)
-    })?;
-    let word = |path: &Path| quoted(&path.display().to_string());
-    let mut text = format!("{} is made. Read it, and then\n", file.display());
-    if let Some(compiler) = compiler {
-        text += &format!(
-            "  compile it:  {compiler} -o {} {}\n",
-            word(&program),
-            word(&file)
-        );
+        return Err(StartError::failed("tollgate new", file, problem));
     }
-    text += &format!(
-        "  try it:      tollgate check {} --query name=Ada\n",
-        word(&program)
-    );
-    let folder = program.parent().filter(|it| !it.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let serve = match folder == Path::new(PROGRAMS) {
-        true => "tollgate".to_owned(),
-        false => format!("tollgate --cgi /cgi-bin/={}", word(folder)),
+    let word = quoted(&program);
+    let compile = match ending {
+        "" => String::new(),
+        _ => format!("  compile it:  {compiler} -o {word} {}\n", quoted(&file)),
     };
-    let name = program.file_name().unwrap_or_default().display();
-    text += &format!(
-        "  serve it:    {serve}\n  ask for it:  http://127.0.0.1:8080/cgi-bin/{name}?name=Ada\n"
-    );
-    Ok(text)
+    let route = match folder {
+        PROGRAMS => String::new(),
+        _ => [" --cgi /cgi-bin/=", &quoted(folder)].concat(),
+    };
+    Ok(format!(
+        "{file} is made. Read it, and then\n{compile}  try it:      tollgate check {word} --query name=Ada\n  \
+         serve it:    tollgate{route}\n  ask for it:  http://127.0.0.1:8080/cgi-bin/{name}?name=Ada\n"
+    ))
 }
 
-/// The source of a program, the program, and who makes one of the other.
-fn compiled(
-    new: &New,
-    program: &Path,
-    compiler: &'static str,
-) -> (PathBuf, PathBuf, Option<&'static str>) {
-    let ending = new.language.ending();
-    let source = match new.path.extension().is_some_and(|it| it == ending) {
-        true => new.path.clone(),
-        false => PathBuf::from(format!("{}.{ending}", new.path.display())),
-    };
-    let program = match program.extension().is_some_and(|it| it == ending) {
-        true => program.with_extension(""),
-        false => program.to_owned(),
-    };
-    (source, program, Some(compiler))
+fn write(file: &Path, mode: u32, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode);
+    options.open(file)?.write_all(text.as_bytes())
 }
 
-fn write(file: &Path, language: Language, is_source: bool) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(if is_source { 0o666 } else { 0o777 })
-        .open(file)?;
-    file.write_all(template(language).as_bytes())
-}
-
-const fn template(language: Language) -> &'static str {
+/// A first program; where it is compiled, how, and what the name of its source ends in.
+fn first_program(language: Language) -> (&'static str, &'static str, &'static str) {
     match language {
-        Language::Sh => include_str!("new/sh"),
-        Language::Python => include_str!("new/python"),
-        Language::Perl => include_str!("new/perl"),
-        Language::C => include_str!("new/c"),
-        Language::Rust => include_str!("new/rust"),
-        Language::Php => include_str!("new/php"),
-        Language::Lua => include_str!("new/lua"),
-        Language::Ruby => include_str!("new/ruby"),
-        Language::Node => include_str!("new/node"),
+        Language::Sh => (include_str!("new/sh"), "", ""),
+        Language::Python => (include_str!("new/python"), "", ""),
+        Language::Perl => (include_str!("new/perl"), "", ""),
+        Language::C => (include_str!("new/c"), "cc -O2 -Wall", ".c"),
+        Language::Rust => (include_str!("new/rust"), "rustc -O", ".rs"),
+        Language::Php => (include_str!("new/php"), "", ""),
+        Language::Lua => (include_str!("new/lua"), "", ""),
+        Language::Ruby => (include_str!("new/ruby"), "", ""),
+        Language::Node => (include_str!("new/node"), "", ""),
     }
 }
 
@@ -126,7 +105,7 @@ mod tests {
             Language::Ruby,
             Language::Node,
         ] {
-            let lines: Vec<&str> = template(language).lines().collect();
+            let lines: Vec<&str> = first_program(language).0.lines().collect();
             assert!(lines.len() <= 25, "{language:?} has {}", lines.len());
             assert!(lines.iter().all(|line| line.len() <= 120), "{language:?}");
         }
