@@ -14,7 +14,6 @@ use std::thread;
 use std::time::SystemTime;
 
 use tollgate::config::{self, Command, ExitStatus, Surroundings};
-use tollgate::handler;
 use tollgate::server;
 use tollgate::sys::{log_file, spawner};
 
@@ -31,11 +30,12 @@ fn main() -> ExitCode {
         Ok(Command::Serve(settings)) => settings,
         #[cfg(feature = "auth")]
         Ok(Command::Passwd { file, user }) => {
-            return match handler::auth::passwd::run(&file, &user) {
+            return match tollgate::handler::auth::passwd::run(&file, &user) {
                 Ok(text) => print(&format!("{}\n", OneLine(text.trim_end()))),
                 Err(error) => fail(&error, error.exit),
             };
         }
+        #[cfg(feature = "explain")]
         Ok(Command::Check(settings, check)) => {
             return match server::check::run(&settings, &check) {
                 Ok(report) => match print(&report.text) {
@@ -45,8 +45,9 @@ fn main() -> ExitCode {
                 Err(error) => fail(&error, error.exit),
             };
         }
+        #[cfg(feature = "explain")]
         Ok(Command::New(new)) => {
-            return match handler::new::run(&new) {
+            return match tollgate::handler::new::run(&new) {
                 Ok(text) => print(&text),
                 Err(error) => fail(&error, error.exit),
             };

@@ -23,6 +23,7 @@ mod cgi;
 mod cgi_life;
 #[path = "integration/cgi_response.rs"]
 mod cgi_response;
+#[cfg(feature = "explain")]
 #[path = "integration/check.rs"]
 mod check;
 #[path = "integration/cli.rs"]
@@ -41,8 +42,10 @@ mod confine_programs;
 mod confine_sandbox;
 #[path = "integration/connection.rs"]
 mod connection;
+#[cfg(feature = "explain")]
 #[path = "integration/course.rs"]
 mod course;
+#[cfg(feature = "explain")]
 #[path = "integration/explain.rs"]
 mod explain;
 #[cfg(feature = "fastcgi")]
@@ -73,6 +76,7 @@ mod fastcgi_wiki;
 mod framing;
 #[path = "integration/line.rs"]
 mod line;
+#[cfg(feature = "explain")]
 #[path = "integration/new.rs"]
 mod new;
 #[path = "integration/pairs.rs"]

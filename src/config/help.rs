@@ -16,15 +16,14 @@ Sends files and runs programs (CGI) over HTTP.
 Usage: tollgate [OPTIONS] [ROOT]
 ";
 
-const CHECK_USAGE: &str = "       \
-tollgate check PATH          says what is wrong with a program or
+/// Of the commands that are left out together.
+const EXPLAIN_USAGE: &str = "       \
+tollgate new NAME            writes a first program, hello.py for one
+       tollgate check PATH          says what is wrong with a program or
                                     folder; see tollgate check --help
 ";
 
-const NEW_USAGE: &str = "       \
-tollgate new NAME            writes a first program, hello.py for one
-";
-
+#[cfg(feature = "explain")]
 const NEW: &str = "\
 Writes a first program, which answers and passes tollgate check.
 
@@ -38,6 +37,7 @@ cgi-bin/, and how to compile it is told. What is there is never written over.
   --lang LANG          sh, python, perl, c, rust, php, lua, ruby, node
 ";
 
+#[cfg(feature = "explain")]
 const CHECK: &str = "\
 Tries a program as the server would run it, and says what is wrong.
 
@@ -87,11 +87,13 @@ pub(super) fn version() -> String {
 }
 
 /// Returns the description of `tollgate check`.
+#[cfg(feature = "explain")]
 pub(super) fn check() -> String {
     CHECK.to_owned()
 }
 
 /// Returns the description of `tollgate new`.
+#[cfg(feature = "explain")]
 pub(super) fn new() -> String {
     NEW.to_owned()
 }
@@ -99,8 +101,9 @@ pub(super) fn new() -> String {
 /// Returns the description of all options.
 pub(super) fn text() -> String {
     let mut text = version() + INTRODUCTION;
-    text.push_str(NEW_USAGE);
-    text.push_str(CHECK_USAGE);
+    if cfg!(feature = "explain") {
+        text.push_str(EXPLAIN_USAGE);
+    }
     if cfg!(feature = "auth") {
         text.push_str(PASSWD_USAGE);
     }

@@ -15,11 +15,13 @@ use std::path::PathBuf;
 mod args;
 #[cfg(feature = "fastcgi")]
 mod backend;
+#[cfg(feature = "explain")]
 mod check;
 mod confinement;
 mod environment;
 pub mod flags;
 mod help;
+#[cfg(feature = "explain")]
 mod new;
 mod settings;
 mod value;
@@ -28,8 +30,10 @@ mod value;
 pub use backend::{
     Application, BackendAddress, Duty, ExecProgram, ExecSocket, FastcgiRoute, FastcgiSettings,
 };
+#[cfg(feature = "explain")]
 pub use check::Check;
 pub use confinement::{Confinement, Limits, User};
+#[cfg(feature = "explain")]
 pub use new::{Language, New};
 #[cfg(feature = "auth")]
 pub use settings::AuthRoute;
@@ -56,8 +60,10 @@ pub enum Command {
         user: String,
     },
     /// Run a program as the server would, so, and report; or look at a folder.
+    #[cfg(feature = "explain")]
     Check(Box<Settings>, Box<Check>),
     /// Make a first program.
+    #[cfg(feature = "explain")]
     New(New),
     /// Print this description of all options.
     Help(String),
@@ -90,9 +96,11 @@ pub fn parse(
     if args.first().is_some_and(|first| first == "passwd") {
         return passwd(&args[1..]);
     }
+    #[cfg(feature = "explain")]
     if args.first().is_some_and(|first| first == "check") {
         return check::parse(&args[1..], surroundings);
     }
+    #[cfg(feature = "explain")]
     if args.first().is_some_and(|first| first == "new") {
         return new::parse(&args[1..]);
     }

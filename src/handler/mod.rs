@@ -17,9 +17,11 @@ pub mod error_page;
 pub mod fastcgi;
 pub mod handover;
 pub mod html;
+#[cfg(feature = "explain")]
 pub mod lint;
 pub mod listing;
 pub mod mime;
+#[cfg(feature = "explain")]
 pub mod new;
 pub mod pace;
 pub mod reply;

@@ -28,7 +28,7 @@ pub struct Witness {
 pub struct Course {
     /// The beginning of what it printed.
     pub printed: Vec<u8>,
-    /// How much it printed in all, as far as that passed through here.
+    /// How much it printed in all.
     pub printed_len: u64,
     /// When the first of it came.
     pub first_output: Option<Moment>,
@@ -59,6 +59,13 @@ impl Witness {
                 .extend_from_slice(&bytes[..bytes.len().min(room)]);
             course.printed_len += bytes.len() as u64;
             course.first_output.get_or_insert(now);
+        }
+    }
+
+    /// Notes how much was passed on unseen.
+    pub fn passed_by(&self, len: u64) {
+        if let Some(course) = &self.course {
+            course.borrow_mut().printed_len += len;
         }
     }
 

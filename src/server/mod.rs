@@ -11,6 +11,7 @@ mod access_log;
 #[cfg(feature = "fastcgi")]
 mod applications;
 mod body;
+#[cfg(feature = "explain")]
 pub mod check;
 mod connection;
 mod exchange;
@@ -42,7 +43,9 @@ use worker::Worker;
 use crate::config::{Explain, Settings, StartError};
 use crate::handler::cache::OPEN_MAX;
 use crate::handler::site::Site;
+#[cfg(feature = "explain")]
 use crate::handler::{diagnose, lint};
+#[cfg(feature = "explain")]
 use crate::proto::finding::Severity;
 use crate::proto::http::head::HeadLimits;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
@@ -82,6 +85,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 const FOLDER_LOOK: Duration = Duration::from_secs(1);
 
 /// How many faults of what is served are told at the start.
+#[cfg(feature = "explain")]
 const FAULTS_TOLD: usize = 20;
 
 /// How long the last responses may take to leave.
@@ -146,9 +150,11 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
     let server = Arc::new(Server::open(settings)?);
+    #[cfg(feature = "explain")]
     diagnose::ended::begin();
     // With stdout gone there is nobody to tell, and every reason to serve.
     let _ = writeln!(io::stdout(), "tollgate: {}", server.summary());
+    #[cfg(feature = "explain")]
     server.tell_of_faults();
     server.serve(steering).map_err(system)
 }
@@ -241,6 +247,7 @@ impl Server {
     }
 
     /// Tells the log what will fail, or is not meant to be seen, among what is served; a line for each.
+    #[cfg(feature = "explain")]
     fn tell_of_faults(&self) {
         let mut findings = Vec::new();
         for programs in &self.site.programs {

@@ -138,6 +138,7 @@ fn make_spool(heir: Option<&Identity>) -> Result<Arc<PrivateFolder>, StartError>
 }
 
 /// Becomes who runs programs, and gives those who start them, for one program that is tried.
+#[cfg(feature = "explain")]
 pub(super) fn become_ready_to_run(settings: &Settings) -> Result<Spawners, StartError> {
     let system = |error: io::Error| StartError::failed("tollgate check", "", error);
     let confinement = &settings.confinement;

@@ -89,6 +89,7 @@ impl Relay<'_, '_> {
                 Err(error) => return Err(Reply::broken(&error)),
             };
             moved = true;
+            self.terms.witness.passed_by(sent as u64);
             self.count(sent);
             if self.reply.is_blocked() {
                 self.bulk.waits_until = Some(now + MOMENT);
