@@ -16,7 +16,7 @@ TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-
 # In a container one is root, which programs are not run by unless that is allowed.
 TOLLGATE_AS_ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 
-.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static documents install uninstall deb test-deb clean
+.PHONY: help run build hello toll learn bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static documents install uninstall deb test-deb clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 26
@@ -39,6 +39,10 @@ hello:
 
 toll: build ## measure one program as CGI and as FastCGI, and print a table
 	@examples/toll-bench
+
+learn: ## write www/learn/ from docs/course/, of which it is the pages
+	$(CARGO) build --locked --examples
+	TOLLGATE_WRITE_LEARN=1 $(CARGO) test --locked --test integration the_pages_are_the_lessons
 
 bench: static ## compare with lighttpd, nginx, Apache and busybox: rates, times, memory (ARGS="..." for options)
 	@bench/install

@@ -44,9 +44,17 @@ fn main() -> ExitCode {
                 Err(error) => fail(&error, error.exit),
             };
         }
-        Ok(Command::Help(text) | Command::Version(text) | Command::Dump(text)) => {
-            return print(&text);
+        #[cfg(feature = "explain")]
+        Ok(Command::New(new)) => {
+            return match tollgate::handler::new::run(&new) {
+                Ok(text) => print(&text),
+                Err(error) => fail(&error, error.exit),
+            };
         }
+        Ok(Command::Help(text) | Command::Version(text)) => return print(&text),
+        #[cfg(feature = "config")]
+        Ok(Command::Dump(text)) => return print(&text),
+        #[cfg(feature = "config")]
         Ok(Command::CheckConfig(settings)) => return check(&settings),
         Err(error) => return fail_all(error.lines(), error.exit()),
     };
@@ -85,6 +93,7 @@ fn read_config(path: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// Looks whether a server could start so.
+#[cfg(feature = "config")]
 fn check(settings: &config::Settings) -> ExitCode {
     start_log(settings.verbosity);
     settings.warnings.iter().for_each(|it| log::warn!("{it}"));

@@ -30,12 +30,16 @@ mod cgi_response;
 mod check;
 #[path = "integration/cli.rs"]
 mod cli;
+#[cfg(feature = "config")]
 #[path = "integration/config.rs"]
 mod config;
+#[cfg(feature = "config")]
 #[path = "integration/config_examples.rs"]
 mod config_examples;
+#[cfg(feature = "config")]
 #[path = "integration/config_reload.rs"]
 mod config_reload;
+#[cfg(feature = "config")]
 #[path = "integration/config_sites.rs"]
 mod config_sites;
 #[path = "integration/confine.rs"]
@@ -52,6 +56,9 @@ mod confine_programs;
 mod confine_sandbox;
 #[path = "integration/connection.rs"]
 mod connection;
+#[cfg(feature = "explain")]
+#[path = "integration/course.rs"]
+mod course;
 #[cfg(feature = "explain")]
 #[path = "integration/explain.rs"]
 mod explain;
@@ -87,6 +94,9 @@ mod line;
 mod logs;
 #[path = "integration/managers.rs"]
 mod managers;
+#[cfg(feature = "explain")]
+#[path = "integration/new.rs"]
+mod new;
 #[path = "integration/pairs.rs"]
 mod pairs;
 #[path = "integration/proxy.rs"]

@@ -23,7 +23,7 @@ _tollgate() {
                 -*) answers=$(compgen -W "$options" -- "$word") ;;
                 *)
                     answers=$(compgen -f -- "$word")
-                    ((COMP_CWORD > 1)) || answers+=$'\n'$(compgen -W 'check-config check passwd' -- "$word")
+                    ((COMP_CWORD > 1)) || answers+=$'\n'$(compgen -W 'check-config new check passwd' -- "$word")
                     ;;
             esac
             ;;

@@ -49,6 +49,7 @@ complete -c tollgate -l dump-config -d 'Print what is in force and where each va
 complete -c tollgate -s h -l help -d 'Print this and exit'
 complete -c tollgate -s V -l version -d 'Print the version and exit'
 complete -c tollgate -n __fish_is_first_token -a check-config -d 'says what is wrong, and starts nothing'
+complete -c tollgate -n __fish_is_first_token -a new -d 'writes a first program, hello.py for one'
 complete -c tollgate -n __fish_is_first_token -a check -d 'says what is wrong with a program or folder; see tollgate check --help'
 complete -c tollgate -n __fish_is_first_token -a passwd -d 'sets a password for --auth'
 complete -c tollgate -n '__fish_seen_subcommand_from check' -l query -x -d 'the URL\'s query, as in a=1&b=2'

@@ -80,7 +80,7 @@ pub(super) fn read_with(
     let checks = matches
         .free
         .iter()
-        .position(|word| word == CHECK && own.is_empty());
+        .position(|word| word == CHECK && own.is_empty() && cfg!(feature = "config"));
     if let Some(at) = checks {
         matches.free.remove(at);
     }

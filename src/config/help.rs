@@ -14,12 +14,30 @@ const INTRODUCTION: &str = "\
 Sends files and runs programs (CGI) over HTTP.
 
 Usage: tollgate [OPTIONS] [ROOT]
-       tollgate [OPTIONS] check-config    says what is wrong, and starts nothing
 ";
 
-const CHECK_USAGE: &str = "       \
-tollgate check PATH          says what is wrong with a program or
+const CHECK_CONFIG_USAGE: &str =
+    "       tollgate [OPTIONS] check-config    says what is wrong, and starts nothing\n";
+
+/// Of the commands that are left out together.
+const EXPLAIN_USAGE: &str = "       \
+tollgate new NAME            writes a first program, hello.py for one
+       tollgate check PATH          says what is wrong with a program or
                                     folder; see tollgate check --help
+";
+
+#[cfg(feature = "explain")]
+const NEW: &str = "\
+Writes a first program, which answers and passes tollgate check.
+
+Usage: tollgate new NAME [--lang LANG]
+
+NAME tells the language by its ending, as in hello.py; without one it is a shell
+script. The program goes into cgi-bin/ where there is one; else, and where NAME has
+a folder, it goes where NAME says. Of C and Rust the source is written beside
+cgi-bin/, and how to compile it is told. What is there is never written over.
+
+  --lang LANG          sh, python, perl, c, rust, php, lua, ruby, node
 ";
 
 #[cfg(feature = "explain")]
@@ -77,11 +95,20 @@ pub(super) fn check() -> String {
     CHECK.to_owned()
 }
 
+/// Returns the description of `tollgate new`.
+#[cfg(feature = "explain")]
+pub(super) fn new() -> String {
+    NEW.to_owned()
+}
+
 /// Returns the description of all options.
 pub(super) fn text() -> String {
     let mut text = version() + INTRODUCTION;
+    if cfg!(feature = "config") {
+        text.push_str(CHECK_CONFIG_USAGE);
+    }
     if cfg!(feature = "explain") {
-        text.push_str(CHECK_USAGE);
+        text.push_str(EXPLAIN_USAGE);
     }
     if cfg!(feature = "auth") {
         text.push_str(PASSWD_USAGE);

@@ -19,12 +19,15 @@ mod backend;
 #[cfg(feature = "explain")]
 mod check;
 mod confinement;
+#[cfg(feature = "config")]
 mod dump;
 mod environment;
 mod file;
 pub mod flags;
 mod help;
 mod log_format;
+#[cfg(feature = "explain")]
+mod new;
 mod origin;
 mod settings;
 mod sites;
@@ -39,6 +42,8 @@ pub use check::Check;
 pub use confinement::{Confinement, Limits, User};
 pub use file::FILE_MAX;
 pub use log_format::{Early, Late, LogFormat, Part, Piece};
+#[cfg(feature = "explain")]
+pub use new::{Language, New};
 pub use origin::Places;
 #[cfg(feature = "auth")]
 pub use settings::AuthRoute;
@@ -68,13 +73,18 @@ pub enum Command {
     /// Run a program as the server would, so, and report; or look at a folder.
     #[cfg(feature = "explain")]
     Check(Box<Settings>, Box<Check>),
+    /// Make a first program.
+    #[cfg(feature = "explain")]
+    New(New),
     /// Print this description of all options.
     Help(String),
     /// Print this name and version.
     Version(String),
     /// Print what is in force.
+    #[cfg(feature = "config")]
     Dump(String),
     /// Look whether a server could start so, and say what is wrong.
+    #[cfg(feature = "config")]
     CheckConfig(Settings),
 }
 
@@ -114,6 +124,10 @@ pub fn parse(
     if args.first().is_some_and(|first| first == "check") {
         return check::parse(&args[1..], surroundings);
     }
+    #[cfg(feature = "explain")]
+    if args.first().is_some_and(|first| first == "new") {
+        return new::parse(&args[1..]);
+    }
     let line = args::read(args)?;
     if let Some(answer) = line.answer() {
         return Ok(answer());
@@ -122,7 +136,9 @@ pub fn parse(
     let settled = origin::layers(line, surroundings).and_then(|layers| {
         let settings = settings::settle(&layers, surroundings)?;
         Ok(match (checks, dumps) {
+            #[cfg(feature = "config")]
             (true, _) => Command::CheckConfig(settings),
+            #[cfg(feature = "config")]
             (_, true) => Command::Dump(dump::text(&layers, surroundings)),
             _ => Command::Serve(settings),
         })

@@ -96,7 +96,7 @@ impl fmt::Display for Named<'_> {
 /// The file cannot be read, or all that is wrong with the form of its lines.
 pub(super) fn layers(line: Line, surroundings: &Surroundings<'_>) -> Result<Layers, UsageError> {
     let named = line.value("config").map(|value| value.text.clone());
-    let Some(named) = named else {
+    let Some(named) = named.filter(|_| cfg!(feature = "config")) else {
         return Ok(Layers {
             server: line.written,
             sites: Vec::new(),

@@ -22,6 +22,7 @@ pub enum UnknownHost {
 }
 
 impl UnknownHost {
+    #[cfg(feature = "config")]
     pub(super) fn parse(text: &str) -> Result<UnknownHost, String> {
         match text {
             "first" => Ok(UnknownHost::First),

@@ -21,6 +21,8 @@ pub mod html;
 pub mod lint;
 pub mod listing;
 pub mod mime;
+#[cfg(feature = "explain")]
+pub mod new;
 pub mod pace;
 pub mod reply;
 pub mod report;

@@ -13,6 +13,7 @@ mod applications;
 mod body;
 #[cfg(feature = "explain")]
 pub mod check;
+#[cfg(feature = "config")]
 mod check_config;
 mod connection;
 mod exchange;
@@ -40,6 +41,7 @@ use crate::handler::admission::{Admission, Ties, Wake};
 use access_log::Logs;
 #[cfg(feature = "fastcgi")]
 use applications::Applications;
+#[cfg(feature = "config")]
 pub use check_config::check_config;
 use listeners::Listeners;
 use opening::{Opened, SPAWNERS_MAX};

@@ -128,7 +128,7 @@ impl Server {
     /// Opens the logs anew and, where there is a configuration file, reads it again.
     pub(super) fn reload(&self) {
         self.reopen_logs();
-        if self.settings.config.is_none() {
+        if !cfg!(feature = "config") || self.settings.config.is_none() {
             return;
         }
         if self.settings.confinement.chroot.is_some() {

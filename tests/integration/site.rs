@@ -23,13 +23,22 @@ fn serve(arguments: &[&str]) -> Server {
     site.serve(&[&routes, arguments].concat())
 }
 
-/// The names in a folder of the repository, but for what is hidden.
+/// The names of the files in a folder of the repository, but for what is hidden.
 fn names(folder: &str) -> BTreeSet<String> {
     let entries = fs::read_dir(Path::new(REPOSITORY).join(folder)).unwrap();
     entries
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().unwrap().is_file())
+        .map(|entry| entry.file_name().into_string().unwrap())
         .filter(|name| !name.starts_with('.'))
         .collect()
+}
+
+/// The files of the site, by their paths below `www`.
+fn pages() -> BTreeSet<String> {
+    let lessons = names("www/learn");
+    let lessons = lessons.iter().map(|name| format!("learn/{name}"));
+    names("www").into_iter().chain(lessons).collect()
 }
 
 /// Whether the program of this name can run here.
@@ -85,14 +94,17 @@ fn post_form(server: &Server, target: &str, form: &str) -> Response {
 #[test]
 fn every_file_comes_with_its_type() {
     let server = serve(&[]);
-    for name in names("www") {
+    for name in pages() {
         let response = server.get(&format!("/{name}"));
         assert_eq!(response.status, 200, "{name}");
         assert_eq!(response.field("Content-Type"), Some(type_of(&name)));
         let file = Path::new(REPOSITORY).join("www").join(&name);
         assert_eq!(response.body, fs::read(file).unwrap(), "{name}");
     }
-    assert_eq!(server.get("/").body, server.get("/index.html").body);
+    for folder in ["/", "/learn/"] {
+        let index = server.get(&format!("{folder}index.html"));
+        assert_eq!(server.get(folder).body, index.body);
+    }
     let missing = server.fetch("GET", "/no-such-page", &["Accept: text/html"], b"");
     assert_eq!(missing.status, 404);
     assert_eq!(missing.body, server.get("/404.html").body);
@@ -135,9 +147,15 @@ fn every_link_leads_somewhere() {
             targets.extend(found.difference(&seen).cloned());
         }
     }
-    for name in names("www") {
+    for name in pages() {
         // Nothing links to these: the index is `/`, the rest is for errors and robots.
-        let is_unlinked = ["index.html", "404.html", "robots.txt", "arrived.html"];
+        let is_unlinked = [
+            "index.html",
+            "learn/index.html",
+            "404.html",
+            "robots.txt",
+            "arrived.html",
+        ];
         assert!(
             is_unlinked.contains(&name.as_str()) || seen.contains(&format!("/{name}")),
             "nothing leads to {name}"

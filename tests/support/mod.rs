@@ -145,6 +145,11 @@ pub(crate) struct Ran {
 
 /// Runs a program to its end, which has to come within [`PATIENCE`].
 pub(crate) fn run(command: &mut Command) -> Ran {
+    run_within(PATIENCE, command)
+}
+
+/// Runs a program to its end, which has to come within the time given.
+pub(crate) fn run_within(patience: Duration, command: &mut Command) -> Ran {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -161,7 +166,7 @@ pub(crate) fn run(command: &mut Command) -> Ran {
         let stdout = scope.spawn(move || collect(&mut out));
         let stderr = scope.spawn(move || collect(&mut err));
         let mut status = None;
-        let ended = eventually(PATIENCE, || {
+        let ended = eventually(patience, || {
             status = child.try_wait().unwrap();
             status.is_some()
         });

@@ -3,6 +3,7 @@
 //! Rules: those of [`super`]; a row that needs more than a line to be set has a function for it elsewhere.
 
 use super::super::settings::{Explain, Listing, Symlinks, Verbosity};
+#[cfg(feature = "config")]
 use super::super::sites::UnknownHost;
 use super::super::{Command, confinement, environment, help, log_format, value};
 use super::{Fallback, Flag, Group, Scope, Takes};
@@ -83,6 +84,7 @@ pub static FLAGS: &[Flag] = &[
                that have URLs of their own",
         scope: Scope::Site,
     },
+    #[cfg(feature = "config")]
     Flag {
         short: None,
         long: "unknown-host",
@@ -474,6 +476,7 @@ pub static FLAGS: &[Flag] = &[
         help: "Show that to nobody: it is in the log alone, under the id that the page shows",
         scope: Scope::Site,
     },
+    #[cfg(feature = "config")]
     Flag {
         short: None,
         long: "config",
@@ -486,6 +489,7 @@ pub static FLAGS: &[Flag] = &[
                command line count in place of the file's",
         scope: Scope::CommandLine,
     },
+    #[cfg(feature = "config")]
     Flag {
         short: None,
         long: "dump-config",
