@@ -6,6 +6,7 @@ pub(super) fn parse_words(words: &[&str]) -> Result<Command, UsageError> {
 }
 
 /// The same, where a file holds this text, whatever its name.
+#[cfg(feature = "config")]
 pub(super) fn parse_with_file(
     words: &[&str],
     text: impl AsRef<[u8]>,

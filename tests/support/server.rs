@@ -119,6 +119,7 @@ impl Site {
     }
 
     /// Starts the server with this configuration file, which says where to listen, and these arguments.
+    #[cfg(feature = "config")]
     pub(crate) fn serve_file(self, name: &str, arguments: &[&str]) -> Server {
         let mut own = vec!["--config".to_string(), self.text(name)];
         own.extend(arguments.iter().map(|argument| argument.to_string()));

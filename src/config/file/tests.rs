@@ -1,3 +1,5 @@
+#![cfg(feature = "config")]
+
 use super::super::tests::{parse_with_file, parse_words};
 use super::super::{Command, Settings};
 use super::*;
