@@ -31,6 +31,9 @@ function el(name, ...children) {
 /** A part of a view, with its heading. */
 const part = (title, ...children) => el('section', el('h3', title), ...children);
 
+/** What scrolls by itself, by keyboard too, where it is too large for the screen. */
+const scroller = (title, child) => el('section.scroll', { tabindex: 0, 'aria-label': title }, child);
+
 /** Names beside values, each as [name, value, ...more]; without a value it is left out. */
 function facts(pairs) {
   const known = pairs.filter(([, value]) => value != null);
@@ -135,7 +138,7 @@ function bytes(title, stream) {
   const shown = stream.hidden
     ? el('p.soft', 'Shown to whoever has the token. ', el('button.link', { type: 'button', click: unlock }, 'Unlock'))
     : stream.length === 0 ? el('p.soft', 'Empty.')
-    : el('pre.scroll', { tabindex: 0, role: 'region', 'aria-label': title }, visible(decode(stream.base64)));
+    : scroller(title, el('pre', visible(decode(stream.base64))));
   return el('section', el('h3', title, length), shown);
 }
 
@@ -155,7 +158,7 @@ function status(journey) {
 }
 
 function row(journey) {
-  return el('li', { value: journey.seq }, el('a', { href: `#requests/${journey.seq}` },
+  return el('li', { value: journey.seq }, el('a', { href: `#/requests/${journey.seq}` },
     status(journey),
     el('span.method', journey.method),
     el('span.target', { title: journey.target }, journey.target),
@@ -233,7 +236,7 @@ function speak() {
 
 // One journey
 
-/** What each step ends, and who that time belongs to. */
+/** What each step ends, and whose that time is. */
 const STEPS = {
   received: ['The request is here', 'quiet'],
   resolved: ['Finding out where it leads', 'quiet'],
@@ -322,7 +325,7 @@ function buttons(journey) {
 }
 
 const title = (...children) => el('h2', { id: 'journey-title', tabindex: -1 }, ...children);
-const back = () => el('p.back', el('a', { href: '#requests' }, '← All requests'));
+const back = () => el('p.back', el('a', { href: '#/requests' }, '← All requests'));
 
 function journeyPage(journey) {
   const { request, response } = journey;
@@ -445,13 +448,14 @@ const kindOf = ({ kind }) => ({ program: 'program (CGI)', application: 'applicat
 
 function table(routes) {
   const heads = ['Route', 'Kind', 'Requests', 'Start', 'Work', 'Relay', 'In all'];
-  const cells = (route) => [kindOf(route), number(route.requests), ...[route.start, route.work, route.relay, route.total].map(time)];
-  return grid('The same in figures, on average', heads, routes.map((route) => [route.route, ...cells(route)]));
+  const rows = routes.map((all) =>
+    [all.route, kindOf(all), number(all.requests), ...[all.start, all.work, all.relay, all.total].map(time)]);
+  return grid('The same in figures, on average', heads, rows);
 }
 
-/** A table that scrolls by itself where the screen is narrow. The first cell of a row is its head. */
+/** A table. The first cell of a row is its head. */
 function grid(caption, heads, rows) {
-  return el('div.scroll', { tabindex: 0, role: 'region', 'aria-label': caption }, el('table',
+  return scroller(caption, el('table',
     el('caption', caption),
     el('thead', el('tr', heads.map((text) => el('th', { scope: 'col' }, text)))),
     el('tbody', rows.map(([first, ...rest]) => el('tr',
@@ -492,12 +496,10 @@ function measure(row, [, key, parts, most, unit], values) {
   bar.firstChild.style.width = `${100 * share}%`;
 }
 
-const backendRow = (backend) => [backend.address, backend.route, backend.up ? 'up' : 'down',
-  `${backend.busy} of ${backend.max}`, ...[backend.kept, backend.requests, backend.failures].map(number)];
-
 function backends(all) {
   const heads = ['Backend', 'Route', 'Health', 'Busy', 'Kept', 'Requests', 'Failures'];
-  const rows = all.map(backendRow);
+  const rows = all.map(({ address, route, up, busy, max, kept, requests, failures }) =>
+    [address, route, up ? 'up' : 'down', `${busy} of ${max}`, ...[kept, requests, failures].map(number)]);
   const said = JSON.stringify(rows);
   if ($('backends').dataset.said === said) return;
   $('backends').dataset.said = said;
@@ -541,7 +543,7 @@ async function explain() {
 
 function askWhy(event) {
   event.preventDefault();
-  history.pushState(null, '', `#why?${new URLSearchParams({ url: $('url').value, method: $('method').value })}`);
+  history.pushState(null, '', `#/why?${new URLSearchParams({ url: $('url').value, method: $('method').value })}`);
   explain();
 }
 
@@ -609,10 +611,7 @@ function listen() {
 }
 
 /** The server has few places for listeners: a page that nobody sees gives its own back. */
-function attend() {
-  if (!document.hidden) return listen();
-  return events?.close();
-}
+const attend = () => (document.hidden ? events?.close() : listen());
 
 // The address
 
@@ -626,10 +625,10 @@ async function go() {
     return go();
   }
   if (hash === 'main') return $('main').focus();
-  const [view, seq] = hash.split('?')[0].split('/');
+  const [, view, seq] = hash.split('?')[0].split('/');
   const name = view in VIEWS ? view : 'requests';
   for (const id of Object.keys(VIEWS)) $(id).hidden = id !== name;
-  for (const link of document.querySelectorAll('nav a')) current(link, link.hash === `#${name}`, 'page');
+  for (const link of document.querySelectorAll('nav a')) current(link, link.hash === `#/${name}`, 'page');
   document.title = `${seq ? `Request ${seq}` : VIEWS[name]} · tollgate console`;
   if (name === 'requests') await select(Number(seq) || null);
   if (name === 'toll') await toll();
