@@ -239,6 +239,7 @@ function speak() {
 /** What each step ends, and whose that time is. */
 const STEPS = {
   received: ['The request is here', 'quiet'],
+  body: ['Receiving its body', 'quiet'],
   resolved: ['Finding out where it leads', 'quiet'],
   waited: ['Waiting in line', 'wait'],
   started: ['Starting the program', 'start'],
