@@ -41,6 +41,9 @@ mod confine_programs;
 mod confine_sandbox;
 #[path = "integration/connection.rs"]
 mod connection;
+#[cfg(feature = "console")]
+#[path = "integration/console_page.rs"]
+mod console_page;
 #[path = "integration/explain.rs"]
 mod explain;
 #[cfg(feature = "fastcgi")]
