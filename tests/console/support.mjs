@@ -35,25 +35,23 @@ export function site(files) {
 }
 
 /** Starts the program under test; it is ready once it has said where it and its console are. */
-export async function serve(root, console = '127.0.0.1:0', ...more) {
-  const flags = ['--listen', '127.0.0.1:0', '--console', console, ...more];
+export async function serve(root, address = '127.0.0.1:0') {
+  const flags = ['--listen', '127.0.0.1:0', '--console', address];
   if (process.getuid() === 0) flags.push('--allow-root');
   const child = spawn(process.env.TOLLGATE_BIN, [...flags, root], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { said += data; });
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  const link = await eventually(`the server says where it is; it said: ${said}`, () => {
+  // The line that says what is served is printed before the one of the console.
+  const [, front, link, console, token] = await eventually('the server says where it is', () => {
     if (child.exitCode !== null) throw new Error(`the server ended: ${said}`);
-    const found = /http:\/\/\S+\/#token=([0-9a-f]+)/.exec(said);
-    return found && /http:\/\/127\.0\.0\.1:\d+(?=[\s/](?!#token))/.test(said) && found;
+    return /(http:\/\/\S+:\d+)\/ [^]*?((http:\/\/\S+:\d+)\/#token=([0-9a-f]+))\s/.exec(said);
   });
-  const console_ = link[0].split('/#')[0];
-  const public_ = said.match(/http:\/\/127\.0\.0\.1:\d+/g).find((address) => address !== console_);
   return {
-    console: console_,
-    public: public_,
-    token: link[1],
-    link: link[0],
+    public: front,
+    link,
+    console,
+    token,
     async stop() {
       child.kill('SIGKILL');
       await ended;

@@ -35,11 +35,8 @@ const part = (title, ...children) => el('section', el('h3', title), ...children)
 const scroller = (title, child) => el('section.scroll', { tabindex: 0, 'aria-label': title }, child);
 
 /** Names beside values, each as [name, value, ...more]; without a value it is left out. */
-function facts(pairs) {
-  const known = pairs.filter(([, value]) => value != null);
-  return el('dl', known.map(([name, ...values]) =>
-    el('div', el('dt', name), values.map((value) => value != null && el('dd', value)))));
-}
+const facts = (pairs) => el('dl', pairs.filter(([, first]) => first != null).map(([name, ...values]) =>
+  el('div', el('dt', name), values.map((one) => el('dd', one)))));
 
 /** A piece of a bar, by its share of the whole. The policy (CSP) forbids style attributes, not this. */
 function piece(kind, from, length) {
@@ -52,12 +49,6 @@ function piece(kind, from, length) {
 /** Writes text only where it is another, so that nothing is said or painted twice. */
 function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
-}
-
-/** Says of a link that what it leads to is what one looks at. */
-function current(link, yes, what) {
-  if (yes) link.setAttribute('aria-current', what);
-  else link.removeAttribute('aria-current');
 }
 
 // Figures
@@ -135,26 +126,29 @@ function visible(text) {
 function bytes(title, stream) {
   if (!stream) return null;
   const length = el('span.soft', ` ${size(stream.length)}${stream.cut ? ', its beginning' : ''}`);
-  const shown = stream.hidden
-    ? el('p.soft', 'Shown to whoever has the token. ', el('button.link', { type: 'button', click: unlock }, 'Unlock'))
-    : stream.length === 0 ? el('p.soft', 'Empty.')
+  const shown = !stream.length ? el('p.soft', 'Empty.') : stream.hidden ? locked()
     : scroller(title, el('pre', visible(decode(stream.base64))));
-  return el('section', el('h3', title, length), shown);
+  return part([title, length], shown);
 }
+
+/** Stands for what is shown with the token alone. */
+const locked = () => el('p.soft', 'Shown to whoever has the token. ',
+  el('button.link', { type: 'button', click: unlock }, 'Unlock'));
 
 // The list of requests
 
 const known = new Map(); // requests by number: the summary and its row
-let held = []; // what came while the list stood still
+const held = new Map(); // what came while the list stood still
 let paused = false;
 const unsaid = { all: 0, failed: 0 }; // since it was last spoken of
 
 const failed = (journey) => journey.reason != null || journey.status >= 400;
-const last = () => Math.max(0, ...known.keys(), ...held.map((journey) => journey.seq));
+const last = () => Math.max(0, ...known.keys(), ...held.keys());
 
 function status(journey) {
-  return el(`span.status.s${Math.floor(journey.status / 100)}`, `${journey.status}`,
-    failed(journey) && el('span.unseen', ' failed'));
+  const wrong = failed(journey);
+  return el(`span.status.s${Math.floor(journey.status / 100)}${wrong ? '.failed' : ''}`, `${journey.status}`,
+    wrong && el('span.unseen', ' failed'));
 }
 
 function row(journey) {
@@ -186,13 +180,13 @@ function forget(seq) {
 }
 
 function take(journeys) {
-  if (paused) {
-    const there = new Set(held.map((journey) => journey.seq));
-    held = held.concat(journeys.filter(({ seq }) => !there.has(seq) && !known.has(seq))).slice(-KEPT);
-  } else {
-    journeys.forEach(show);
-  }
+  journeys.forEach(paused ? hold : show);
   account();
+}
+
+function hold(journey) {
+  if (!known.has(journey.seq)) held.set(journey.seq, journey);
+  if (held.size > KEPT) held.delete(held.keys().next().value);
 }
 
 function matches(journey) {
@@ -215,14 +209,14 @@ function account() {
   $('none').hidden = shown > 0;
   write($('none'), known.size ? `None of the last ${known.size} requests is like that.`
     : 'No request yet. The next one appears here as it ends.');
-  write($('pause'), paused ? `Resume (${held.length} new)` : 'Pause');
+  write($('pause'), paused ? `Resume (${held.size} new)` : 'Pause');
 }
 
 function pause() {
   paused = !paused;
-  const waiting = held;
-  held = [];
-  take(waiting);
+  held.forEach(show);
+  held.clear();
+  account();
   connected();
 }
 
@@ -245,7 +239,7 @@ const STEPS = {
   started: ['Starting the program', 'start'],
   connected: ['Connecting to the application', 'start'],
   'first byte': ['Its work, until the first byte', 'work'],
-  'last byte': ['Passing on, until the last byte', 'relay'],
+  'last byte': ['Sending, until the last byte', 'relay'],
   exit: ['Until the program ended', 'wait'],
 };
 
@@ -265,8 +259,8 @@ function timeline(steps) {
   return el('ol.timeline', rows);
 }
 
-const masked = () => el('span.masked', '•••', el('span.unseen', ' masked'));
-const value = (field) => (field.masked ? masked() : visible(field.value));
+const value = ({ masked, value: text }) =>
+  (masked ? el('span.masked', '•••', el('span.unseen', ' masked')) : visible(text));
 
 /** A head as it goes over the wire. */
 const head = (line, fields) => el('pre',
@@ -275,8 +269,8 @@ const head = (line, fields) => el('pre',
 function finding({ code, severity, sentence, evidence, remedy }) {
   return el(`section.finding.${severity}`,
     el('h3', `${severity} `, el('code', code)),
-    el('p', visible(sentence)),
-    evidence.map(({ of, text }) => el('figure', el('figcaption', of), el('pre', visible(text)))),
+    el('p', sentence),
+    evidence.map(({ of, text, hidden }) => el('figure', el('figcaption', of), hidden ? locked() : el('pre', text))),
     remedy && el('p', 'To mend it: ', el('code', remedy)));
 }
 
@@ -306,7 +300,7 @@ function runner({ program, application }) {
       ['Processor time', cpu && time(cpu)], ['Most memory', memory && size(1024 * memory)]]));
   }
   return application && part('The application', facts([['Backend', el('code', application.backend)],
-    ['Asked', application.tried?.join(', ')], ['Connection', application.kept ? 'kept from before' : 'new']]));
+    ['Before', application.tried.join(', ') || null], ['Connection', application.kept ? 'kept from before' : 'new']]));
 }
 
 const copier = (label, text) => text && el('button', { type: 'button', click: (event) => copy(event.target, label, text) }, label);
@@ -355,7 +349,9 @@ let opened = null;
 let revealed = false;
 
 /** Marks the row of the journey that is open. */
-const point = ({ journey, row: shown }) => current(shown.firstChild, journey.seq === opened, 'true');
+function point({ journey, row: shown }) {
+  shown.firstChild.ariaCurrent = journey.seq === opened ? 'true' : null;
+}
 
 /** Shows one journey, unless another was opened while it came. */
 async function open(seq) {
@@ -418,7 +414,7 @@ async function enter(event) {
 
 // The toll
 
-const PARTS = [['start', 'starting, connecting'], ['work', 'its own work'], ['relay', 'passing on']];
+const PARTS = [['start', 'starting, connecting'], ['work', 'its own work'], ['relay', 'sending']];
 
 async function toll() {
   const answer = await ask('/api/toll');
@@ -432,7 +428,7 @@ async function toll() {
 /** Bars on one scale, so that a program and an application can be held beside each other. */
 function chart(routes, longest) {
   const bars = routes.map((route) => {
-    const whole = $('shares').checked ? Math.max(1, route.total) : longest;
+    const whole = $('shares').checked ? PARTS.reduce((sum, [name]) => sum + route[name], 0) : longest;
     let from = 0;
     const pieces = PARTS.map(([name]) => {
       from += route[name];
@@ -492,7 +488,7 @@ function measure(row, [, key, parts, most, unit], values) {
   const [, figure, bar, rest] = row.children;
   write(figure, words);
   if (parts[1]) write(rest, parts.map((name) => `${name} ${number(values[key][name])}`).join(', '));
-  for (const [name, value] of Object.entries({ max, now, text: words })) bar.setAttribute(`aria-value${name}`, value);
+  Object.assign(bar, { ariaValueMax: max, ariaValueNow: now, ariaValueText: words });
   bar.classList.toggle('near', share >= NEAR);
   bar.firstChild.style.width = `${100 * share}%`;
 }
@@ -582,7 +578,7 @@ async function catchUp() {
 /** Forgets all that an earlier server said. */
 function begin() {
   Array.from(known.keys()).forEach(forget);
-  held = [];
+  held.clear();
   return catchUp();
 }
 
@@ -629,7 +625,7 @@ async function go() {
   const [, view, seq] = hash.split('?')[0].split('/');
   const name = view in VIEWS ? view : 'requests';
   for (const id of Object.keys(VIEWS)) $(id).hidden = id !== name;
-  for (const link of document.querySelectorAll('nav a')) current(link, link.hash === `#/${name}`, 'page');
+  for (const link of document.querySelectorAll('nav a')) link.ariaCurrent = link.hash === `#/${name}` ? 'page' : null;
   document.title = `${seq ? `Request ${seq}` : VIEWS[name]} · tollgate console`;
   if (name === 'requests') await select(Number(seq) || null);
   if (name === 'toll') await toll();
