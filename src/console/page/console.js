@@ -363,7 +363,7 @@ async function open(seq) {
 const lost = (seq) => [
   back(),
   title(`Request ${seq} is not here`),
-  el('p', `The console keeps the last ${KEPT} requests, and none longer than the server runs.`),
+  el('p', 'The console keeps the last requests alone, and none of an earlier run.'),
 ];
 
 async function select(seq) {
