@@ -42,6 +42,11 @@ mod confine_sandbox;
 #[path = "integration/connection.rs"]
 mod connection;
 #[cfg(feature = "console")]
+#[path = "integration/console.rs"]
+mod console;
+#[cfg(feature = "console")]
+#[path = "integration/console_gate.rs"]
+mod console_gate;
 #[path = "integration/console_page.rs"]
 mod console_page;
 #[path = "integration/explain.rs"]

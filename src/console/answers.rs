@@ -252,8 +252,7 @@ fn encoded(target: &str) -> String {
 
 /// Begins a stream of events by hand, since its length is not known and each is to leave at once.
 pub(super) fn begin_events(writer: &mut dyn Write) -> io::Result<()> {
-    let mut head =
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n".to_owned();
+    let mut head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n".to_owned();
     for (name, value) in FIELDS {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

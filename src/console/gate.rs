@@ -263,7 +263,17 @@ fn pass_on(mut inner: &UnixStream, mut client: &UnixStream) -> io::Result<u64> {
         match inner.read(&mut piece) {
             Ok(0) => return Ok(passed),
             Ok(read) => {
-                client.write_all(&piece[..read])?;
+                let mut rest = &piece[..read];
+                if passed == 0 {
+                    // tiny_http does not say that the connection closes.
+                    let line = rest
+                        .windows(2)
+                        .position(|it| it == b"\r\n")
+                        .map_or(0, |at| at + 2);
+                    client.write_all(&[&rest[..line], b"Connection: close\r\n"].concat())?;
+                    rest = &rest[line..];
+                }
+                client.write_all(rest)?;
                 passed += read as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

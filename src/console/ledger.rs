@@ -188,10 +188,13 @@ impl Sums {
     }
 
     fn add_toll(&mut self, journey: &Journey, took: u64) {
+        if journey.kind == Kind::Refusal {
+            return;
+        }
         let is_it = |toll: &Toll| toll.kind == journey.kind && toll.route == journey.route;
         let at = match self.tolls.iter().position(is_it) {
             Some(at) => at,
-            None if journey.route.is_empty() || self.tolls.len() == ROUTES_MAX => return,
+            None if self.tolls.len() == ROUTES_MAX => return,
             None => {
                 self.tolls.push(Toll {
                     route: journey.route.clone(),

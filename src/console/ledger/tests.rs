@@ -73,7 +73,7 @@ fn where_the_time_goes_is_added_up_by_route() {
         (Step::LastByte, 30),
     ];
     ledger.take(journey("/", Kind::File, &steps));
-    ledger.take(journey("", Kind::Refusal, &steps));
+    ledger.take(journey("/", Kind::Refusal, &steps));
     let sums = ledger.sums();
     let told = |toll: &Toll| (toll.requests, toll.start, toll.work, toll.relay, toll.total);
     assert_eq!(sums.tolls.len(), 2);
