@@ -47,6 +47,7 @@ mod console;
 #[cfg(feature = "console")]
 #[path = "integration/console_gate.rs"]
 mod console_gate;
+#[cfg(feature = "console")]
 #[path = "integration/console_page.rs"]
 mod console_page;
 #[path = "integration/explain.rs"]
