@@ -9,6 +9,9 @@ import { delimiter, dirname, join } from 'node:path';
 
 import { chromium } from 'playwright-core';
 
+// A run that is taken too long ends as any other, and takes its server along.
+process.once('SIGTERM', () => process.exit(1));
+
 /** Longer than anything that works takes on a busy machine, in milliseconds. */
 export const PATIENCE = 30_000;
 
@@ -39,6 +42,8 @@ export async function serve(root, address = '127.0.0.1:0') {
   const flags = ['--listen', '127.0.0.1:0', '--console', address];
   if (process.getuid() === 0) flags.push('--allow-root');
   const child = spawn(process.env.TOLLGATE_BIN, [...flags, root], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => { said += data; });
   const ended = new Promise((resolve) => child.once('exit', resolve));
@@ -46,6 +51,9 @@ export async function serve(root, address = '127.0.0.1:0') {
   const [, front, link, console, token] = await eventually('the server says where it is', () => {
     if (child.exitCode !== null) throw new Error(`the server ended: ${said}`);
     return /(http:\/\/\S+:\d+)\/ [^]*?((http:\/\/\S+:\d+)\/#token=([0-9a-f]+))\s/.exec(said);
+  }).catch((error) => {
+    kill();
+    throw error;
   });
   return {
     public: front,
@@ -53,8 +61,9 @@ export async function serve(root, address = '127.0.0.1:0') {
     console,
     token,
     async stop() {
-      child.kill('SIGKILL');
+      kill();
       await ended;
+      process.off('exit', kill);
     },
   };
 }
