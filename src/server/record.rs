@@ -35,6 +35,9 @@ mod none {
         pub fn is_kept(&self) -> bool {
             false
         }
+        pub fn kept_max(&self) -> usize {
+            0
+        }
         pub fn lend_head(&mut self, _: &mut Draft) {}
         pub fn receive_body(&mut self, _: &Server) {}
         pub fn wait(&mut self) {}

@@ -37,6 +37,11 @@ impl Record {
         self.0.is_some()
     }
 
+    /// How much of what a program writes is kept.
+    pub fn kept_max(&self) -> usize {
+        if self.is_kept() { BODY_MAX } else { 0 }
+    }
+
     /// Has the head of the response be kept.
     pub fn lend_head(&mut self, draft: &mut Draft) {
         if let Some(journey) = &mut self.0 {
