@@ -29,7 +29,7 @@ const NO_BOUNDS: &[(&str, &str)] = &[
     ("console/events.rs", "STATE PACE"),
     ("console/gate.rs", "PIECE"),
     ("console/journey.rs", "REUSED_MAX"),
-    ("console/mod.rs", "STACK DESCRIPTORS THREADS_MAX"),
+    ("console/mod.rs", "STACK DESCRIPTORS"),
     ("console/plane.rs", "THREADS LOOK"),
     ("handler/auth/mod.rs", "FRESH"),
     ("handler/cache.rs", "PLACE SETTLED"),

@@ -3,9 +3,9 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
-use crate::console::journey::{
-    Application, BODY_MAX, Client, HEAD_MAX, Journey, Kept, Kind, Program, Step,
-};
+#[cfg(feature = "fastcgi")]
+use crate::console::journey::Application;
+use crate::console::journey::{BODY_MAX, Client, HEAD_MAX, Journey, Kept, Kind, Program, Step};
 use crate::handler::reply::{Draft, Reply};
 use crate::handler::report::Course;
 use crate::handler::script::Script;
