@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tiny_http::Request;
 
 use super::answers::{begin_events, is_head, push_state, refuse_listener};
+use super::ledger::Ledger;
 use super::{Console, Host, spawn, view};
 use crate::proto::json::Json;
 
@@ -72,21 +73,43 @@ fn tell(writer: &mut dyn Write, console: &Console, host: &dyn Host) -> io::Resul
         if first == next {
             continue;
         }
-        for seq in first.max(next.saturating_sub(BATCH_MAX))..next {
-            let mut json = Json::new();
-            let found = console.ledger.look(seq, |journey| {
-                view::summary(&mut json, journey, console.epoch)
-            });
-            if found.is_some() {
-                write!(
-                    writer,
-                    "event: journey\nid: {seq}\ndata: {}\n\n",
-                    json.finish()
-                )?;
-            }
-        }
+        writer.write_all(batch(&console.ledger, first, next, console.epoch).as_bytes())?;
         writer.flush()?;
         told = next - 1;
         thread::sleep(PACE);
+    }
+}
+
+/// The journeys from `first` to before `next`, or the newest of them.
+fn batch(ledger: &Ledger, first: u64, next: u64, epoch: u64) -> String {
+    let mut text = String::new();
+    for seq in first.max(next.saturating_sub(BATCH_MAX))..next {
+        let mut json = Json::new();
+        let found = ledger.look(seq, |journey| view::summary(&mut json, journey, epoch));
+        if found.is_some() {
+            text.push_str(&format!(
+                "event: journey\nid: {seq}\ndata: {}\n\n",
+                json.finish()
+            ));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_falls_behind_is_told_of_the_newest() {
+        let ledger = Ledger::new();
+        (0..100).for_each(|_| drop(ledger.take(Box::default())));
+        let (first, next) = ledger.after(90);
+        let told = batch(&ledger, first, next, 0);
+        assert_eq!(told.matches("event: journey\n").count(), 10);
+        assert!(told.starts_with("event: journey\nid: 91\ndata: {\"seq\":91,"));
+        let told = batch(&ledger, 1, next, 0);
+        assert_eq!(told.matches("event: journey\n").count() as u64, BATCH_MAX);
+        assert!(told.ends_with("}\n\n") && told.contains("\nid: 100\n"));
     }
 }

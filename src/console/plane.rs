@@ -100,3 +100,32 @@ fn server(socket: &UnixListener) -> io::Result<Arc<tiny_http::Server>> {
     std::mem::forget(Arc::clone(&server));
     Ok(server)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+    use crate::sys::testing::TempDir;
+
+    #[test]
+    fn another_takes_its_place_and_not_at_once() {
+        let dir = TempDir::new();
+        let path = dir.path().join("socket");
+        let plane = Plane::open(&UnixListener::bind(&path).unwrap(), &path).unwrap();
+        let first = Arc::clone(&plane.current().0);
+        plane.revive();
+        assert!(Arc::ptr_eq(&first, &plane.current().0));
+        plane.current().1 -= REVIVAL_PAUSE;
+        plane.revive();
+        let second = Arc::clone(&plane.current().0);
+        assert!(!Arc::ptr_eq(&first, &second));
+        // Whichever of the two accepts, it is answered, and the socket is there still.
+        drop(first.recv_timeout(Duration::ZERO));
+        let mut answer = plane.connect(b"nonsense\r\n\r\n").unwrap();
+        let mut text = String::new();
+        answer.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
+        assert!(path.exists());
+    }
+}

@@ -43,10 +43,13 @@ pub(super) fn curl(journey: &Journey, place: &Place<'_>, sight: Sight) -> Option
         command.push_str(" --http1.0");
     }
     let mut seen = Vec::new();
+    // A body that was announced, and is not there: nobody wanted it.
+    let mut has_more = false;
     for (name, value) in fields(&journey.head) {
         let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
         // It counts for itself.
         if is("Content-Length") {
+            has_more |= value != b"0";
             continue;
         }
         seen.push(name.to_ascii_lowercase());
@@ -66,8 +69,11 @@ pub(super) fn curl(journey: &Journey, place: &Place<'_>, sight: Sight) -> Option
     for name in OF_CURL.into_iter().filter(|name| is_unseen(name)) {
         let _ = write!(command, " -H {name}:");
     }
-    let mut remark = "";
     let mut before = String::new();
+    let mut remark = match has_more {
+        true => " # its body was not taken in, and is not here",
+        false => "",
+    };
     if let Some(body) = &journey.body {
         for name in ["Content-Type", "Expect"]
             .into_iter()

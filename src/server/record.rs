@@ -35,6 +35,9 @@ mod none {
         pub fn is_kept(&self) -> bool {
             false
         }
+        pub fn kept_max(&self) -> usize {
+            0
+        }
         pub fn lend_head(&mut self, _: &mut Draft) {}
         pub fn receive_body(&mut self, _: &Server) {}
         pub fn wait(&mut self) {}
@@ -49,6 +52,10 @@ mod none {
         }
         pub fn file(&mut self, _: &Response) {}
         pub fn run(&mut self, _: &Script, _: &MetaVariables, _: bool, _: Option<Course>) {}
+        #[cfg(feature = "fastcgi")]
+        pub fn ask<'v>(&mut self, _: bool, _: impl Iterator<Item = (&'v [u8], &'v [u8])>) {}
+        #[cfg(feature = "fastcgi")]
+        pub fn asked(&mut self, _: String, _: bool, _: bool, _: Option<Course>) {}
         pub fn find(&mut self, _: Option<&Finding>) {}
         pub fn answer(
             &mut self,

@@ -279,7 +279,8 @@ fn bodies_and_secrets_are_for_who_has_the_token() {
 
 #[test]
 fn of_bodies_the_beginning_is_kept_and_of_requests_the_last() {
-    let server = start(&[]);
+    let names: Vec<String> = (0..40).map(|number| format!("index-{number}")).collect();
+    let server = start(&["--max-header", "64K", "--index", &names.join(",")]);
     let body = vec![b'x'; 100_000];
     server.post("/cgi-bin/probe/copy", &body);
     let copied = revealed(&server, "/cgi-bin/probe/copy");
@@ -294,6 +295,17 @@ fn of_bodies_the_beginning_is_kept_and_of_requests_the_last() {
         stdout.contains("\"cut\":true")
             && member(stdout, "base64").len() == 8192_usize.div_ceil(3) * 4
     );
+    server.fetch(
+        "GET",
+        "/long-head",
+        &[&format!("X-Long: {}", "y".repeat(40_000))],
+        b"",
+    );
+    let long = revealed(&server, "/long-head");
+    let kept = long[..long.find("\"body\":").unwrap()].matches('y').count();
+    assert!((15_000..16_384).contains(&kept), "{kept}");
+    let why = read(&server, "/api/why?url=%2F");
+    assert_eq!(why.matches("\"result\":").count(), 32, "{why}");
     // 256 are kept.
     let mut client = server.connect();
     for number in 0..300 {
@@ -374,7 +386,12 @@ fn a_request_can_be_repeated_exactly() {
             &["Content-Type: text/plain"],
             b"one 'two'\n",
         ),
-        ("PUT", "/put", &["X-A: 1", "X-A: 2"], b"\0\x01\xff"),
+        (
+            "PUT",
+            "/cgi-bin/probe/copy?put",
+            &["X-A: 1", "X-A: 2"],
+            b"\0\x01\xff",
+        ),
         ("OPTIONS", "*", &[], b""),
     ]
     .into_iter()
@@ -673,13 +690,7 @@ fn any_url_is_explained_and_nothing_run() {
 #[cfg(feature = "fastcgi")]
 #[test]
 fn an_application_is_shown_as_a_program_is() {
-    let site = Site::new();
-    let test = std::env::current_exe().unwrap();
-    let route = format!(
-        "/app/=exec:{} fastcgi_exec::application --exact --ignored --nocapture",
-        test.display()
-    );
-    let server = site.serve(&["--console", "127.0.0.1:0", "-f", &route]);
+    let server = super::fastcgi_exec::serve("processes=1", &["--console", "127.0.0.1:0"]);
     server.fetch("POST", "/app/x", &[], b"a body");
     let shown = revealed(&server, "/app/x");
     has(

@@ -104,3 +104,45 @@ fn only_what_the_answers_look_at_is_passed_on() {
         assert!(!String::from_utf8(inner).unwrap().contains(TOKEN_FIELD));
     }
 }
+
+#[test]
+fn who_takes_nothing_and_who_says_nothing_are_given_up() {
+    let short = Some(Duration::from_millis(20));
+    // The answer has no end, and its client takes none of it.
+    let (inner, mut answers) = UnixStream::pair().unwrap();
+    let (client, visitor) = UnixStream::pair().unwrap();
+    client.set_write_timeout(short).unwrap();
+    let writer = thread::spawn(move || while answers.write_all(&[b'x'; 4096]).is_ok() {});
+    assert_eq!(
+        pass_on(&inner, &client).unwrap_err().kind(),
+        io::ErrorKind::WouldBlock
+    );
+    drop((inner, visitor));
+    writer.join().unwrap();
+    // Nothing is answered.
+    let (inner, _silent) = UnixStream::pair().unwrap();
+    inner.set_read_timeout(short).unwrap();
+    assert_eq!(
+        pass_on(&inner, &client).unwrap_err().kind(),
+        io::ErrorKind::WouldBlock
+    );
+    assert!(SEND_TIME < Duration::from_secs(60));
+}
+
+#[test]
+fn an_answer_is_passed_on_as_it_is_and_says_that_the_connection_closes() {
+    let (inner, mut answers) = UnixStream::pair().unwrap();
+    let (client, mut visitor) = UnixStream::pair().unwrap();
+    answers
+        .write_all(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\nbody")
+        .unwrap();
+    drop(answers);
+    assert_eq!(pass_on(&inner, &client).unwrap(), 29);
+    drop(client);
+    let mut passed = String::new();
+    visitor.read_to_string(&mut passed).unwrap();
+    assert_eq!(
+        passed,
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nA: b\r\n\r\nbody"
+    );
+}

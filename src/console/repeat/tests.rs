@@ -81,6 +81,11 @@ fn a_request_is_repeated_and_nothing_added() {
         "{unix}"
     );
     assert_eq!(curl(&journey("", None), &Place::Unix(""), ALL), None);
+    let refused = curl_of("PUT / HTTP/1.1\nHost: h\nContent-Length: 3\n\n", None);
+    assert!(
+        refused.ends_with(" # its body was not taken in, and is not here"),
+        "{refused}"
+    );
 }
 
 #[test]

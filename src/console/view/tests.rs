@@ -1,5 +1,5 @@
 use super::*;
-use crate::console::journey::{BODY_MAX, VARIABLES_MAX};
+use crate::console::journey::{BODY_MAX, FINDINGS_MAX, VARIABLES_MAX};
 use crate::proto::Reason;
 use crate::proto::finding::Finding;
 
@@ -133,6 +133,12 @@ fn what_is_kept_is_bounded() {
     journey.tell((0..10).map(|_| (&b"NAME"[..], &value[..])));
     assert_eq!(journey.variables().count(), 3);
     assert!(journey.variables.len() <= VARIABLES_MAX);
+    for number in 0..2 * FINDINGS_MAX {
+        let finding = Finding::error(Reason::CgiExit, number.to_string(), "");
+        journey.find(&finding);
+        journey.find(&finding);
+    }
+    assert_eq!(journey.findings.len(), FINDINGS_MAX);
 }
 
 #[test]

@@ -180,8 +180,8 @@ impl Site {
                 ));
             }
         }
-        #[cfg(not(feature = "fastcgi"))]
-        let _ = found;
+        #[cfg(not(all(feature = "auth", feature = "fastcgi")))]
+        let _ = (path, found, why);
     }
 
     fn say_script(&self, script: &Script, path: &UrlPath<'_>, why: &mut Why) {

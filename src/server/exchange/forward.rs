@@ -8,7 +8,6 @@
 
 use std::sync::Arc;
 
-use super::resource::KEPT_MAX;
 use super::{Answer, Course, Exchange};
 use crate::handler;
 use crate::handler::admission::Permit;
@@ -249,8 +248,10 @@ impl Exchange<'_> {
             name,
             filename: script.filename.clone(),
             explains: self.explains(),
-            seen: (role == Role::Responder && self.course.record.is_kept())
-                .then(|| Box::new(handler::report::Course::new(self.server.clock, KEPT_MAX))),
+            seen: (role == Role::Responder && self.course.record.is_kept()).then(|| {
+                let kept_max = self.course.record.kept_max();
+                Box::new(handler::report::Course::new(self.server.clock, kept_max))
+            }),
         };
         let params = worker.variables.iter().filter(|(name, _)| match role {
             Role::Authorizer => authorizer::is_told(name) && *name != b"PATH",

@@ -29,9 +29,6 @@ use crate::server::worker::Worker;
 use crate::sys::clock::Moment;
 use crate::sys::spool::Spool;
 
-/// How much of what a program writes is kept for the console.
-pub(super) const KEPT_MAX: usize = 8 << 10;
-
 /// What a step towards the response led to.
 pub(super) enum Step {
     Over(Outcome),
@@ -270,10 +267,9 @@ impl Exchange<'_> {
         if !script.is_interpreted {
             script.arguments = indexed_query(subject.method, subject.target.query);
         }
-        let witness = match (self.course.record.is_kept(), self.explains()) {
-            (true, _) => Witness::close(server.clock, KEPT_MAX),
-            (false, true) => Witness::close(server.clock, 0),
-            (false, false) => Witness::default(),
+        let witness = match self.course.record.is_kept() || self.explains() {
+            true => Witness::close(server.clock, self.course.record.kept_max()),
+            false => Witness::default(),
         };
         let terms = Terms {
             silence: server.settings.cgi_timeout,

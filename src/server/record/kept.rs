@@ -3,9 +3,9 @@
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
-use crate::console::journey::{
-    Application, BODY_MAX, Client, HEAD_MAX, Journey, Kept, Kind, Program, Step,
-};
+#[cfg(feature = "fastcgi")]
+use crate::console::journey::Application;
+use crate::console::journey::{BODY_MAX, Client, HEAD_MAX, Journey, Kept, Kind, Program, Step};
 use crate::handler::reply::{Draft, Reply};
 use crate::handler::report::Course;
 use crate::handler::script::Script;
@@ -35,6 +35,11 @@ impl Record {
     /// Whether anything is kept.
     pub fn is_kept(&self) -> bool {
         self.0.is_some()
+    }
+
+    /// How much of what a program writes is kept.
+    pub fn kept_max(&self) -> usize {
+        if self.is_kept() { BODY_MAX } else { 0 }
     }
 
     /// Has the head of the response be kept.
