@@ -53,7 +53,7 @@ fn the_page_works_in_a_real_browser() {
     }
     let server = PathBuf::from(tollgate().get_program());
     let ran = Command::new(node)
-        .args(["--test", "--test-timeout=240000", "page.test.mjs"])
+        .args(["--test", "--test-timeout=600000", "page.test.mjs"])
         .current_dir(below_root("tests/console"))
         .env("TOLLGATE_BIN", server.canonicalize().unwrap())
         .output()
