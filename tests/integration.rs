@@ -41,6 +41,12 @@ mod confine_programs;
 mod confine_sandbox;
 #[path = "integration/connection.rs"]
 mod connection;
+#[cfg(feature = "console")]
+#[path = "integration/console.rs"]
+mod console;
+#[cfg(feature = "console")]
+#[path = "integration/console_gate.rs"]
+mod console_gate;
 #[path = "integration/explain.rs"]
 mod explain;
 #[cfg(feature = "fastcgi")]

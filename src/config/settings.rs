@@ -83,6 +83,9 @@ pub struct Settings {
     pub access_log: AccessLog,
     /// Who is to be told what went wrong inside, as far as it was said ([`Settings::explained_to`]).
     pub explain: Explain,
+    /// Where it is shown what the server does.
+    #[cfg(feature = "console")]
+    pub console: Option<ListenAddress>,
     /// Whom the server runs as, and what programs are kept from.
     pub confinement: Confinement,
     /// What is permitted and yet worth a line in the log.
@@ -227,6 +230,18 @@ pub(super) fn settle(line: Line, surroundings: &Surroundings<'_>) -> Result<Sett
         return Err(UsageError::new("--proxy-protocol", problem));
     }
     settings.confinement.check()?;
+    #[cfg(feature = "console")]
+    if let Some(console) = &settings.console
+        && settings.listen.contains(console)
+        && !matches!(console, ListenAddress::Tcp { port: 0, .. })
+    {
+        let problem = "is that of --listen; give the console one of its own";
+        return Err(UsageError::of_value(
+            "--console",
+            &console.to_string(),
+            problem,
+        ));
+    }
     settings.warn_of_body_beyond_spool();
     Ok(settings)
 }
@@ -277,6 +292,8 @@ impl Settings {
             symlinks: Symlinks::Stay,
             access_log: AccessLog::Off,
             explain: Explain::Local,
+            #[cfg(feature = "console")]
+            console: None,
             confinement: Confinement::default(),
             warnings: Vec::new(),
         }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use super::origin::Whom;
+use super::record::Record;
 use crate::config::{self, StartError};
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
@@ -57,6 +58,8 @@ pub struct Entry {
     pub body_len: u64,
     /// Why it was not the plain answer.
     pub reason: Option<Reason>,
+    /// What is kept of the exchange for the console.
+    pub record: Record,
 }
 
 impl AccessLog {
@@ -100,6 +103,12 @@ impl AccessLog {
     /// Whether lines are wanted.
     pub fn is_on(&self) -> bool {
         self.target.is_some()
+    }
+
+    /// How many lines were lost since one was last written.
+    #[cfg(feature = "console")]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Takes note that paths mean other files from now on, as the root was changed.
@@ -208,6 +217,21 @@ impl Entry {
             status: StatusCode::OK,
             body_len: 0,
             reason: None,
+            record: Record::default(),
+        }
+    }
+
+    /// One that the console alone is told of.
+    #[cfg(feature = "console")]
+    pub fn unwritten(started: u64) -> Entry {
+        Entry {
+            before: Vec::new(),
+            after: Vec::new(),
+            started,
+            status: StatusCode::OK,
+            body_len: 0,
+            reason: None,
+            record: Record::default(),
         }
     }
 }

@@ -129,6 +129,12 @@ impl Applications {
         &self.pools[route]
     }
 
+    /// All of them, in the order of their routes.
+    #[cfg(feature = "console")]
+    pub(super) fn pools(&self) -> &[Arc<Pool>] {
+        &self.pools
+    }
+
     /// Starts the processes; false when there is no application at all.
     pub(super) fn start(&self) -> io::Result<bool> {
         for (supervisor, pool) in &self.supervisors {

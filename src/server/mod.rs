@@ -14,8 +14,11 @@ mod body;
 pub mod check;
 mod connection;
 mod exchange;
+#[cfg(feature = "console")]
+mod observe;
 mod opening;
 mod origin;
+mod record;
 mod request;
 mod sandbox;
 mod seats;
@@ -40,6 +43,8 @@ use wakes::Wakes;
 use worker::Worker;
 
 use crate::config::{Explain, Settings, StartError};
+#[cfg(feature = "console")]
+use crate::console::{Console, DESCRIPTORS};
 use crate::handler::cache::OPEN_MAX;
 use crate::handler::site::Site;
 use crate::handler::{diagnose, lint};
@@ -122,6 +127,9 @@ struct Server {
     accept_again: AtomicU64,
     started: u64,
     serial: AtomicU64,
+    /// Who is told of every exchange.
+    #[cfg(feature = "console")]
+    console: Option<Arc<Console>>,
 }
 
 /// Where connections wait, and what wakes them.
@@ -149,6 +157,14 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
     diagnose::ended::begin();
     // With stdout gone there is nobody to tell, and every reason to serve.
     let _ = writeln!(io::stdout(), "tollgate: {}", server.summary());
+    #[cfg(feature = "console")]
+    if let Some(console) = &server.console {
+        let _ = writeln!(
+            io::stdout(),
+            "tollgate: the console is at {}",
+            console.link()
+        );
+    }
     server.tell_of_faults();
     server.serve(steering).map_err(system)
 }
@@ -161,6 +177,8 @@ impl Server {
             site,
             access_log,
             listeners,
+            #[cfg(feature = "console")]
+            console,
             spool,
             spawners,
             #[cfg(feature = "fastcgi")]
@@ -173,6 +191,8 @@ impl Server {
         // Few descriptors for each make more spawners, which are connected to.
         let more = spawners.max().saturating_sub(SPAWNERS_MAX);
         let others = (listeners.len() + more) as u64 + connected;
+        #[cfg(feature = "console")]
+        let others = others + console.as_ref().map_or(0, |_| DESCRIPTORS);
         fit_descriptors(&mut settings, others);
         let parking = Arc::new(Parking {
             table: Table::new(settings.max_connections),
@@ -190,6 +210,11 @@ impl Server {
         let waking = Arc::clone(&parking);
         let wake = Wake(Arc::new(move |number| waking.wakes.push(number)));
         let clock = Clock::start();
+        #[cfg(feature = "console")]
+        let console = console
+            .map(|sockets| Console::new(sockets, clock).map(Arc::new))
+            .transpose()
+            .map_err(system)?;
         #[cfg(feature = "fastcgi")]
         let applications = Applications::open(&settings, &parking, &wake, clock, &services)?;
         let spool_folder = match &spool {
@@ -226,6 +251,8 @@ impl Server {
             accept_again: AtomicU64::new(Moment::NEVER.0),
             started: epoch_seconds(),
             serial: AtomicU64::new(0),
+            #[cfg(feature = "console")]
+            console,
             settings,
         })
     }
@@ -266,6 +293,10 @@ impl Server {
         let served = self.serve_until_stop(steering);
         #[cfg(feature = "fastcgi")]
         self.applications.stop();
+        #[cfg(feature = "console")]
+        if let Some(console) = &self.console {
+            console.stop();
+        }
         // The threads have the server still.
         if let Some(spool) = &self.spool {
             spool.remove();
@@ -278,6 +309,10 @@ impl Server {
         for number in 0..self.settings.threads + spare {
             let name = format!("worker-{number}");
             self.spawn(name, |server| Worker::new(server).work())?;
+        }
+        #[cfg(feature = "console")]
+        if let Some(console) = &self.console {
+            console.start(Arc::clone(self) as _)?;
         }
         self.spawn("janitor".to_owned(), Server::keep_deadlines)?;
         self.spawn("caretaker".to_owned(), Server::keep_files)?;
@@ -394,6 +429,13 @@ impl Server {
             self.site.renew(self.settings.confinement.sandbox);
             self.site.cache.close_idle(epoch_seconds());
         }
+    }
+
+    fn has_console(&self) -> bool {
+        #[cfg(feature = "console")]
+        return self.console.is_some();
+        #[cfg(not(feature = "console"))]
+        return false;
     }
 
     fn is_stopping(&self) -> bool {

@@ -16,6 +16,8 @@ use super::access_log::AccessLog;
 use super::applications::processes_max;
 use super::sandbox;
 use crate::config::{ListenAddress, Settings, StartError};
+#[cfg(feature = "console")]
+use crate::console::Sockets;
 use crate::handler::site::Site;
 use crate::proto::account;
 use crate::sys::identity::{self, Identity};
@@ -34,6 +36,9 @@ pub(super) struct Opened {
     pub(super) site: Site,
     pub(super) access_log: AccessLog,
     pub(super) listeners: Vec<Listener>,
+    /// Where the console is reached.
+    #[cfg(feature = "console")]
+    pub(super) console: Option<Sockets>,
     /// Where bodies wait that programs may open again, in a sandbox.
     pub(super) spool: Option<Arc<PrivateFolder>>,
     /// Who starts programs.
@@ -61,14 +66,23 @@ impl Opened {
         };
         let heir = user.as_ref().filter(|_| identity::is_root());
         let mut access_log = AccessLog::open(&settings.access_log, heir)?;
-        let mut listeners = listen(&settings.listen)?;
+        let mut listeners = listen("--listen", &settings.listen)?;
+        #[cfg(feature = "console")]
+        let mut console = match &settings.console {
+            Some(address) => listen("--console", std::slice::from_ref(address))?,
+            None => Vec::new(),
+        };
         if let Some(heir) = heir {
-            hand_over(heir, &listeners)?;
+            hand_over("--listen", heir, &listeners)?;
+            #[cfg(feature = "console")]
+            hand_over("--console", heir, &console)?;
         }
         let jail = chroot.map(|root| Cell::enter(root, settings)).transpose()?;
         if jail.is_some() {
             access_log.leave_outside();
             listeners.iter_mut().for_each(Listener::leave_outside);
+            #[cfg(feature = "console")]
+            console.iter_mut().for_each(Listener::leave_outside);
         }
         let site = match early {
             Some(site) => site,
@@ -102,6 +116,11 @@ impl Opened {
                 folder.display()
             );
         }
+        #[cfg(feature = "console")]
+        let console = match console.is_empty() {
+            true => None,
+            false => Some(open_console(console, &folder)?),
+        };
         if runs_programs && !spawners.are_plain() && chroot.is_none() {
             spawners.try_out().map_err(cannot_confine)?;
         }
@@ -112,6 +131,8 @@ impl Opened {
             site,
             access_log,
             listeners,
+            #[cfg(feature = "console")]
+            console,
             spool,
             spawners,
             #[cfg(feature = "fastcgi")]
@@ -266,12 +287,19 @@ fn confinement_of(settings: &Settings, sandbox: Option<Vec<Rule>>) -> Confinemen
 fn tasks(settings: &Settings) -> usize {
     /// main, janitor, caretaker, keeper, steering.
     const SINGLE: usize = 5;
+    #[cfg(feature = "console")]
+    let console = settings
+        .console
+        .as_ref()
+        .map_or(0, |_| crate::console::THREADS_MAX);
+    #[cfg(not(feature = "console"))]
+    let console = 0;
     #[cfg(feature = "fastcgi")]
     let supervisors = settings.fastcgi.routes.len();
     #[cfg(not(feature = "fastcgi"))]
     let supervisors = 0;
     let spare = settings.max_processes + super::checks_at_once(settings);
-    settings.threads + spare + SINGLE + supervisors
+    settings.threads + spare + SINGLE + supervisors + console
 }
 
 fn cannot_confine(error: io::Error) -> StartError {
@@ -324,12 +352,16 @@ fn find_user(wanted: &crate::config::User) -> Result<Identity, StartError> {
 }
 
 /// Gives the user the sockets, which it has to remove at the end.
-fn hand_over(user: &Identity, listeners: &[Listener]) -> Result<(), StartError> {
+fn hand_over(
+    option: &'static str,
+    user: &Identity,
+    listeners: &[Listener],
+) -> Result<(), StartError> {
     for listener in listeners {
         if let Bound::Unix(path) = listener.bound() {
             user.take_path(path).map_err(|error| {
                 let problem = format!("cannot be given to the user of --user ({error})");
-                StartError::failed("--listen", path.display(), problem)
+                StartError::failed(option, path.display(), problem)
             })?;
         }
     }
@@ -361,7 +393,18 @@ fn refused(user: &Identity, error: &io::Error) -> StartError {
     )
 }
 
-fn listen(addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {
+/// Opens what the console is reached by, and what it has for itself.
+#[cfg(feature = "console")]
+fn open_console(listeners: Vec<Listener>, folder: &Path) -> Result<Sockets, StartError> {
+    Sockets::open(listeners, folder).map_err(|error| {
+        let problem = format!(
+            "takes no socket of the console ({error}); let it be written to, or set another one"
+        );
+        StartError::failed("TMPDIR", folder.display(), problem)
+    })
+}
+
+fn listen(option: &'static str, addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {
     let mut listeners = Vec::new();
     for address in addresses {
         let bound = match address {
@@ -379,7 +422,7 @@ fn listen(addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {
                     _ => "cannot be listened on; write it as HOST:PORT, [V6]:PORT or unix:PATH",
                 };
                 let problem = format!("{hint} ({error})");
-                return Err(StartError::failed("--listen", address, problem));
+                return Err(StartError::failed(option, address, problem));
             }
         }
     }

@@ -109,7 +109,11 @@ fn of_server(settings: &Settings) -> Vec<Rule> {
     {
         rules.extend(folder_of(path).map(|folder| (Access::Append, folder)));
     }
-    for address in &settings.listen {
+    #[cfg(feature = "console")]
+    let console = settings.console.as_ref();
+    #[cfg(not(feature = "console"))]
+    let console = None;
+    for address in settings.listen.iter().chain(console) {
         // So do the sockets, which are left where they are at the end.
         if let ListenAddress::Unix(path) = address
             && settings.confinement.chroot.is_none()

@@ -4,6 +4,8 @@
 //! need none and a request on the common path allocates nothing. A panic while a connection is driven
 //! costs that connection alone.
 
+#[cfg(feature = "console")]
+use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -14,7 +16,10 @@ use super::APPLICATION_TOKEN;
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::origin::{Origin, Peer};
+use super::record::Record;
 use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
+#[cfg(feature = "console")]
+use crate::console::journey::Journey;
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
 use crate::proto::http::head::RequestHead;
@@ -57,6 +62,9 @@ pub struct Worker<'s> {
     is_seated: bool,
     /// How many events in a row did not have to be waited for.
     found_at_once: u32,
+    /// The memory of a journey that is no longer kept, for the next one.
+    #[cfg(feature = "console")]
+    spare: RefCell<Option<Box<Journey>>>,
 }
 
 impl<'s> Worker<'s> {
@@ -72,6 +80,8 @@ impl<'s> Worker<'s> {
             date: (http_date(0), 0),
             is_seated: false,
             found_at_once: 0,
+            #[cfg(feature = "console")]
+            spare: RefCell::default(),
         }
     }
 
@@ -169,35 +179,62 @@ impl<'s> Worker<'s> {
         request_line: &[u8],
         head: &RequestHead,
         started: u64,
+        record: Record,
     ) -> Option<Box<Entry>> {
-        if !self.server.access_log.is_on() {
-            return None;
-        }
-        let date = self.date();
-        Some(Box::new(Entry::new(
-            &origin.whom,
-            user,
-            request_line,
-            head,
-            &date,
-            started,
-        )))
+        let mut entry = match self.server.access_log.is_on() {
+            true => {
+                let date = self.date();
+                let whom = &origin.whom;
+                Entry::new(whom, user, request_line, head, &date, started)
+            }
+            #[cfg(feature = "console")]
+            false if record.is_kept() => Entry::unwritten(started),
+            false => return None,
+        };
+        entry.record = record;
+        #[cfg(feature = "console")]
+        entry.record.come(&origin.whom, request_line);
+        Some(Box::new(entry))
     }
 
-    /// When an exchange begins that does so now, for the access log if there is one.
+    /// What is to be kept of an exchange that began then, if the console is on.
+    #[cfg_attr(not(feature = "console"), allow(clippy::unused_self))]
+    pub fn record(&self, started: u64) -> Record {
+        #[cfg(feature = "console")]
+        if self.server.console.is_some() {
+            let spare = self.spare.take();
+            return Record::begin(spare.unwrap_or_default(), started);
+        }
+        let _ = started;
+        Record::default()
+    }
+
+    /// When an exchange begins that does so now, for the access log or the console if there is one.
     pub fn started(&self) -> u64 {
-        if self.server.access_log.is_on() {
+        if self.server.access_log.is_on() || self.server.has_console() {
             self.server.clock.micros()
         } else {
             0
         }
     }
 
-    /// Writes the line of an exchange that has ended.
-    pub fn log(&self, entry: &Entry) {
-        self.server
-            .access_log
-            .write(entry, self.server.clock.micros());
+    /// Writes the line of an exchange that has ended, and tells the console of it.
+    pub fn log(&self, entry: Box<Entry>) {
+        let now = self.server.clock.micros();
+        self.server.access_log.write(&entry, now);
+        #[cfg(feature = "console")]
+        if let Some(console) = &self.server.console {
+            let mut entry = entry;
+            let Entry {
+                status,
+                reason,
+                body_len,
+                ..
+            } = *entry;
+            if let Some(journey) = entry.record.end(status, reason, body_len, now) {
+                self.spare.replace(console.ledger.take(journey));
+            }
+        }
     }
 
     /// Something happened on a connection to an application.
@@ -221,7 +258,8 @@ impl<'s> Worker<'s> {
             let driven = catch_unwind(AssertUnwindSafe(|| self.drive(connection)));
             match driven.unwrap_or(Next::Close) {
                 next @ (Next::Park | Next::Turn) => {
-                    slot.park(connection.deadline(), connection.idle_since());
+                    let (deadline, idle_since) = (connection.deadline(), connection.idle_since());
+                    slot.park(deadline, idle_since, connection.standing());
                     if next == Next::Turn {
                         server.parking.wakes.push(number);
                     }

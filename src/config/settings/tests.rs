@@ -49,6 +49,8 @@ fn defaults() -> Settings {
         symlinks: Symlinks::Stay,
         access_log: AccessLog::Stdout,
         explain: Explain::Local,
+        #[cfg(feature = "console")]
+        console: None,
         confinement: Confinement::default(),
         warnings: Vec::new(),
     }

@@ -30,8 +30,12 @@ pub(super) fn error_response(
     id: &str,
     now: u64,
     finding: Option<&Finding>,
+    times: &[(&'static str, u64)],
 ) -> Response {
-    let frame = frame(server, head, id, now, finding);
+    let frame = Frame {
+        times,
+        ..frame(server, head, id, now, finding)
+    };
     let mut response = error_page::error_response(reason, &frame);
     match reason {
         Reason::AuthBusy
@@ -65,5 +69,6 @@ pub(super) fn frame<'f>(
             .map(|root| (root, &server.site.cache)),
         now,
         finding,
+        times: &[],
     }
 }
