@@ -43,12 +43,12 @@ pub(super) fn begin(request: Request, console: &Arc<Console>, host: &Arc<dyn Hos
         return refuse_listener(request);
     }
     let (own, host) = (Arc::clone(console), Arc::clone(host));
-    let spawned = spawn("console-events".to_owned(), move || {
+    let job = move || {
         // He is gone.
         let _ = tell(&mut *request.into_writer(), &own, &*host);
         own.listeners.0.fetch_sub(1, Ordering::SeqCst);
-    });
-    if spawned.is_err() {
+    };
+    if spawn("console-events".to_owned(), Box::new(job)).is_err() {
         count.fetch_sub(1, Ordering::SeqCst);
     }
 }

@@ -120,12 +120,12 @@ impl Gate {
             return;
         }
         let gate = Arc::clone(self);
-        let spawned = spawn("console-visit".to_owned(), move || {
+        let job = move || {
             // It is closed for whatever went wrong on it.
             let _ = gate.attend(&client);
             gate.inside.fetch_sub(1, Ordering::SeqCst);
-        });
-        if spawned.is_err() {
+        };
+        if spawn("console-visit".to_owned(), Box::new(job)).is_err() {
             self.inside.fetch_sub(1, Ordering::SeqCst);
         }
     }

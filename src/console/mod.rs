@@ -140,16 +140,14 @@ impl Console {
         let plane = Arc::new(Plane::open(&self.sockets.inner, &self.sockets.path)?);
         for number in 0..plane::THREADS {
             let (console, plane, host) = (Arc::clone(self), Arc::clone(&plane), Arc::clone(&host));
-            spawn(format!("console-{number}"), move || {
-                plane.serve(&console, &host)
-            })?;
+            let job = move || plane.serve(&console, &host);
+            spawn(format!("console-{number}"), Box::new(job))?;
         }
         let gate = Arc::new(Gate::new(plane, self.bounds()));
         for at in 0..self.sockets.listeners.len() {
             let (console, gate) = (Arc::clone(self), Arc::clone(&gate));
-            spawn(format!("console-gate-{at}"), move || {
-                gate.keep(&console.sockets.listeners[at]);
-            })?;
+            let job = move || gate.keep(&console.sockets.listeners[at]);
+            spawn(format!("console-gate-{at}"), Box::new(job))?;
         }
         Ok(())
     }
@@ -170,7 +168,8 @@ impl Console {
     }
 }
 
-fn spawn(name: String, job: impl FnOnce() + Send + 'static) -> io::Result<()> {
+/// In a box, since each kind of job would have the code that starts a thread for itself.
+fn spawn(name: String, job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
     let builder = thread::Builder::new().name(name).stack_size(STACK);
     builder.spawn(job).map(drop)
 }

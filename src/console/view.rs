@@ -188,7 +188,14 @@ pub fn push_tried(json: &mut Json, why: &Why) {
 fn push_steps(json: &mut Json, journey: &Journey) {
     let began = journey.at(Step::Received).unwrap_or(0);
     let mut steps = journey.steps.clone();
-    steps.sort_by_key(|&(_, at)| at);
+    // There are few, and nearly in order: the library's sort would be code for nothing.
+    for end in 1..steps.len() {
+        let mut at = end;
+        while at > 0 && steps[at - 1].1 > steps[at].1 {
+            steps.swap(at - 1, at);
+            at -= 1;
+        }
+    }
     json.name("steps").array();
     for &(step, at) in &steps {
         json.object()
