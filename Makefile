@@ -4,13 +4,19 @@ CARGO ?= cargo
 CC ?= cc
 TARGET ?= $(shell uname -m)-unknown-linux-musl
 
+# Where `make install` puts things; DESTDIR comes before it, for those who pack.
+PREFIX ?= /usr/local
+DESTDIR ?=
+# What is installed: the static binary where there is one.
+BINARY ?= $(firstword $(wildcard target/$(TARGET)/release/tollgate target/release/tollgate))
+
 # The program of www/toll.html, kept running; left out where there is no Python to run it.
 TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-bin/toll.py | processes=2'")
 
 # In a container one is root, which programs are not run by unless that is allowed.
 TOLLGATE_AS_ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 
-.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static clean
+.PHONY: help run build hello toll bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static documents install uninstall deb test-deb clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 26
@@ -88,6 +94,22 @@ fuzz-differential: build ## send the same random requests to tollgate, lighttpd 
 static: ## build a static binary for this machine, or for TARGET=...
 	dist/static $(TARGET)
 	@echo "target/$(TARGET)/release/tollgate"
+
+documents: ## write the manual pages and completions anew, from the table of options
+	$(CARGO) run --quiet --locked --example documents
+
+install: ## install what `make static` or `make build` built, with its pages, below PREFIX (/usr/local)
+	@dist/install install '$(BINARY)' '$(DESTDIR)' '$(PREFIX)'
+
+uninstall: ## remove what `make install` installed
+	@dist/install uninstall '$(BINARY)' '$(DESTDIR)' '$(PREFIX)'
+
+deb: static ## build a Debian package of the static binary
+	@$(CARGO) deb --version >/dev/null 2>&1 || $(CARGO) install cargo-deb --locked
+	$(CARGO) deb --no-build --no-strip --target $(TARGET) --output target/tollgate.deb
+
+test-deb: deb ## install, upgrade, remove and purge that package, in a folder of its own
+	dist/test-deb target/tollgate.deb
 
 clean: ## remove what was built
 	$(CARGO) clean

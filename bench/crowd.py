@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -85,6 +86,29 @@ class Sleepers:
                 return
             time.sleep(0.02)
         raise Wrong(f"{self._server.name}: fewer than {self.PLACES} programs run")
+
+
+class BareSleepers:
+    """The programs of `Sleepers`, as many at once, started over and over by a bare loop."""
+
+    def __init__(self, program: Path) -> None:
+        self._program = program
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(Sleepers.PLACES)]
+        for thread in self._threads:
+            thread.start()
+
+    def __enter__(self) -> BareSleepers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            subprocess.run([self._program], stdout=subprocess.DEVNULL, check=True)
 
 
 def _runs_sleep(pid: int) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench import calls, load
-from bench.crowd import Idle, Sleepers
+from bench.crowd import BareSleepers, Idle, Sleepers
 from bench.measure import Options, median, say
 from bench.rows import NO_BUSYBOX, ROWS, Target
 from bench.servers import PATIENCE, Server
@@ -64,6 +64,17 @@ def isolation(context: Context) -> float:
     with context.start("cgi") as server:
         alone = load.wrk(server, "/hello.txt", 12, 4, seconds).p99
         with Sleepers(server):
+            beside = load.wrk(server, "/hello.txt", 12, 4, seconds).p99
+    assert alone and beside
+    return beside / alone
+
+
+def isolation_bare(context: Context) -> float:
+    """The same where no server starts these programs: what they cost whoever shares the processors with them."""
+    seconds = max(context.options.seconds, 2.0)
+    with context.start("cgi") as server:
+        alone = load.wrk(server, "/hello.txt", 12, 4, seconds).p99
+        with BareSleepers(context.site.cgi / "sleep"):
             beside = load.wrk(server, "/hello.txt", 12, 4, seconds).p99
     assert alone and beside
     return beside / alone
@@ -179,6 +190,8 @@ FIGURES = (
            rounds=3),
     Figure("isolation", "p99 of 12 bytes while programs of 2 s take all places, against without", "×", isolation,
            _limit("×", at_most=2.0), rounds=5, quick_peers=False),
+    Figure("isolation-bare", "the same where the programs are started by a bare loop, and not by the server", "×",
+           isolation_bare, (), peers=(), rounds=5),
     Figure("cgi-crowded", "CGI rate with 5,000 idle connections and 500 MiB of files, against without", "×", crowded,
            _limit("×", at_least=0.95), rounds=5, quick_peers=False),
     Figure("start", "start to first answer", "ms", start, _limit("ms", at_most=5), peers=(*NO_BUSYBOX, "busybox")),

@@ -25,7 +25,7 @@ FOLDERS = (1, 100, 10_000)
 
 # Name, source, and how it is linked; hello is static so that starting it costs as little as it can.
 CGI = (("hello-c", "hello.c", ["-static"]), ("big", "big.c", ["-static"]), ("sha256", "sha256.c", ["-static"]))
-SCRIPTS = (("hello-sh", "hello.sh"), ("hello-py", "hello.py"), ("sleep", "sleep.sh"))
+SCRIPTS = (("hello-sh", "hello.sh"), ("hello-py", "hello.py"), ("hello-open-py", "hello-open.py"), ("sleep", "sleep.sh"))
 TOOLS = (
     ("fcgi-answer", "fcgi-answer.c", ["-lfcgi"]),
     ("spawn-floor", "spawn-floor.c", ["-pthread"]),

@@ -9,24 +9,23 @@ use std::fmt::{self, Display, Write as _};
 use std::fs;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::SystemTime;
 
-use tollgate::config::{self, Command, ExitStatus, Surroundings};
-use tollgate::server;
-use tollgate::sys::{log_file, spawner};
+use log::LevelFilter;
+use tollgate::config::{self, Command, ExitStatus, FILE_MAX, Surroundings, UsageError, Verbosity};
+use tollgate::server::{self, Reread};
+use tollgate::sys::{first_bytes, log_file, spawner};
 
 fn main() -> ExitCode {
     if spawner::is_meant(env::args_os().next().as_deref()) {
         return spawner::serve();
     }
-    let surroundings = Surroundings {
-        variable: &|name| env::var_os(name),
-        cores: thread::available_parallelism().map_or(1, usize::from),
-        stdout_is_terminal: io::stdout().is_terminal(),
-    };
-    let settings = match config::parse(env::args_os().skip(1), &surroundings) {
+    // Asked once: standard output may be gone when the configuration is read again.
+    let stdout_is_terminal = io::stdout().is_terminal();
+    let settings = match command(stdout_is_terminal) {
         Ok(Command::Serve(settings)) => settings,
         #[cfg(feature = "auth")]
         Ok(Command::Passwd { file, user }) => {
@@ -35,6 +34,7 @@ fn main() -> ExitCode {
                 Err(error) => fail(&error, error.exit),
             };
         }
+        #[cfg(feature = "explain")]
         Ok(Command::Check(settings, check)) => {
             return match server::check::run(&settings, &check) {
                 Ok(report) => match print(&report.text) {
@@ -44,16 +44,53 @@ fn main() -> ExitCode {
                 Err(error) => fail(&error, error.exit),
             };
         }
-        Ok(Command::Help(text) | Command::Version(text)) => return print(&text),
-        Err(error) => return fail(&error, error.exit()),
+        Ok(Command::Help(text) | Command::Version(text) | Command::Dump(text)) => {
+            return print(&text);
+        }
+        Ok(Command::CheckConfig(settings)) => return check(&settings),
+        Err(error) => return fail_all(error.lines(), error.exit()),
     };
-    start_log();
+    start_log(settings.verbosity);
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
-    match server::run(settings) {
+    let reread = move || match command(stdout_is_terminal)? {
+        Command::Serve(settings) => Ok(settings),
+        // The same arguments ask for the same.
+        _ => Err(UsageError::not_to_serve()),
+    };
+    match server::run(settings, Reread(Box::new(reread)), &|name| {
+        env::var_os(name)
+    }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error, error.exit),
+    }
+}
+
+/// What the arguments ask for, and the configuration file that they name, as it is now.
+fn command(stdout_is_terminal: bool) -> Result<Command, UsageError> {
+    let surroundings = Surroundings {
+        variable: &|name| env::var_os(name),
+        cores: thread::available_parallelism().map_or(1, usize::from),
+        stdout_is_terminal,
+        file: &read_config,
+    };
+    config::parse(env::args_os().skip(1), &surroundings)
+}
+
+/// Reads a configuration file, or as much of it as shows that it is too long.
+fn read_config(path: &Path) -> Result<Vec<u8>, String> {
+    first_bytes(path, FILE_MAX + 1)
+        .map_err(|error| format!("cannot be read ({error}); give an existing file of options"))
+}
+
+/// Looks whether a server could start so.
+fn check(settings: &config::Settings) -> ExitCode {
+    start_log(settings.verbosity);
+    settings.warnings.iter().for_each(|it| log::warn!("{it}"));
+    match server::check_config(settings) {
+        errors if errors.is_empty() => print("tollgate: the configuration is in order\n"),
+        errors => fail_all(&errors, ExitStatus::CouldNotStart),
     }
 }
 
@@ -71,28 +108,53 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
+fn fail_all<E: Display>(errors: &[E], status: ExitStatus) -> ExitCode {
+    for error in errors {
+        fail(error, status);
+    }
+    ExitCode::from(status.code())
+}
+
 fn fail(error: &dyn Display, status: ExitStatus) -> ExitCode {
     // With standard error gone there is nobody left to tell.
     let _ = writeln!(io::stderr(), "tollgate: {}", OneLine(error));
     ExitCode::from(status.code())
 }
 
-/// Sends the log to standard error, where no thread ever waits for its reader. RUST_LOG says how much
-/// of it.
-fn start_log() {
-    let stamped = !stderr_is_journal();
+/// Sends the log to standard error, where no thread ever waits for its reader. How much of it is said by `-q` and
+/// `-v`, and otherwise by RUST_LOG. The journal is told how grave a line is in its own way (sd-daemon(3)), and has a
+/// clock itself. There are no colours.
+fn start_log(verbosity: Option<Verbosity>) {
+    let is_journal = stderr_is_journal();
     let mut log =
         env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"));
+    match verbosity {
+        None => {}
+        Some(Verbosity::Quiet) => drop(log.filter_level(LevelFilter::Warn)),
+        Some(Verbosity::Verbose) => drop(log.filter_level(LevelFilter::Debug)),
+    }
     if let Ok(stderr) = log_file::stderr() {
         log.target(env_logger::Target::Pipe(Box::new(stderr)));
     }
     log.format(move |out, record| {
-        if stamped {
-            write!(out, "{} ", httpdate::HttpDate::from(SystemTime::now()))?;
+        if is_journal {
+            let grave = priority(record.level());
+            return writeln!(out, "<{grave}>{}", OneLine(record.args()));
         }
+        write!(out, "{} ", httpdate::HttpDate::from(SystemTime::now()))?;
         writeln!(out, "{:<5} {}", record.level(), OneLine(record.args()))
     })
     .init();
+}
+
+/// How grave a line is, as syslog(3) counts it.
+fn priority(level: log::Level) -> u8 {
+    match level {
+        log::Level::Error => 3,
+        log::Level::Warn => 4,
+        log::Level::Info => 6,
+        log::Level::Debug | log::Level::Trace => 7,
+    }
 }
 
 /// Whether standard error is the systemd journal, which notes the time itself: systemd.exec(5),

@@ -24,6 +24,7 @@ use tree::{Tree, constants, files_below};
 /// Constants that are numbers or times and bound nobody: sizes of buffers and of what is done at once, how often
 /// something is looked at, numbers of standards and of the system, and parts of other constants.
 const NO_BOUNDS: &[(&str, &str)] = &[
+    ("config/args.rs", "LONGEST"),
     ("config/flags/table.rs", "KIB MIB TIB"),
     ("config/help.rs", "WIDTH INDENT"),
     ("console/events.rs", "STATE PACE"),
@@ -40,6 +41,7 @@ const NO_BOUNDS: &[(&str, &str)] = &[
     ("handler/fastcgi/supervisor.rs", "STACK OUTPUT_READ"),
     ("handler/fastcgi/supervisor/crew.rs", "LOOKS LEAVING_LOOK"),
     ("handler/reply.rs", "COPIED_MAX BODY_PARTS"),
+    ("proto/explain/file.rs", "PT_INTERP"),
     ("proto/fastcgi/params.rs", "LONG"),
     ("proto/fastcgi/record.rs", "HEADER_LEN CONTENT_MAX LEN"),
     ("proto/fastcgi/request.rs", "STDIN_STEP ALIGNMENT"),
@@ -50,7 +52,9 @@ const NO_BOUNDS: &[(&str, &str)] = &[
     ("proto/proxy.rs", "FIXED"),
     ("server/connection/receive.rs", "READ_LEAST"),
     ("server/connection/respond.rs", "GATHERED_MAX LONG"),
+    ("server/applications.rs", "TICK_MAX"),
     ("server/body.rs", "READ_LEN"),
+    ("server/check.rs", "BUFFERED_FROM"),
     ("server/exchange/forward.rs", "LONG"),
     (
         "server/mod.rs",
@@ -58,11 +62,13 @@ const NO_BOUNDS: &[(&str, &str)] = &[
     ),
     ("server/opening.rs", "SINGLE"),
     ("server/sandbox.rs", "TRUNCATE"),
+    ("server/supervision.rs", "SIGN INTERVAL_MIN"),
     ("server/table.rs", "BLOCK STANDINGS"),
     (
         "server/worker.rs",
         "INPUT_LEN OUTPUT_LEN BEHIND ACCEPTED_ALONE",
     ),
+    ("sys/activation.rs", "FIRST"),
     ("sys/child.rs", "CPU_LIMIT FILE_LIMIT PIPE_LEAST ASK_AGAIN"),
     ("sys/clock.rs", "STAMP_MASK"),
     ("sys/descriptors.rs", "SIGPIPE"),

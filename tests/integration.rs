@@ -8,6 +8,8 @@
 
 mod support;
 
+#[path = "integration/activation.rs"]
+mod activation;
 #[path = "integration/attack_fields.rs"]
 mod attack_fields;
 #[path = "integration/attack_framing.rs"]
@@ -23,10 +25,19 @@ mod cgi;
 mod cgi_life;
 #[path = "integration/cgi_response.rs"]
 mod cgi_response;
+#[cfg(feature = "explain")]
 #[path = "integration/check.rs"]
 mod check;
 #[path = "integration/cli.rs"]
 mod cli;
+#[path = "integration/config.rs"]
+mod config;
+#[path = "integration/config_examples.rs"]
+mod config_examples;
+#[path = "integration/config_reload.rs"]
+mod config_reload;
+#[path = "integration/config_sites.rs"]
+mod config_sites;
 #[path = "integration/confine.rs"]
 mod confine;
 #[path = "integration/confine_chroot.rs"]
@@ -50,6 +61,10 @@ mod console_gate;
 #[cfg(feature = "console")]
 #[path = "integration/console_page.rs"]
 mod console_page;
+#[cfg(feature = "console")]
+#[path = "integration/console_sites.rs"]
+mod console_sites;
+#[cfg(feature = "explain")]
 #[path = "integration/explain.rs"]
 mod explain;
 #[cfg(feature = "fastcgi")]
@@ -80,6 +95,10 @@ mod fastcgi_wiki;
 mod framing;
 #[path = "integration/line.rs"]
 mod line;
+#[path = "integration/logs.rs"]
+mod logs;
+#[path = "integration/managers.rs"]
+mod managers;
 #[path = "integration/pairs.rs"]
 mod pairs;
 #[path = "integration/proxy.rs"]

@@ -2,32 +2,24 @@
 //!
 //! Source: the conventions of getopt_long(3): `-l ADDR`, `-lADDR`, `--listen ADDR`, `--listen=ADDR`,
 //! options and ROOT in any order, `--` before a ROOT that begins with a dash.
-//! Shape: arguments in, a [`Line`] out: for each option what was written for it, and ROOT.
+//! Shape: arguments in, a [`Line`] out: for each option what was written for it, ROOT as `--root`.
 //! Rules: names are checked here, values are not read. Only UTF-8 is taken: getopts works on
 //! strings, and a path that cannot be written in a log line helps no one.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
 use getopts::{Fail, HasArg, Matches, Occur, Options};
 
 use super::flags::{FLAGS, Flag, Takes};
-use super::{Command, UsageError};
+use super::origin::{Value, Written};
+use super::{CHECK, Command, UsageError};
 
 /// What was written on a command line.
 pub(super) struct Line {
-    /// ROOT, `.` where it was left out.
-    pub(super) root: PathBuf,
     /// What was written for each option, in the order of the table.
     pub(super) written: Vec<Written>,
-}
-
-/// What was written for one option.
-pub(super) struct Written {
-    /// The option.
-    pub(super) flag: &'static Flag,
-    /// Its values in the order given; an empty one for each time that a mere switch was given.
-    pub(super) values: Vec<String>,
+    /// Whether the configuration is to be checked, and nothing served.
+    pub(super) checks: bool,
 }
 
 impl Line {
@@ -39,6 +31,12 @@ impl Line {
                 Takes::Answer(answer) if !written.values.is_empty() => Some(answer),
                 _ => None,
             })
+    }
+
+    /// The first value of the option of this name.
+    pub(super) fn value(&self, long: &str) -> Option<&Value> {
+        let mut written = self.written.iter();
+        written.find(|it| it.flag.long == long)?.values.first()
     }
 }
 
@@ -77,27 +75,38 @@ pub(super) fn read_with(
         };
         options.opt("", name, "", "", has_value, Occur::Multi);
     }
-    let matches = options.parse(args).map_err(refusal)?;
-    let written = FLAGS
+    let mut matches = options.parse(args).map_err(refusal)?;
+    // A command of its own has no other one in it.
+    let checks = matches
+        .free
+        .iter()
+        .position(|word| word == CHECK && own.is_empty());
+    if let Some(at) = checks {
+        matches.free.remove(at);
+    }
+    let mut written = FLAGS
         .iter()
         .map(|flag| written(flag, &matches))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(roots) = written.iter_mut().find(|it| it.flag.long == "root") {
+        add_root(&mut roots.values, &matches.free)?;
+    }
     let values = |&(name, has_value): &(&'static str, bool)| match has_value {
         true => (name, matches.opt_strs(name)),
         false => (name, vec![String::new(); matches.opt_count(name)]),
     };
     let line = Line {
-        root: root(&matches.free)?,
         written,
+        checks: checks.is_some(),
     };
     Ok((line, own.iter().map(values).collect()))
 }
 
 fn utf8(arg: OsString) -> Result<String, UsageError> {
     arg.into_string().map_err(|arg| {
-        UsageError(format!(
-            "'{}' is not UTF-8; write names and paths in UTF-8",
-            arg.display()
+        let shown = arg.display();
+        UsageError::line(format!(
+            "'{shown}' is not UTF-8; write names and paths in UTF-8"
         ))
     })
 }
@@ -111,25 +120,27 @@ fn written(flag: &'static Flag, matches: &Matches) -> Result<Written, UsageError
         [_, second, ..] if flag.value_name().is_some() && !flag.is_repeatable() => Err(
             UsageError::of_value(flag, second, "is a second value; give this option once"),
         ),
-        _ => Ok(Written { flag, values }),
+        _ => Ok(Written {
+            flag,
+            values: values.into_iter().map(Value::of_command_line).collect(),
+        }),
     }
 }
 
-fn root(free: &[String]) -> Result<PathBuf, UsageError> {
-    match free {
-        [] => Ok(PathBuf::from(".")),
-        [root] if root.is_empty() => Err(UsageError::of_value(
-            "ROOT",
-            root,
-            "is empty; give the folder of www/ and cgi-bin/",
-        )),
-        [root] => Ok(PathBuf::from(root)),
-        [_, second, ..] => Err(UsageError::of_value(
-            "ROOT",
-            second,
-            "is a second folder; give one, or none for .",
-        )),
+/// ROOT is another way to write `--root`.
+fn add_root(roots: &mut Vec<Value>, free: &[String]) -> Result<(), UsageError> {
+    for root in free {
+        let problem = match roots.as_slice() {
+            [_, ..] => "is a second folder; give one, or none for .",
+            [] if root.is_empty() => "is empty; give the folder of www/ and cgi-bin/",
+            [] => {
+                roots.push(Value::of_command_line(root.clone()));
+                continue;
+            }
+        };
+        return Err(UsageError::of_value("ROOT", root, problem));
     }
+    Ok(())
 }
 
 /// Says what getopts found, in the words of the table.
@@ -180,9 +191,11 @@ fn dashed(name: &str) -> String {
 }
 
 /// Returns the option that was probably meant: one that `name` is the beginning of, or else one that
-/// is at most two slips of the finger away.
-fn nearest(name: &str) -> Option<&'static Flag> {
-    if name.chars().count() < 3 {
+/// is at most two slips of the finger away, of a third of the name.
+pub(super) fn nearest(name: &str) -> Option<&'static Flag> {
+    /// No name is as long: comparing takes time in proportion.
+    const LONGEST: usize = 32;
+    if !(3..=LONGEST).contains(&name.chars().count()) {
         return None;
     }
     FLAGS
@@ -190,7 +203,7 @@ fn nearest(name: &str) -> Option<&'static Flag> {
         .find(|flag| flag.long.starts_with(name))
         .or_else(|| {
             let near = FLAGS.iter().map(|flag| (distance(name, flag.long), flag));
-            near.filter(|(slips, _)| *slips <= 2)
+            near.filter(|(slips, _)| *slips <= 2 && slips * 3 <= name.len())
                 .min_by_key(|(slips, _)| *slips)
                 .map(|(_, flag)| flag)
         })

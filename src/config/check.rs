@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::args;
-use super::{Command, Surroundings, UsageError, help, settings};
+use super::{Command, Surroundings, UsageError, help, origin, settings};
 use crate::proto::grammar::is_tchar;
 
 /// What to check, and by which request.
@@ -81,14 +81,15 @@ pub(super) fn parse(
         .map(|text| field(text))
         .collect::<Result<_, _>>()?;
     let check = Check {
-        path: line.root.clone(),
+        path: line.value("root").map_or(".", |value| &value.text).into(),
         query,
         method,
         body,
         fields,
         json: !values("json").is_empty(),
     };
-    let settings = settings::settle(line, surroundings)?;
+    let layers = origin::layers(line, surroundings)?;
+    let settings = settings::settle(&layers, surroundings)?;
     Ok(Command::Check(Box::new(settings), Box::new(check)))
 }
 

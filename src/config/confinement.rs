@@ -7,7 +7,7 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use super::{UsageError, value};
+use super::value;
 
 /// Whom the server runs as, and what programs are kept from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,9 +33,9 @@ pub struct Confinement {
 }
 
 impl Confinement {
-    /// Refuses what means nothing together.
-    pub(super) fn check(&self) -> Result<(), UsageError> {
-        let wrong = |option: &str, problem: &str| Err(UsageError::new(option, problem));
+    /// Refuses what means nothing together: an option, and what is wrong with it.
+    pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let wrong = |option, problem| Err((option, problem));
         if self.chroot.is_some() && self.user.is_none() {
             return wrong("--chroot", "holds nobody who stays root; give --user too");
         }

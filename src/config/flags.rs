@@ -33,6 +33,21 @@ pub struct Flag {
     pub default: Fallback,
     /// What it does, for people.
     pub help: &'static str,
+    /// Where it may be written.
+    pub scope: Scope,
+}
+
+/// Where an option may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// On the command line alone.
+    CommandLine,
+    /// In a configuration file too: it is for the whole server, and stays what it is until a restart.
+    Start,
+    /// There too: it is for the whole server.
+    Server,
+    /// In the section of a site too, for that site alone.
+    Site,
 }
 
 /// The headings of `--help`.

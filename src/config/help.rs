@@ -14,6 +14,7 @@ const INTRODUCTION: &str = "\
 Sends files and runs programs (CGI) over HTTP.
 
 Usage: tollgate [OPTIONS] [ROOT]
+       tollgate [OPTIONS] check-config    says what is wrong, and starts nothing
 ";
 
 const CHECK_USAGE: &str = "       \
@@ -21,6 +22,7 @@ tollgate check PATH          says what is wrong with a program or
                                     folder; see tollgate check --help
 ";
 
+#[cfg(feature = "explain")]
 const CHECK: &str = "\
 Tries a program as the server would run it, and says what is wrong.
 
@@ -70,6 +72,7 @@ pub(super) fn version() -> String {
 }
 
 /// Returns the description of `tollgate check`.
+#[cfg(feature = "explain")]
 pub(super) fn check() -> String {
     CHECK.to_owned()
 }
@@ -77,7 +80,9 @@ pub(super) fn check() -> String {
 /// Returns the description of all options.
 pub(super) fn text() -> String {
     let mut text = version() + INTRODUCTION;
-    text.push_str(CHECK_USAGE);
+    if cfg!(feature = "explain") {
+        text.push_str(CHECK_USAGE);
+    }
     if cfg!(feature = "auth") {
         text.push_str(PASSWD_USAGE);
     }

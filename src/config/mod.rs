@@ -9,32 +9,44 @@
 
 use std::ffi::OsString;
 use std::fmt::{self, Display};
+use std::path::Path;
 #[cfg(feature = "auth")]
 use std::path::PathBuf;
 
 mod args;
 #[cfg(feature = "fastcgi")]
 mod backend;
+#[cfg(feature = "explain")]
 mod check;
 mod confinement;
+mod dump;
 mod environment;
+mod file;
 pub mod flags;
 mod help;
+mod log_format;
+mod origin;
 mod settings;
+mod sites;
 mod value;
 
 #[cfg(feature = "fastcgi")]
 pub use backend::{
     Application, BackendAddress, Duty, ExecProgram, ExecSocket, FastcgiRoute, FastcgiSettings,
 };
+#[cfg(feature = "explain")]
 pub use check::Check;
 pub use confinement::{Confinement, Limits, User};
+pub use file::FILE_MAX;
+pub use log_format::{Early, Late, LogFormat, Part, Piece};
+pub use origin::Places;
 #[cfg(feature = "auth")]
 pub use settings::AuthRoute;
 pub use settings::{
     AccessLog, Authorization, CgiRoute, Explain, ListenAddress, Listing, Proxies, Scheme, Settings,
-    StaticRoute, Symlinks,
+    StaticRoute, Symlinks, Verbosity,
 };
+pub use sites::{SiteSettings, UnknownHost};
 
 /// What the arguments ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,12 +66,20 @@ pub enum Command {
         user: String,
     },
     /// Run a program as the server would, so, and report; or look at a folder.
+    #[cfg(feature = "explain")]
     Check(Box<Settings>, Box<Check>),
     /// Print this description of all options.
     Help(String),
     /// Print this name and version.
     Version(String),
+    /// Print what is in force.
+    Dump(String),
+    /// Look whether a server could start so, and say what is wrong.
+    CheckConfig(Settings),
 }
+
+/// The word that has a configuration checked. A folder of that name is served as `./check-config`.
+const CHECK: &str = "check-config";
 
 /// What [`parse`] needs to know of the process it runs in.
 pub struct Surroundings<'a> {
@@ -69,6 +89,9 @@ pub struct Surroundings<'a> {
     pub cores: usize,
     /// Whether someone may be reading along on standard output.
     pub stdout_is_terminal: bool,
+    /// Reads a file, or as much of it as shows that it is longer than [`FILE_MAX`]; what went wrong is the
+    /// rest of a sentence about it.
+    pub file: &'a dyn Fn(&Path) -> Result<Vec<u8>, String>,
 }
 
 /// Returns what `args`, without the program's own name, ask for.
@@ -76,7 +99,8 @@ pub struct Surroundings<'a> {
 /// Help and version are given even when other options have wrong values.
 ///
 /// # Errors
-/// The first thing that is wrong, as one line.
+/// The first thing that is wrong with the command line, or all that is wrong with a configuration file, a
+/// line each.
 pub fn parse(
     args: impl IntoIterator<Item = OsString>,
     surroundings: &Surroundings<'_>,
@@ -86,14 +110,28 @@ pub fn parse(
     if args.first().is_some_and(|first| first == "passwd") {
         return passwd(&args[1..]);
     }
+    #[cfg(feature = "explain")]
     if args.first().is_some_and(|first| first == "check") {
         return check::parse(&args[1..], surroundings);
     }
     let line = args::read(args)?;
-    match line.answer() {
-        Some(answer) => Ok(answer()),
-        None => settings::settle(line, surroundings).map(Command::Serve),
+    if let Some(answer) = line.answer() {
+        return Ok(answer());
     }
+    let (checks, dumps) = (line.checks, line.value("dump-config").is_some());
+    let settled = origin::layers(line, surroundings).and_then(|layers| {
+        let settings = settings::settle(&layers, surroundings)?;
+        Ok(match (checks, dumps) {
+            (true, _) => Command::CheckConfig(settings),
+            (_, true) => Command::Dump(dump::text(&layers, surroundings)),
+            _ => Command::Serve(settings),
+        })
+    });
+    settled.map_err(|error| match checks {
+        // What is found wrong is what was asked for: the question was a right one.
+        true => error.ends_with(ExitStatus::CouldNotStart),
+        false => error,
+    })
 }
 
 /// Reads what follows `tollgate passwd`. A folder of that name is served as `./passwd`.
@@ -122,30 +160,73 @@ fn passwd(args: &[OsString]) -> Result<Command, UsageError> {
     })
 }
 
-/// A wrong use of the command line. Displays as one line that names the option.
+/// A wrong use of the command line, or of a configuration file. Displays as a line for each thing that is
+/// wrong, which names the option.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageError(String);
+pub struct UsageError {
+    lines: Vec<String>,
+    exit: ExitStatus,
+}
 
 impl UsageError {
+    fn line(line: String) -> UsageError {
+        UsageError {
+            lines: vec![line],
+            exit: ExitStatus::Usage,
+        }
+    }
+
     /// `--option: problem`.
     fn new(option: impl fmt::Display, problem: impl fmt::Display) -> UsageError {
-        UsageError(format!("{option}: {problem}"))
+        UsageError::line(format!("{option}: {problem}"))
     }
 
     /// `--option: 'value' problem`.
     fn of_value(option: impl fmt::Display, value: &str, problem: impl fmt::Display) -> UsageError {
-        UsageError(format!("{option}: '{value}' {problem}"))
+        UsageError::line(format!("{option}: '{value}' {problem}"))
+    }
+
+    /// All of these as one; nothing where there are none.
+    fn all(errors: Vec<UsageError>) -> Result<(), UsageError> {
+        let mut lines: Vec<String> = Vec::new();
+        for line in errors.into_iter().flat_map(|it| it.lines) {
+            // What holds for several sites is wrong for all of them, and told once.
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        match lines.is_empty() {
+            true => Ok(()),
+            false => Err(UsageError {
+                lines,
+                exit: ExitStatus::Usage,
+            }),
+        }
+    }
+
+    fn ends_with(self, exit: ExitStatus) -> UsageError {
+        UsageError { exit, ..self }
+    }
+
+    /// What asks for something else than to serve has no settings.
+    pub fn not_to_serve() -> UsageError {
+        UsageError::line("nothing is to be served".to_owned())
+    }
+
+    /// What is wrong, a line each.
+    pub fn lines(&self) -> &[String] {
+        &self.lines
     }
 
     /// What the process ends with.
     pub fn exit(&self) -> ExitStatus {
-        ExitStatus::Usage
+        self.exit
     }
 }
 
 impl fmt::Display for UsageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.lines.join("\n"))
     }
 }
 
@@ -156,6 +237,8 @@ impl std::error::Error for UsageError {}
 /// Displays as one line, `--static: '/srv/x' is not a folder; give an existing folder as ROUTE=DIR`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StartError {
+    /// The line of the configuration file that the value is from, as `FILE:LINE`; empty where it is from none.
+    pub place: String,
     /// The option to change, with its dashes; or `ROOT`.
     pub option: &'static str,
     /// Its value, as written or as it holds by default; empty where it is not to blame.
@@ -184,19 +267,39 @@ impl StartError {
         exit: ExitStatus,
     ) -> StartError {
         StartError {
+            place: String::new(),
             option,
             value: value.to_string(),
             problem: problem.to_string(),
             exit,
         }
     }
+
+    /// With the place that the value is from, where these settings have one.
+    pub fn placed(self, settings: &Settings) -> StartError {
+        if !self.place.is_empty() {
+            return self;
+        }
+        let place = settings.places.of(self.option, &self.value);
+        StartError {
+            place: place.unwrap_or(self.place),
+            ..self
+        }
+    }
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let option = match self.place.as_str() {
+            "" => self.option,
+            place => {
+                write!(f, "{place}: ")?;
+                self.option.trim_start_matches("--")
+            }
+        };
         match self.value.as_str() {
-            "" => write!(f, "{}: {}", self.option, self.problem),
-            value => write!(f, "{}: '{value}' {}", self.option, self.problem),
+            "" => write!(f, "{option}: {}", self.problem),
+            value => write!(f, "{option}: '{value}' {}", self.problem),
         }
     }
 }

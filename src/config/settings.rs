@@ -15,11 +15,13 @@ use crate::proto::http::host;
 use crate::proto::network::Network;
 use crate::proto::uri::route::RouteKey;
 
-use super::args::{Line, Written};
 #[cfg(feature = "fastcgi")]
 use super::backend::{self, Duty, FastcgiSettings};
 use super::confinement::Confinement;
-use super::flags::Fallback;
+use super::flags::Scope;
+use super::log_format::LogFormat;
+use super::origin::{self, Layers, Named, Places, Written};
+use super::sites::{SiteSettings, UnknownHost};
 use super::value::{self, Size};
 use super::{Surroundings, UsageError};
 
@@ -81,6 +83,10 @@ pub struct Settings {
     pub symlinks: Symlinks,
     /// Where each request is written down.
     pub access_log: AccessLog,
+    /// What its lines are made of.
+    pub log_format: LogFormat,
+    /// How much is logged, where that was said.
+    pub verbosity: Option<Verbosity>,
     /// Who is to be told what went wrong inside, as far as it was said ([`Settings::explained_to`]).
     pub explain: Explain,
     /// Where it is shown what the server does.
@@ -90,6 +96,16 @@ pub struct Settings {
     pub confinement: Confinement,
     /// What is permitted and yet worth a line in the log.
     pub warnings: Vec<String>,
+    /// The sites of a configuration file. With none, these settings are those of the only one.
+    pub sites: Vec<SiteSettings>,
+    /// What a Host of none of them gets.
+    pub unknown_host: UnknownHost,
+    /// The configuration file.
+    pub config: Option<PathBuf>,
+    /// What the options say that hold until a restart.
+    pub fixed: Vec<(&'static str, Vec<String>)>,
+    /// The places in it that values are from.
+    pub places: Places,
 }
 
 /// An address to accept connections at. Displays as it is written.
@@ -193,6 +209,15 @@ pub enum Explain {
     Everybody,
 }
 
+/// How much is logged on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Warnings and errors.
+    Quiet,
+    /// Everything.
+    Verbose,
+}
+
 /// Where the access log goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AccessLog {
@@ -207,63 +232,91 @@ pub enum AccessLog {
 /// Returns what the written values and the defaults mean together.
 ///
 /// # Errors
-/// The first value, in the order of the table, that is not of its option's form.
-pub(super) fn settle(line: Line, surroundings: &Surroundings<'_>) -> Result<Settings, UsageError> {
-    let mut settings = Settings::unset(line.root);
-    for written in &line.written {
-        let flag = written.flag;
-        let followed = followed(&line.written, written);
-        let default = followed.flag.default.value(surroundings);
-        let values = match followed.values.as_slice() {
-            [] => default.as_slice(),
-            values => values,
-        };
+/// The values, in the order of the table, that are not of their options' form.
+pub(super) fn settle(
+    layers: &Layers,
+    surroundings: &Surroundings<'_>,
+) -> Result<Settings, UsageError> {
+    let mut errors = Vec::new();
+    let mut settled = |all: &[Written], section| {
+        let settings = settle_options(all, section, surroundings);
+        settings.map_err(|error| errors.push(error)).ok()
+    };
+    let server = settled(&layers.server, None);
+    let mut sites = Vec::new();
+    for site in &layers.sites {
+        let settings = settled(&site.written, Some(site.origin.to_string()));
+        sites.extend(settings.map(|settings| SiteSettings {
+            hosts: site.hosts.clone(),
+            settings,
+        }));
+    }
+    UsageError::all(errors)?;
+    let Some(mut server) = server else {
+        // What is not settled is an error.
+        return Err(UsageError::line("nothing could be settled".to_owned()));
+    };
+    for site in &sites {
+        let known = &mut server.warnings;
+        let mut new = site.settings.warnings.clone();
+        new.retain(|warning| !known.contains(warning));
+        known.append(&mut new);
+    }
+    server.sites = sites;
+    Ok(server)
+}
+
+fn settle_options(
+    all: &[Written],
+    section: Option<String>,
+    surroundings: &Surroundings<'_>,
+) -> Result<Settings, UsageError> {
+    let mut settings = Settings::unset();
+    settings.places = Places::new(all, section);
+    let mut errors = Vec::new();
+    for written in all {
+        let (values, followed) = origin::in_force(all, written, surroundings);
+        if written.flag.scope == Scope::Start {
+            let texts = values.iter().map(|value| value.text.clone());
+            settings.fixed.push((written.flag.long, texts.collect()));
+        }
         for value in values {
-            // A wrong value is told of the option that it was written for.
-            flag.set(&mut settings, value, surroundings)
-                .map_err(|problem| UsageError::of_value(followed.flag, value, problem))?;
+            // A wrong value is told of the option that it was written for, and once.
+            let set = written.flag.set(&mut settings, &value.text, surroundings);
+            if let Err(problem) = set
+                && followed.long == written.flag.long
+            {
+                let named = Named(followed, &value.origin);
+                errors.push(UsageError::of_value(named, &value.text, problem));
+            }
         }
     }
+    UsageError::all(errors)?;
     let proxies = &settings.proxies;
     if proxies.protocol && !proxies.unix && proxies.networks.is_empty() {
         let problem = "is believed of trusted proxies alone; give --trusted-proxy too";
-        return Err(UsageError::new("--proxy-protocol", problem));
+        return Err(settings.refuse("--proxy-protocol", problem));
     }
-    settings.confinement.check()?;
+    if let Err((option, problem)) = settings.confinement.check() {
+        return Err(settings.refuse(option, problem));
+    }
     #[cfg(feature = "console")]
     if let Some(console) = &settings.console
         && settings.listen.contains(console)
         && !matches!(console, ListenAddress::Tcp { port: 0, .. })
     {
-        let problem = "is that of --listen; give the console one of its own";
-        return Err(UsageError::of_value(
-            "--console",
-            &console.to_string(),
-            problem,
-        ));
+        let problem = format!("'{console}' is that of --listen; give the console one of its own");
+        return Err(settings.refuse("--console", &problem));
     }
     settings.warn_of_body_beyond_spool();
     Ok(settings)
 }
 
-/// Returns the option whose values, or default, hold for `written`: itself, or one that it follows
-/// for want of a value of its own.
-fn followed<'w>(all: &'w [Written], written: &'w Written) -> &'w Written {
-    let mut followed = written;
-    while let (true, Fallback::Like(name)) = (followed.values.is_empty(), &followed.flag.default) {
-        match all.iter().find(|written| written.flag.long == *name) {
-            Some(next) => followed = next,
-            None => break,
-        }
-    }
-    followed
-}
-
 impl Settings {
     /// Settings in which nothing that has a default is set: the table of options does that.
-    fn unset(root: PathBuf) -> Settings {
+    fn unset() -> Settings {
         Settings {
-            root,
+            root: PathBuf::new(),
             listen: Vec::new(),
             statics: Vec::new(),
             cgis: Vec::new(),
@@ -291,11 +344,18 @@ impl Settings {
             listing: Listing::Off,
             symlinks: Symlinks::Stay,
             access_log: AccessLog::Off,
+            log_format: LogFormat::default(),
+            verbosity: None,
             explain: Explain::Local,
             #[cfg(feature = "console")]
             console: None,
             confinement: Confinement::default(),
             warnings: Vec::new(),
+            sites: Vec::new(),
+            unknown_host: UnknownHost::First,
+            config: None,
+            fixed: Vec::new(),
+            places: Places::default(),
         }
     }
 
@@ -421,6 +481,16 @@ impl Settings {
             ListenAddress::Unix(_) => false, // A proxy's, mostly.
         };
         self.listen.iter().all(is_loopback) && self.proxies == Proxies::default()
+    }
+
+    /// The error of an option that means nothing beside others.
+    fn refuse(&self, option: &str, problem: &str) -> UsageError {
+        match self.places.of(option, "") {
+            Some(place) => {
+                UsageError::line(format!("{place}: {}: {problem}", &option["--".len()..]))
+            }
+            None => UsageError::new(option, problem),
+        }
     }
 
     fn warn_of_body_beyond_spool(&mut self) {

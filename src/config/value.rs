@@ -242,6 +242,26 @@ fn is_index_name(name: &str) -> bool {
     plain && name == name.trim() && !name.is_empty() && !name.starts_with('.')
 }
 
+/// Reads the path of a folder, which is looked for elsewhere.
+pub(super) fn folder(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "" => Err("is empty; give the folder of www/ and cgi-bin/".to_owned()),
+        _ => Ok(PathBuf::from(text)),
+    }
+}
+
+/// Reads the path of a configuration file.
+pub(super) fn config_file(text: &str) -> Result<PathBuf, String> {
+    match text {
+        "" => Err("is empty; give a file".to_owned()),
+        // Otherwise `--config --listing` would be a file of that name.
+        _ if text.starts_with('-') => Err(format!(
+            "looks like an option; write ./{text} for a file of that name"
+        )),
+        _ => Ok(PathBuf::from(text)),
+    }
+}
+
 /// Reads a path, or `-` for standard output.
 pub(super) fn access_log(text: &str) -> Result<AccessLog, String> {
     match text {

@@ -10,7 +10,7 @@ use tiny_http::{Header, Method, Request, Response, StatusCode};
 use super::events;
 use super::gate::TOKEN_FIELD;
 use super::view::{self, Sight};
-use super::{Console, Host, metrics, with_place};
+use super::{Console, Host, Of, metrics, with_place};
 use crate::handler::site::Why;
 use crate::proto::http::response::SERVER_SOFTWARE;
 use crate::proto::json::Json;
@@ -168,8 +168,8 @@ fn push_tolls(json: &mut Json, console: &Console) {
     json.object().name("routes").array();
     for toll in &console.ledger.sums().tolls {
         let each = |all: u64| all / toll.requests.max(1);
-        json.object()
-            .text("route", &toll.route)
+        json.object().name("site").optional(view::named(&toll.site));
+        json.text("route", &toll.route)
             .text("kind", toll.kind.name())
             .count("requests", toll.requests)
             .count("start", each(toll.start))
@@ -203,17 +203,18 @@ fn push_journey(
     let asked = console.ledger.look(seq, |journey| {
         let (_, method, target) = view::request_line(journey);
         (
+            journey.site.clone(),
             String::from_utf8_lossy(method).into_owned(),
             target.to_vec(),
         )
     });
-    let Some((method, target)) = asked else {
+    let Some((site, method, target)) = asked else {
         return false;
     };
     // It may take a while, in which no worker is to wait.
-    let why = host.why(&target, &method);
+    let why = host.why(Of::Site(&site), &target, &method);
     let shown = console.ledger.look(seq, |journey| {
-        with_place(host.bound(), |place| {
+        with_place(&host.bound(), |place| {
             view::whole(json, journey, console.epoch, &why, sight, place);
         });
     });
@@ -221,15 +222,19 @@ fn push_journey(
 }
 
 fn push_why(json: &mut Json, url: &str, method: &str, host: &dyn Host) {
-    let target = match url.split_once("://") {
-        Some(("http" | "https", rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
-        _ => url,
+    let (authority, target) = match url.split_once("://") {
+        Some(("http" | "https", rest)) => match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, "/"),
+        },
+        _ => ("", url),
     };
     // A browser does not send what is for itself.
     let target = target.split('#').next().unwrap_or(target);
     let target = encoded(target);
-    let why: Why = host.why(target.as_bytes(), method);
+    let why: Why = host.why(Of::Host(authority), target.as_bytes(), method);
     json.object().text("url", url).text("path", &why.path);
+    json.name("site").optional(view::named(&why.site));
     json.name("route").optional(why.route.as_deref());
     json.text("kind", why.kind).texts("why", &why.sentences);
     view::push_tried(json, &why);

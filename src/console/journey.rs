@@ -184,6 +184,8 @@ pub struct Journey {
     pub head: Vec<u8>,
     /// Its body.
     pub body: Option<Kept>,
+    /// The site that it was for, where there are several.
+    pub site: String,
     /// The prefix or extension of the route that it took.
     pub route: String,
     /// What answered.
@@ -324,16 +326,19 @@ impl Journey {
             buffer.shrink_to(REUSED_MAX);
         }
         let [head, response, variables] = buffers;
-        let (mut route, mut steps) = (
+        let (mut site, mut route, mut steps) = (
+            std::mem::take(&mut self.site),
             std::mem::take(&mut self.route),
             std::mem::take(&mut self.steps),
         );
+        site.clear();
         route.clear();
         steps.clear();
         *self = Journey {
             head,
             response,
             variables,
+            site,
             route,
             steps,
             ..Journey::default()

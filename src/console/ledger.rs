@@ -53,7 +53,7 @@ pub struct Sums {
     pub kinds: [KindSums; Kind::ALL.len()],
     /// How often each reason was, in their order.
     pub reasons: Vec<u64>,
-    /// By route and kind.
+    /// By site, route and kind.
     pub tolls: Vec<Toll>,
 }
 
@@ -73,6 +73,8 @@ pub struct KindSums {
 /// Where the time of a route goes, in microseconds.
 #[derive(Debug, Clone, Default)]
 pub struct Toll {
+    /// The site, where there are several.
+    pub site: String,
     /// The route.
     pub route: String,
     /// What answers there.
@@ -191,12 +193,15 @@ impl Sums {
         if journey.kind == Kind::Refusal {
             return;
         }
-        let is_it = |toll: &Toll| toll.kind == journey.kind && toll.route == journey.route;
+        let is_it = |toll: &Toll| {
+            toll.kind == journey.kind && toll.route == journey.route && toll.site == journey.site
+        };
         let at = match self.tolls.iter().position(is_it) {
             Some(at) => at,
             None if self.tolls.len() == ROUTES_MAX => return,
             None => {
                 self.tolls.push(Toll {
+                    site: journey.site.clone(),
                     route: journey.route.clone(),
                     kind: journey.kind,
                     ..Toll::default()

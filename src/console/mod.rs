@@ -83,6 +83,15 @@ impl Sockets {
     }
 }
 
+/// Which of several sites is meant.
+#[derive(Debug, Clone, Copy)]
+pub enum Of<'a> {
+    /// The one of this name; it may be gone.
+    Site(&'a str),
+    /// The one that a request for this host comes to.
+    Host(&'a str),
+}
+
 /// What the console asks the server.
 pub trait Host: Send + Sync {
     /// Appends the members of the present state.
@@ -91,11 +100,11 @@ pub trait Host: Send + Sync {
     /// Appends gauges of it, in Prometheus' format.
     fn gauges(&self, text: &mut String);
 
-    /// Why a target leads where it leads.
-    fn why(&self, target: &[u8], method: &str) -> Why;
+    /// Why a target leads where it leads, at this site.
+    fn why(&self, of: Of<'_>, target: &[u8], method: &str) -> Why;
 
     /// Where clients reach the server.
-    fn bound(&self) -> &Bound;
+    fn bound(&self) -> Bound;
 
     /// Whether the server stops.
     fn is_stopping(&self) -> bool;

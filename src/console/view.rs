@@ -46,6 +46,11 @@ pub(super) fn fields(head: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
+/// The name of a site or a route, if it has one.
+pub(super) fn named(name: &str) -> Option<&str> {
+    Some(name).filter(|it| !it.is_empty())
+}
+
 /// The line of a journey in the list; `epoch` is when the clock began, in microseconds since 1970.
 pub fn summary(json: &mut Json, journey: &Journey, epoch: u64) {
     json.object();
@@ -71,8 +76,8 @@ fn push_summary(json: &mut Json, journey: &Journey, epoch: u64) {
     json.count("status", journey.status.into());
     json.name("reason")
         .optional(journey.reason.map(|it| it.code()));
-    json.name("route")
-        .optional(Some(&*journey.route).filter(|it| !it.is_empty()));
+    json.name("site").optional(named(&journey.site));
+    json.name("route").optional(named(&journey.route));
     json.text("kind", journey.kind.name())
         .count("took", journey.took())
         .count("sent", journey.sent);
@@ -96,7 +101,6 @@ pub fn whole(
     json.name("body");
     push_kept(json, journey.body.as_ref(), sight);
     json.end_object();
-    json.name("site").null();
     json.texts("why", &why.sentences);
     push_tried(json, why);
     push_steps(json, journey);

@@ -371,8 +371,10 @@ impl Relay<'_, '_> {
     /// Ends or reaps the program, and turns what happened into an outcome.
     fn settle(mut self, pumped: Result<(), Reason>) -> Outcome {
         let looks = match pumped {
-            Err(Reason::CgiTimeout) => self.child.stdout().map(look::writers),
-            Err(reason) if reason.is_of_header() => {
+            Err(Reason::CgiTimeout) if cfg!(feature = "explain") => {
+                self.child.stdout().map(look::writers)
+            }
+            Err(reason) if reason.is_of_header() && cfg!(feature = "explain") => {
                 self.hear_out();
                 None
             }

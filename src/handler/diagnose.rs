@@ -24,6 +24,9 @@ use crate::sys::child::StartFailure;
 use crate::sys::first_bytes;
 use crate::sys::identity::may_execute;
 
+/// Whether causes are looked for: without that the sources of this and [`ended`] come to little.
+const LOOKS: bool = cfg!(feature = "explain");
+
 /// All that keeps this file from being executed, the most basic first.
 pub fn program(path: &Path) -> Vec<Finding> {
     if let Some(finding) = closed_folder(path) {
@@ -317,16 +320,19 @@ pub fn start_failure(path: &Path, failure: StartFailure) -> Finding {
         ),
     };
     let found = match fits {
-        [] => None,
-        _ => program(path)
+        [_, ..] if LOOKS => program(path)
             .into_iter()
             .find(|it| it.reason().is_some_and(|it| fits.contains(&it))),
+        _ => None,
     };
     found.unwrap_or_else(|| Finding::error(reason, sentence, remedy))
 }
 
 /// Why a file that a request leads to was refused for `reason`; none where that says it all.
 pub fn refused(path: &Path, reason: Reason) -> Option<Finding> {
+    if !LOOKS {
+        return None;
+    }
     let shown = path.display();
     let found = program(path).into_iter().find(|finding| match reason {
         Reason::CgiNotExecutable => finding.reason() == Some(reason),

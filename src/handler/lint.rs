@@ -320,6 +320,18 @@ mod tests {
         let all = files(&root, CHECK_MAX, &[]);
         assert_eq!(all.len(), FINDINGS_MAX);
         assert_eq!(all[FINDINGS_MAX - 1].code.to_string(), "lint.unseen");
+        let deep = "d/".repeat(DEPTH_MAX);
+        folder.write(format!("v/{deep}x.sql"), "");
+        folder.write(format!("v/{deep}d/x.sql"), "");
+        let found = told(&folder, &files(&folder.path().join("v"), CHECK_MAX, &[]));
+        assert!(
+            found.contains(&format!("lint.secret v/{deep}x.sql")),
+            "{found:?}"
+        );
+        assert!(
+            !found.contains(&format!("lint.secret v/{deep}d/x.sql")),
+            "{found:?}"
+        );
         // A circle of links is no folder, and nobody waits for a pipe.
         folder.link(".", "w/circle");
         folder.fifo("w/0.db");

@@ -96,20 +96,26 @@ fn push_row(main: &mut String, entry: &Entry) {
 /// A length in bytes with a binary unit, as `1.5 KiB`.
 fn readable_size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let mut size = bytes as f64;
-    let mut unit = "B";
-    for larger in UNITS {
-        if size < 1023.95 {
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut unit = UNITS[0];
+    let mut whole = u128::from(bytes);
+    for larger in &UNITS[1..] {
+        // What would be rounded to 1024.0 is one of the next.
+        if tenths(whole) < 10_240 {
             break;
         }
-        size /= 1024.0;
+        whole = whole.div_ceil(1024);
         unit = larger;
     }
-    if unit == "B" {
-        format!("{bytes} B")
-    } else {
-        format!("{size:.1} {unit}")
-    }
+    let tenths = tenths(whole);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
+}
+
+/// A 1024th of it, rounded to tenths.
+fn tenths(of: u128) -> u128 {
+    (of * 10 + 512) / 1024
 }
 
 /// A part of a name: numbers sort by value, before text.

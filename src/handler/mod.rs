@@ -17,6 +17,7 @@ pub mod error_page;
 pub mod fastcgi;
 pub mod handover;
 pub mod html;
+#[cfg(feature = "explain")]
 pub mod lint;
 pub mod listing;
 pub mod mime;

@@ -32,7 +32,7 @@ impl Pace {
     /// Takes notice that `moved` bytes were moved by now; begins a new window once this one has
     /// brought its share. Returns when the present window ends.
     pub fn advance(&mut self, now: Moment, moved: u64) -> Moment {
-        let share = (self.window.as_secs_f64() * LEAST_RATE as f64) as u64;
+        let share = self.window.as_millis() as u64 * LEAST_RATE / 1000;
         if moved.saturating_sub(self.moved) >= share.max(1) {
             *self = Pace::start(self.window, now, moved);
         }

@@ -17,9 +17,10 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(feature = "fastcgi")]
-use applications::has_applications;
+use applications::{exec_programs, has_applications};
 
 #[cfg(feature = "console")]
 pub use why::Why;
@@ -52,12 +53,15 @@ pub struct Site {
     statics: Vec<StaticRoot>,
     default_static: Option<usize>,
     fallback: Option<String>,
-    /// Small files, kept in memory.
-    pub cache: Cache,
+    /// Small files, kept in memory; where there are several sites, of all of them.
+    pub cache: Arc<Cache>,
     /// What is started for it: folders of programs, and the files of single ones.
     pub programs: Vec<PathBuf>,
     summary: String,
 }
+
+/// The number of the next static root, by which the cache knows it: one that is opened later is another one.
+static NEXT_ROOT: AtomicUsize = AtomicUsize::new(0);
 
 /// What a prefix leads to.
 #[derive(Debug)]
@@ -116,6 +120,15 @@ impl Site {
     ///
     /// Fails where a folder or program is missing or cannot be opened.
     pub fn open(settings: &Settings) -> Result<Site, StartError> {
+        Site::open_beside(settings, &settings.each_site(), Arc::default())
+    }
+
+    /// The same for one of several sites: none of them sends what another one hides.
+    pub fn open_beside(
+        settings: &Settings,
+        all: &[&Settings],
+        cache: Arc<Cache>,
+    ) -> Result<Site, StartError> {
         let statics = static_routes(settings);
         let cgis = cgi_routes(settings);
         let mut plan = Plan::default();
@@ -137,6 +150,11 @@ impl Site {
         let doors = Doors::open(&settings.auths)?;
         #[cfg(feature = "auth")]
         plan.hidden.extend(doors.files().map(Path::to_owned));
+        for path in all.iter().flat_map(|settings| hidden_paths(settings)) {
+            if !plan.hidden.contains(&path) {
+                plan.hidden.push(path);
+            }
+        }
         let mut site = Site {
             routes: plan.routes,
             runners: Arc::new(plan.runners),
@@ -152,7 +170,7 @@ impl Site {
             statics: Vec::new(),
             default_static: None,
             fallback: settings.fallback.clone(),
-            cache: Cache::new(),
+            cache,
             programs: plan.programs,
             summary: String::new(),
         };
@@ -209,7 +227,7 @@ impl Site {
         let runners = Arc::clone(&self.runners);
         let has_scripts = runners.has_extension_routes();
         self.statics.push(StaticRoot {
-            number,
+            number: NEXT_ROOT.fetch_add(1, Ordering::Relaxed),
             index: settings.index.clone(),
             listing: settings.listing,
             is_script: Box::new(move |name| runners.extension_of(name).is_some()),
@@ -391,6 +409,21 @@ impl Site {
             Runner::Application(index) => Resource::Application(*index, interpreted(Path::new(""))),
         })
     }
+}
+
+/// What no site is to send of what the settings name, as far as it is there: folders of programs, files of users,
+/// the configuration itself.
+fn hidden_paths(settings: &Settings) -> Vec<PathBuf> {
+    let cgis = cgi_routes(settings).into_iter();
+    let programs = cgis.filter(|route| matches!(route.key, RouteKey::Prefix(_)));
+    let mut paths: Vec<PathBuf> = programs.map(|route| route.path).collect();
+    #[cfg(feature = "fastcgi")]
+    paths.extend(exec_programs(settings));
+    #[cfg(feature = "auth")]
+    paths.extend(settings.auths.iter().map(|route| route.file.clone()));
+    paths.extend(settings.config.clone());
+    let canonical = paths.iter().map(std::fs::canonicalize);
+    canonical.filter_map(Result::ok).collect()
 }
 
 #[cfg(not(feature = "fastcgi"))]

@@ -66,6 +66,7 @@ reasons! {
     HostMissing "host.missing" 400 "An HTTP/1.1 request has no Host field.";
     HostRepeated "host.repeated" 400 "The request has more than one Host field.";
     HostInvalid "host.invalid" 400 "The Host field or the authority of the target is not HOST or HOST:PORT.";
+    HostUnknown "host.unknown" 421 "The host is none of a site's here, and --unknown-host refuses such requests.";
     ProxyMissing "proxy.missing" 400 "A trusted proxy's connection does not begin with a PROXY header, and --proxy-protocol wants one.";
     ProxyMalformed "proxy.malformed" 400 "The PROXY header at the beginning of the connection is malformed or too long.";
     ProxyForwarded "proxy.forwarded" 400 "The Forwarded or X-Forwarded field of a trusted proxy is malformed where it counts.";

@@ -1,37 +1,33 @@
-//! One line for each exchange: the combined format, then its duration and reason code.
+//! One line for each exchange: the combined format with its duration and reason code, or another one (`format`).
 //!
 //! Shape: `client - user [date] "request line" status bytes "referer" "user agent" 0.000123s reason`.
-//! Rules: what a client wrote is escaped, so that it can neither forge a line nor end a quotation. A
-//! line is one write to a file opened for appending, and short enough for a pipe to take it whole, so
+//! Rules: a line is one write to a file opened for appending, and short enough for a pipe to take it whole, so
 //! lines never mix. A log that cannot be written harms no request: its lines are lost, and counted.
+
+mod format;
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
+use self::format::Known;
 use super::origin::Whom;
 use super::record::Record;
-use crate::config::{self, StartError};
+use crate::config::{self, LogFormat, Settings, StartError};
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::status::StatusCode;
 use crate::sys::identity::Identity;
 use crate::sys::log_file;
 
-/// How much of a request line is written, and of each other field: together with the rest less than
-/// the 4,096 bytes that a pipe takes as one.
-const REQUEST_LINE_MAX: usize = 2000;
-const QUOTED_MAX: usize = 800;
-
-/// How much of a user's name is written.
-const USER_MAX: usize = 128;
-
 /// The log, or none.
 #[derive(Debug)]
 pub struct AccessLog {
     target: Option<Target>,
+    /// What its lines are made of.
+    pub format: LogFormat,
     lost: AtomicU64,
 }
 
@@ -46,10 +42,10 @@ struct Target {
 /// What an exchange's line says, but for what is known only at its end.
 #[derive(Debug)]
 pub struct Entry {
-    /// The line up to the status.
-    before: Vec<u8>,
-    /// The line after the byte count, up to the duration.
-    after: Vec<u8>,
+    /// The line, but for that.
+    text: Vec<u8>,
+    /// Where in it what is known at the end has its places.
+    places: Vec<usize>,
     /// When the exchange began, on the server's clock, in microseconds.
     pub started: u64,
     /// The status that was answered.
@@ -58,6 +54,8 @@ pub struct Entry {
     pub body_len: u64,
     /// Why it was not the plain answer.
     pub reason: Option<Reason>,
+    /// The log of its site.
+    pub log: Option<Arc<AccessLog>>,
     /// What is kept of the exchange for the console.
     pub record: Record,
 }
@@ -66,6 +64,7 @@ impl AccessLog {
     /// Opens the log that the settings ask for; as root, for the user who will have to open it anew.
     pub fn open(
         setting: &config::AccessLog,
+        format: &LogFormat,
         heir: Option<&Identity>,
     ) -> Result<AccessLog, StartError> {
         let open = |path: &Path| match heir {
@@ -96,6 +95,7 @@ impl AccessLog {
         };
         Ok(AccessLog {
             target,
+            format: format.clone(),
             lost: AtomicU64::new(0),
         })
     }
@@ -148,19 +148,7 @@ impl AccessLog {
     /// Writes the line of an exchange that ended now.
     pub fn write(&self, entry: &Entry, now: u64) {
         let Some(target) = &self.target else { return };
-        let mut line = Vec::with_capacity(entry.before.len() + entry.after.len() + 64);
-        line.extend_from_slice(&entry.before);
-        let micros = now.saturating_sub(entry.started);
-        let reason = entry.reason.map_or("-", Reason::code);
-        // Writing to memory cannot fail.
-        let _ = write!(line, "{} {} ", entry.status, entry.body_len);
-        line.extend_from_slice(&entry.after);
-        let _ = writeln!(
-            line,
-            " {}.{:06}s {reason}",
-            micros / 1_000_000,
-            micros % 1_000_000
-        );
+        let line = format::end(entry, &self.format, now.saturating_sub(entry.started));
         let mut file = &*target.file.read().unwrap_or_else(PoisonError::into_inner);
         let written = match file.write(&line) {
             Ok(written) if written < line.len() => Err(io::ErrorKind::WriteZero.into()),
@@ -179,10 +167,75 @@ impl AccessLog {
     }
 }
 
+/// The logs of all sites, each once.
+#[derive(Debug, Default)]
+pub struct Logs(Vec<((config::AccessLog, LogFormat), Arc<AccessLog>)>);
+
+impl Logs {
+    /// Opens those that the settings ask for, as [`AccessLog::open`] does.
+    pub fn open(settings: &Settings, heir: Option<&Identity>) -> Result<Logs, StartError> {
+        Logs::default().with(settings, heir)
+    }
+
+    /// Opens those that the settings ask for and that are not here, and leaves out those that they do not.
+    pub fn with(&self, settings: &Settings, heir: Option<&Identity>) -> Result<Logs, StartError> {
+        let mut logs = Logs::default();
+        for site in settings.each_site() {
+            let wanted = wanted(site);
+            if logs.find(wanted).is_some() {
+                continue;
+            }
+            let log = match self.find(wanted) {
+                Some(log) => log,
+                None => {
+                    let opened = AccessLog::open(wanted.0, wanted.1, heir);
+                    Arc::new(opened.map_err(|error| error.placed(site))?)
+                }
+            };
+            logs.0.push(((wanted.0.clone(), wanted.1.clone()), log));
+        }
+        Ok(logs)
+    }
+
+    fn find(&self, wanted: (&config::AccessLog, &LogFormat)) -> Option<Arc<AccessLog>> {
+        let mut logs = self.0.iter();
+        let (_, log) = logs.find(|((log, format), _)| (log, format) == wanted)?;
+        Some(Arc::clone(log))
+    }
+
+    /// The log of a site; none is written where it has none here.
+    pub fn of(&self, site: &Settings) -> Arc<AccessLog> {
+        let none = || AccessLog {
+            target: None,
+            format: LogFormat::default(),
+            lost: AtomicU64::new(0),
+        };
+        self.find(wanted(site)).unwrap_or_else(|| Arc::new(none()))
+    }
+
+    /// Takes note that paths mean other files from now on, before anybody has a part in a log.
+    pub fn leave_outside(&mut self) {
+        let logs = self.0.iter_mut();
+        let own = logs.filter_map(|(_, log)| Arc::get_mut(log));
+        own.for_each(AccessLog::leave_outside);
+    }
+
+    /// Opens the files anew, after they were renamed.
+    pub fn reopen(&self) {
+        self.0.iter().for_each(|(_, log)| log.reopen());
+    }
+}
+
+/// What makes a log of a site what it is.
+fn wanted(site: &Settings) -> (&config::AccessLog, &LogFormat) {
+    (&site.access_log, &site.log_format)
+}
+
 impl Entry {
     /// The entry of an exchange that began with `request_line`, of a user who was verified, if of any. Its
     /// head may be empty, where it could not be parsed. `date` is an HTTP date.
     pub fn new(
+        format: &LogFormat,
         whom: &Whom,
         user: Option<&str>,
         request_line: &[u8],
@@ -190,33 +243,23 @@ impl Entry {
         date: &[u8; 29],
         started: u64,
     ) -> Entry {
-        let mut before = Vec::with_capacity(128);
-        // Writing to memory cannot fail.
-        let _ = write!(before, "{whom}");
-        before.extend_from_slice(b" - ");
-        match user {
-            Some(user) => escape(&mut before, user.as_bytes(), USER_MAX, is_of_word),
-            None => before.push(b'-'),
-        }
-        before.extend_from_slice(b" [");
-        push_log_date(&mut before, date);
-        before.extend_from_slice(b"] \"");
-        match request_line {
-            [] => before.push(b'-'),
-            line => escape(&mut before, line, REQUEST_LINE_MAX, is_quotable),
-        }
-        before.extend_from_slice(b"\" ");
-        let mut after = Vec::with_capacity(96);
-        push_quoted(&mut after, head.field("referer"));
-        after.push(b' ');
-        push_quoted(&mut after, head.field("user-agent"));
+        let known = Known {
+            whom,
+            user,
+            request_line,
+            head,
+            date,
+        };
+        let mut text = Vec::with_capacity(192);
+        let places = format::begin(&mut text, format, &known);
         Entry {
-            before,
-            after,
+            text,
+            places,
             started,
             status: StatusCode::OK,
             body_len: 0,
             reason: None,
+            log: None,
             record: Record::default(),
         }
     }
@@ -225,60 +268,23 @@ impl Entry {
     #[cfg(feature = "console")]
     pub fn unwritten(started: u64) -> Entry {
         Entry {
-            before: Vec::new(),
-            after: Vec::new(),
+            text: Vec::new(),
+            places: Vec::new(),
             started,
             status: StatusCode::OK,
             body_len: 0,
             reason: None,
+            log: None,
             record: Record::default(),
         }
     }
-}
 
-/// `Sun, 06 Nov 1994 08:49:37 GMT` as `06/Nov/1994:08:49:37 +0000`.
-fn push_log_date(line: &mut Vec<u8>, date: &[u8; 29]) {
-    line.extend_from_slice(&date[5..7]);
-    line.push(b'/');
-    line.extend_from_slice(&date[8..11]);
-    line.push(b'/');
-    line.extend_from_slice(&date[12..16]);
-    line.push(b':');
-    line.extend_from_slice(&date[17..25]);
-    line.extend_from_slice(b" +0000");
-}
-
-fn push_quoted(line: &mut Vec<u8>, value: Option<&[u8]>) {
-    line.push(b'"');
-    match value {
-        Some(value) => escape(line, value, QUOTED_MAX, is_quotable),
-        None => line.push(b'-'),
-    }
-    line.push(b'"');
-}
-
-/// Writes all that is not printable in its place as `\xNN`, as Apache and nginx do; `max` bytes at most.
-fn escape(line: &mut Vec<u8>, text: &[u8], max: usize, is_printable: fn(u8) -> bool) {
-    let ends = line.len() + max;
-    for &byte in text {
-        if line.len() + 4 > ends {
-            return line.extend_from_slice(b"...");
-        }
-        match is_printable(byte) {
-            true => line.push(byte),
-            false => drop(write!(line, "\\x{byte:02X}")),
+    /// Writes the line of an exchange that ended now.
+    pub fn write(&self, now: u64) {
+        if let Some(log) = &self.log {
+            log.write(self, now);
         }
     }
-}
-
-/// Whether a byte may stand between quotation marks.
-fn is_quotable(byte: u8) -> bool {
-    !matches!(byte, b'"' | b'\\' | 0..=0x1F | 0x7F..)
-}
-
-/// Whether it may stand in a word: a space would begin the next one.
-fn is_of_word(byte: u8) -> bool {
-    byte != b' ' && is_quotable(byte)
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ use super::exchange::Forward;
 use super::exchange::{Course, Turn};
 use super::origin::Peer;
 use super::record::Record;
+use super::served::Hosted;
 use super::table::Standing;
 use super::worker::Worker;
 use crate::handler::admission::Ticket;
@@ -116,6 +117,8 @@ enum Stage {
 pub struct Pending {
     /// Its head.
     pub head: RequestHead,
+    /// The site that it is for, as that was when it began.
+    pub hosted: Arc<Hosted>,
     /// Its body, once it was received.
     pub body: Option<crate::sys::spool::Spool>,
     /// Whether the client may still be sending a body that is left unread.
@@ -131,10 +134,11 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// A request with this head, which became whole at `started`.
-    fn new(head: RequestHead, started: u64) -> Pending {
+    /// A request with this head for this site, which became whole at `started`.
+    fn new(head: RequestHead, hosted: Arc<Hosted>, started: u64) -> Pending {
         Pending {
             head,
+            hosted,
             body: None,
             is_unread: false,
             started,
@@ -195,6 +199,8 @@ pub struct Connection {
     pub(super) input_ended: bool,
     /// An end of the client's half was reported, perhaps behind bytes that are not read yet.
     pub(super) hung_up: bool,
+    /// No request of it has come yet.
+    is_new: bool,
     /// Nothing is left to read until the next event.
     drained: bool,
     /// The line of the response that is being sent.
@@ -226,6 +232,7 @@ impl Connection {
             pace: None,
             input_ended: false,
             hung_up: false,
+            is_new: true,
             drained: false,
             entry: None,
         }
@@ -367,13 +374,14 @@ impl Connection {
     /// The client is gone before its request could be answered.
     fn lose_pending(&mut self, pending: &Pending, record: Record, worker: &mut Worker<'_>) -> Step {
         self.end_entry(worker);
-        let proxies = &worker.server.settings.proxies;
+        let proxies = &pending.hosted.settings.proxies;
         let origin = self.peer.origin(&pending.head, proxies);
         let record = match record.is_kept() {
             true => record,
             false => worker.record(pending.started),
         };
         self.entry = worker.entry(
+            &pending.hosted,
             &origin.unwrap_or(self.peer.itself()),
             None,
             pending.head.request_line(),

@@ -24,12 +24,15 @@ pub use forward::{Client, Forward, go_on};
 pub use login::WRONG_PAUSE;
 use resource::Step;
 
+use std::sync::Arc;
+
 use super::Server;
 use super::access_log::Entry;
 use super::connection::{Connection, Pending, Then};
 use super::origin::Origin;
 use super::record::Record;
 use super::request::Request;
+use super::served::Hosted;
 use super::worker::Worker;
 use crate::config::Explain;
 use crate::handler::admission::{Party, Permit, Ticket};
@@ -130,7 +133,11 @@ pub fn refuse(
         connection: ConnectionField::Close,
         date: worker.date(),
     };
-    let started = worker.started();
+    let served = Arc::clone(&worker.served);
+    // An unknown host learns nothing of any site, and has its line in the log of the first.
+    let of_head = served.site_of(head);
+    let hosted = of_head.unwrap_or(&served.sites[0]);
+    let started = worker.started(hosted);
     let mut record = record;
     if !record.is_kept() {
         record = worker.record(started);
@@ -140,7 +147,7 @@ pub fn refuse(
     let mut reply = connection.reply(&worker.server.room, draft);
     let id = worker.server.next_id();
     reply.respond(error_response(
-        worker.server,
+        of_head.map(|hosted| &hosted.site),
         head,
         reason,
         &id,
@@ -153,10 +160,10 @@ pub fn refuse(
     log::debug!("{id}: {}: {}", reason.code(), reason.meaning());
     let line = request_line(connection, head);
     // Where it cannot be told whom it is from, the connection is known.
-    let proxies = &worker.server.settings.proxies;
+    let proxies = &hosted.settings.proxies;
     let origin = connection.peer.origin(head, proxies);
     let origin = origin.unwrap_or(connection.peer.itself());
-    let mut entry = worker.entry(&origin, None, line, head, started, record);
+    let mut entry = worker.entry(hosted, &origin, None, line, head, started, record);
     if let Some(entry) = &mut entry {
         entry.status = reason.status();
         entry.body_len = body_len;
@@ -188,6 +195,7 @@ enum Given {
 /// What all steps of one exchange know.
 struct Exchange<'e> {
     server: &'e Server,
+    hosted: &'e Hosted,
     number: u32,
     listener: usize,
     origin: Origin,
@@ -207,11 +215,12 @@ impl<'e> Exchange<'e> {
     ) -> Result<Exchange<'e>, Reason> {
         Ok(Exchange {
             server: worker.server,
+            hosted: &pending.hosted,
             number: connection.number,
             listener: connection.listener,
             origin: connection
                 .peer
-                .origin(&pending.head, &worker.server.settings.proxies)?,
+                .origin(&pending.head, &pending.hosted.settings.proxies)?,
             request: Request::read(&pending.head)?,
             body: pending.body.as_ref(),
             now: worker.seconds(),
@@ -258,7 +267,7 @@ impl<'e> Exchange<'e> {
         record.answer(head.bytes(), pending.body.as_ref(), id, &mut reply);
         let (line, user) = (head.request_line(), self.course.user());
         let started = pending.started;
-        let mut entry = worker.entry(&self.origin, user, line, head, started, record);
+        let mut entry = worker.entry(self.hosted, &self.origin, user, line, head, started, record);
         if let Some(entry) = &mut entry {
             let untold = reason.map_or(StatusCode::OK, Reason::status);
             entry.status = reply.status().unwrap_or(untold);
@@ -361,7 +370,8 @@ impl<'e> Exchange<'e> {
         }
         let head = self.request.head;
         let (finding, times) = (finding.as_deref(), &self.course.times);
-        let mut response = error_response(self.server, head, reason, &id, self.now, finding, times);
+        let site = Some(&self.hosted.site);
+        let mut response = error_response(site, head, reason, &id, self.now, finding, times);
         if response.head.status == StatusCode::UNAUTHORIZED
             && let Some(challenge) = self.course.challenge()
         {
@@ -386,7 +396,7 @@ impl<'e> Exchange<'e> {
         let id = self.id();
         let finding = self.take_finding().filter(|_| self.explains());
         let frame = errors::frame(
-            self.server,
+            Some(&self.hosted.site),
             self.request.head,
             &id,
             self.now,
@@ -397,16 +407,18 @@ impl<'e> Exchange<'e> {
 
     /// Whether the client is told what went wrong inside.
     fn explains(&self) -> bool {
-        match self.server.explain {
+        match self.hosted.explain {
             Explain::Nobody => false,
             Explain::Everybody => true,
-            // Security: a proxy that nobody told us of passes on the world's requests, and a page
-            // elsewhere can have a browser here ask for what it gives a name of its own (DNS rebinding).
+            // Security: a proxy that nobody told us of passes on the world's requests (nginx, told no more
+            // than where, as HTTP/1.0 and under the name it knows us by), and a page elsewhere can have
+            // a browser here ask for what it gives a name of its own (DNS rebinding).
             Explain::Local => {
                 let comes_itself = |name: &str| self.request.head.field(name).is_none();
                 let whom = self.origin.whom.address();
                 let host = self.request.authority.map(|authority| authority.host);
                 whom.is_some_and(|whom| whom.is_loopback())
+                    && self.request.head.version() == Version::Http11
                     && host.is_none_or(host::is_loopback)
                     && errors::BY_PROXY.into_iter().all(comes_itself)
             }

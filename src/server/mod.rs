@@ -11,51 +11,65 @@ mod access_log;
 #[cfg(feature = "fastcgi")]
 mod applications;
 mod body;
+#[cfg(feature = "explain")]
 pub mod check;
+mod check_config;
 mod connection;
 mod exchange;
+mod listeners;
 #[cfg(feature = "console")]
 mod observe;
 mod opening;
 mod origin;
 mod record;
+mod reload;
 mod request;
 mod sandbox;
 mod seats;
+mod served;
+mod supervision;
 mod table;
 mod wakes;
 mod worker;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use crate::handler::admission::{Admission, Ties, Wake};
-use access_log::AccessLog;
+use access_log::Logs;
 #[cfg(feature = "fastcgi")]
 use applications::Applications;
+pub use check_config::check_config;
+use listeners::Listeners;
 use opening::{Opened, SPAWNERS_MAX};
+pub use reload::Reread;
+use reload::Retired;
 use seats::Seats;
+use served::{Current, Hosted, Served};
+use supervision::Supervision;
 use table::{Evicted, Table};
 use wakes::Wakes;
 use worker::Worker;
 
-use crate::config::{Explain, Settings, StartError};
+use crate::config::{Settings, StartError};
 #[cfg(feature = "console")]
 use crate::console::{Console, DESCRIPTORS};
 use crate::handler::cache::OPEN_MAX;
-use crate::handler::site::Site;
+#[cfg(feature = "explain")]
 use crate::handler::{diagnose, lint};
+#[cfg(feature = "explain")]
 use crate::proto::finding::Severity;
-use crate::proto::http::head::HeadLimits;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
 use crate::sys::descriptors;
 use crate::sys::listener::Listener;
 use crate::sys::poller::Poller;
 use crate::sys::private_folder::PrivateFolder;
-use crate::sys::signal::{Request, Steering};
+use crate::sys::sandbox::Rule;
+use crate::sys::signal::Steering;
 use crate::sys::spawner::Spawners;
 use crate::sys::spool::Room;
 use crate::sys::watch::Halt;
@@ -87,6 +101,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 const FOLDER_LOOK: Duration = Duration::from_secs(1);
 
 /// How many faults of what is served are told at the start.
+#[cfg(feature = "explain")]
 const FAULTS_TOLD: usize = 20;
 
 /// How long the last responses may take to leave.
@@ -98,13 +113,16 @@ const HALT_GRACE: Duration = Duration::from_secs(4);
 /// Everything that the threads share.
 #[derive(Debug)]
 struct Server {
+    /// What it was started with. Of this holds what stays until a restart; the rest is asked of `current`.
     settings: Settings,
-    head_limits: HeadLimits,
-    site: Site,
+    current: Current,
+    /// How the configuration is read again.
+    reread: Reread,
+    retired: Retired,
+    /// What may be reached, in a sandbox.
+    permitted: Option<Vec<Rule>>,
     parking: Arc<Parking>,
-    listeners: Vec<Listener>,
-    /// Which clients are told what went wrong inside.
-    explain: Explain,
+    listeners: Listeners,
     admission: Arc<Admission>,
     /// Who may check passwords.
     #[cfg(feature = "auth")]
@@ -112,7 +130,7 @@ struct Server {
     #[cfg(feature = "fastcgi")]
     applications: Applications,
     seats: Seats,
-    access_log: AccessLog,
+    logs: Mutex<Logs>,
     room: Arc<Room>,
     /// The folder of that, where it is one of its own.
     spool: Option<Arc<PrivateFolder>>,
@@ -125,6 +143,8 @@ struct Server {
     accepting_paused: AtomicBool,
     /// When accepting goes on by itself.
     accept_again: AtomicU64,
+    /// Who started it, and looks after it.
+    supervision: Supervision,
     started: u64,
     serial: AtomicU64,
     /// Who is told of every exchange.
@@ -140,20 +160,43 @@ struct Parking {
     wakes: Wakes,
 }
 
-/// Serves until told to stop by a signal.
+impl Parking {
+    /// Has workers told of whoever waits at a listener.
+    fn listen(&self, at: usize, listener: &Listener) -> io::Result<()> {
+        self.poller.register(listener, LISTENER_TOKEN + at as u64)
+    }
+
+    fn stop_listening(&self, listener: &Listener) {
+        // What fails here is a listener that accepts no more already.
+        let _ = self.poller.forget(listener);
+        let _ = listener.stop();
+    }
+}
+
+/// Serves until told to stop by a signal; `reread` reads the configuration again when another one tells to.
 ///
-/// Prints one line to stdout once it accepts connections: what is served where.
+/// Prints one line to stdout once it accepts connections: what is served where. `variable` looks up what
+/// whoever started it may have to say: sockets that are handed over, and whom to tell how it is.
 ///
 /// # Errors
 /// What kept the server from starting.
-pub fn run(settings: Settings) -> Result<(), StartError> {
+pub fn run(
+    settings: Settings,
+    reread: Reread,
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<(), StartError> {
     let system = |error: io::Error| StartError::failed("tollgate", "", error);
     descriptors::hand_down_default_signals();
     descriptors::unblock_signals().map_err(system)?;
     descriptors::survive_file_limit().map_err(system)?;
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
-    let server = Arc::new(Server::open(settings)?);
+    let supervision = Supervision::open(variable)?;
+    let handed = opening::take_over(variable)?;
+    let named = settings.clone();
+    let server = Server::open(settings, reread, handed, supervision);
+    let server = Arc::new(server.map_err(|error| error.placed(&named))?);
+    #[cfg(feature = "explain")]
     diagnose::ended::begin();
     // With stdout gone there is nobody to tell, and every reason to serve.
     let _ = writeln!(io::stdout(), "tollgate: {}", server.summary());
@@ -165,32 +208,40 @@ pub fn run(settings: Settings) -> Result<(), StartError> {
             console.link()
         );
     }
+    #[cfg(feature = "explain")]
     server.tell_of_faults();
     server.serve(steering).map_err(system)
 }
 
 impl Server {
     /// Opens what it needs, and gives up what it does not need.
-    fn open(mut settings: Settings) -> Result<Server, StartError> {
+    fn open(
+        mut settings: Settings,
+        reread: Reread,
+        handed: Vec<Listener>,
+        supervision: Supervision,
+    ) -> Result<Server, StartError> {
         let system = |error: io::Error| StartError::failed("tollgate", "", error);
         let Opened {
-            site,
-            access_log,
+            sites,
+            logs,
             listeners,
             #[cfg(feature = "console")]
             console,
+            permitted,
             spool,
             spawners,
             #[cfg(feature = "fastcgi")]
             services,
-        } = Opened::open(&settings)?;
+        } = Opened::open(&mut settings, handed)?;
         #[cfg(feature = "fastcgi")]
-        let connected = applications::descriptors_needed(&settings.fastcgi);
+        let connected = applications::descriptors_needed(&settings);
         #[cfg(not(feature = "fastcgi"))]
         let connected = 0;
         // Few descriptors for each make more spawners, which are connected to.
         let more = spawners.max().saturating_sub(SPAWNERS_MAX);
-        let others = (listeners.len() + more) as u64 + connected;
+        let listeners = Listeners::new(listeners);
+        let others = (listeners.all().len() + more) as u64 + connected;
         #[cfg(feature = "console")]
         let others = others + console.as_ref().map_or(0, |_| DESCRIPTORS);
         fit_descriptors(&mut settings, others);
@@ -203,9 +254,8 @@ impl Server {
             .poller
             .register(&parking.wakes, WAKE_TOKEN)
             .map_err(system)?;
-        for (at, listener) in listeners.iter().enumerate() {
-            let token = LISTENER_TOKEN + at as u64;
-            parking.poller.register(listener, token).map_err(system)?;
+        for (at, listener) in listeners.all() {
+            parking.listen(at, &listener).map_err(system)?;
         }
         let waking = Arc::clone(&parking);
         let wake = Wake(Arc::new(move |number| waking.wakes.push(number)));
@@ -216,20 +266,29 @@ impl Server {
             .transpose()
             .map_err(system)?;
         #[cfg(feature = "fastcgi")]
-        let applications = Applications::open(&settings, &parking, &wake, clock, &services)?;
+        let applications = Applications::new(&settings, &parking, &wake, clock, &services);
+        #[cfg(feature = "fastcgi")]
+        let mut change = applications.plan(&settings)?;
+        #[cfg(feature = "fastcgi")]
+        applications.add(&mut change, false).map_err(system)?;
         let spool_folder = match &spool {
             Some(spool) => spool.path().to_owned(),
             None => std::env::temp_dir(),
         };
+        let hosted = Hosted::all(
+            &settings,
+            sites,
+            &logs,
+            #[cfg(feature = "fastcgi")]
+            change.pools,
+        );
         Ok(Server {
-            head_limits: HeadLimits {
-                max_len: settings.max_header,
-                ..HeadLimits::default()
-            },
-            site,
+            current: Current::new(Served::new(settings.clone(), hosted)),
+            reread,
+            retired: Retired::default(),
+            permitted,
             parking,
             listeners,
-            explain: settings.explained_to(),
             #[cfg(feature = "auth")]
             checks: Arc::new(Admission::new(
                 &[checks_at_once(&settings)],
@@ -240,7 +299,7 @@ impl Server {
             #[cfg(feature = "fastcgi")]
             applications,
             seats: Seats::new(settings.threads),
-            access_log,
+            logs: Mutex::new(logs),
             room: Arc::new(Room::new(&spool_folder, settings.max_spool)),
             spool,
             clock,
@@ -249,6 +308,7 @@ impl Server {
             stopping: AtomicBool::new(false),
             accepting_paused: AtomicBool::new(false),
             accept_again: AtomicU64::new(Moment::NEVER.0),
+            supervision,
             started: epoch_seconds(),
             serial: AtomicU64::new(0),
             #[cfg(feature = "console")]
@@ -259,23 +319,29 @@ impl Server {
 
     /// What is served where.
     fn summary(&self) -> String {
-        let addresses: Vec<String> = self
-            .listeners
-            .iter()
-            .map(|listener| listener.bound().to_string())
-            .collect();
-        format!("{} {}", addresses.join(" "), self.site.summary())
+        let listeners = self.listeners.all();
+        let addresses = listeners.iter().map(|(_, it)| it.bound().to_string());
+        let addresses: Vec<String> = addresses.collect();
+        format!(
+            "{} {}",
+            addresses.join(" "),
+            self.current.served().summary()
+        )
     }
 
     /// Tells the log what will fail, or is not meant to be seen, among what is served; a line for each.
+    #[cfg(feature = "explain")]
     fn tell_of_faults(&self) {
         let mut findings = Vec::new();
-        for programs in &self.site.programs {
-            findings.extend(lint::programs(programs, lint::START_MAX));
-        }
-        for files in self.site.static_roots() {
-            let root = files.root.path();
-            findings.extend(lint::files(root, lint::START_MAX, &self.site.programs));
+        for hosted in &self.current.served().sites {
+            let site = &hosted.site;
+            for programs in &site.programs {
+                findings.extend(lint::programs(programs, lint::START_MAX));
+            }
+            for files in site.static_roots() {
+                let root = files.root.path();
+                findings.extend(lint::files(root, lint::START_MAX, &site.programs));
+            }
         }
         findings.retain(|finding| finding.severity < Severity::Note);
         for finding in findings.iter().take(FAULTS_TOLD) {
@@ -292,7 +358,10 @@ impl Server {
     fn serve(self: &Arc<Server>, steering: Steering) -> io::Result<()> {
         let served = self.serve_until_stop(steering);
         #[cfg(feature = "fastcgi")]
-        self.applications.stop();
+        {
+            self.applications.stop();
+            self.retired.stop();
+        }
         #[cfg(feature = "console")]
         if let Some(console) = &self.console {
             console.stop();
@@ -317,14 +386,20 @@ impl Server {
         self.spawn("janitor".to_owned(), Server::keep_deadlines)?;
         self.spawn("caretaker".to_owned(), Server::keep_files)?;
         #[cfg(feature = "fastcgi")]
-        if self.applications.start()? {
+        if self.applications.start()? || self.settings.config.is_some() {
             self.spawn("keeper".to_owned(), |server| server.applications.keep())?;
         }
-        self.await_stop(&mut steering);
+        if self.supervision.is_watched() {
+            self.spawn("watchdog".to_owned(), Server::keep_watched)?;
+        }
+        self.supervision.ready(&self.summary());
+        self.await_stop(&mut steering, Server::reload);
+        self.supervision.stopping();
         self.stop_accepting();
         // A second request to stop ends the drain.
         self.spawn("steering".to_owned(), move |server| {
-            server.await_stop(&mut steering);
+            // What is about to end has no use for another configuration.
+            server.await_stop(&mut steering, Server::reopen_logs);
             server.halt.order();
         })?;
         self.drain();
@@ -341,24 +416,19 @@ impl Server {
         builder.spawn(move || job(&server)).map(drop)
     }
 
-    fn await_stop(&self, steering: &mut Steering) {
-        while steering.await_request() == Some(Request::Reopen) {
-            self.access_log.reopen();
-        }
-    }
-
     /// Accepts nobody from now on, and has idle connections closed.
     fn stop_accepting(&self) {
         let mut worker = Worker::new(self);
-        for listener in 0..self.listeners.len() {
-            // Those who wait to be accepted came in time.
-            worker.accept(listener);
+        let listeners = self.listeners.all();
+        for (at, listener) in &listeners {
+            // Those who wait to be accepted came in time; at a shared socket others will accept them.
+            if !listener.is_shared() {
+                worker.accept(*at);
+            }
         }
         self.stopping.store(true, Ordering::SeqCst);
-        for listener in &self.listeners {
-            // What fails here is a listener that accepts no more already.
-            let _ = self.parking.poller.forget(listener);
-            let _ = listener.stop();
+        for (_, listener) in &listeners {
+            self.parking.stop_listening(listener);
         }
         self.wake_all();
     }
@@ -374,7 +444,8 @@ impl Server {
     fn drain(&self) {
         let table = &self.parking.table;
         let is_done = || table.live() == 0 || self.halt.is_ordered();
-        self.wait_until(self.settings.drain_timeout, is_done);
+        let patience = self.current.served().settings.drain_timeout;
+        self.wait_until(patience, is_done);
         if table.live() > 0 {
             log::info!("stopping with {} connections still open", table.live());
         }
@@ -394,21 +465,11 @@ impl Server {
 
     /// Walks the deadlines until the server stops: whatever is overdue is looked at by a worker.
     fn keep_deadlines(&self) {
-        let settings = &self.settings;
-        let shortest = settings
-            .header_timeout
-            .min(settings.idle_timeout)
-            .min(settings.send_timeout)
-            .min(Duration::from_secs(4));
-        #[cfg(feature = "fastcgi")]
-        let shortest = shortest.min(self.applications.shortest_wait());
-        #[cfg(feature = "auth")]
-        let shortest = match self.site.doors.is_empty() {
-            true => shortest,
-            false => shortest.min(exchange::WRONG_PAUSE),
+        let tick = || {
+            let shortest = self.current.served().shortest_wait();
+            (shortest / 4).max(Duration::from_millis(10))
         };
-        let tick = (shortest / 4).max(Duration::from_millis(10));
-        while !self.halt.wait(tick) {
+        while !self.halt.wait(tick()) {
             let now = self.clock.now();
             for number in self.parking.table.overdue(now) {
                 self.parking.wakes.push(number);
@@ -426,8 +487,14 @@ impl Server {
     /// server stops. Where a file system hangs, so does this, and nothing else waits for it.
     fn keep_files(&self) {
         while !self.halt.wait(FOLDER_LOOK) {
-            self.site.renew(self.settings.confinement.sandbox);
-            self.site.cache.close_idle(epoch_seconds());
+            let served = self.current.served();
+            for hosted in &served.sites {
+                hosted.site.renew(self.settings.confinement.sandbox);
+            }
+            if let Some(hosted) = served.sites.first() {
+                hosted.site.cache.close_idle(epoch_seconds());
+            }
+            self.retired.release();
         }
     }
 
@@ -491,12 +558,10 @@ impl Server {
 
     /// Has workers look at all listeners.
     fn accept_all(&self) {
-        for (at, listener) in self.listeners.iter().enumerate() {
+        for (at, listener) in self.listeners.all() {
             // After the stop it is no longer registered, and nobody is to be accepted.
-            let _ = self
-                .parking
-                .poller
-                .wake(listener, LISTENER_TOKEN + at as u64);
+            let token = LISTENER_TOKEN + at as u64;
+            let _ = self.parking.poller.wake(&*listener, token);
         }
     }
 
@@ -510,8 +575,14 @@ impl Server {
 /// How many passwords are checked at once: half of the threads, so that guessing leaves the other
 /// half of the cores to those who have what they want.
 fn checks_at_once(settings: &Settings) -> usize {
+    // A configuration that is read again may come to ask for some.
     #[cfg(feature = "auth")]
-    if !settings.auths.is_empty() {
+    if settings.config.is_some()
+        || settings
+            .each_site()
+            .iter()
+            .any(|site| !site.auths.is_empty())
+    {
         return (settings.threads / 2).clamp(1, 8);
     }
     let _ = settings;

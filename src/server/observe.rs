@@ -4,13 +4,21 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Server;
+use super::access_log::AccessLog;
+use super::served::Served;
 use super::table::Standing;
-use crate::console::Host;
 use crate::console::metrics::{head, single};
+use crate::console::{Host, Of};
 use crate::handler::admission::LINE_MAX;
+#[cfg(feature = "fastcgi")]
+use crate::handler::fastcgi::pool::Pool;
 use crate::handler::site::Why;
+use crate::proto::Reason;
+use crate::proto::http::host::Authority;
 use crate::proto::json::Json;
 use crate::sys::clock::epoch_seconds;
 use crate::sys::descriptors;
@@ -38,16 +46,10 @@ impl Host for Server {
             .end_object();
         json.name("backends").array();
         #[cfg(feature = "fastcgi")]
-        for (route, pool) in self
-            .settings
-            .fastcgi
-            .routes
-            .iter()
-            .zip(self.applications.pools())
-        {
+        for (site, route, pool) in pools(&self.current.served()) {
             for backend in pool.vitals() {
-                json.object()
-                    .text("route", &route.key.to_string())
+                json.object().name("site").optional(site.as_deref());
+                json.text("route", &route)
                     .text("address", &backend.address)
                     .name("up")
                     .truth(backend.is_up)
@@ -140,12 +142,32 @@ impl Host for Server {
         self.backend_gauges(text);
     }
 
-    fn why(&self, target: &[u8], method: &str) -> Why {
-        self.site.why(target, method)
+    fn why(&self, of: Of<'_>, target: &[u8], method: &str) -> Why {
+        let served = self.current.served();
+        let hosted = match of {
+            Of::Site(name) => served.sites.iter().find(|hosted| hosted.name == name),
+            Of::Host("") => served.sites.first(),
+            Of::Host(authority) => {
+                let authority = Authority::parse(authority.as_bytes()).ok();
+                served.site_of_host(authority.map(|authority| authority.host))
+            }
+        };
+        match (hosted, of) {
+            (Some(hosted), _) => Why {
+                site: hosted.name.clone(),
+                ..hosted.site.why(target, method)
+            },
+            (None, Of::Site(_)) => Why::of_no_site("Its site is not served any more.", None),
+            (None, Of::Host(_)) => {
+                Why::of_no_site("No site has this host.", Some(Reason::HostUnknown))
+            }
+        }
     }
 
-    fn bound(&self) -> &Bound {
-        self.listeners[0].bound()
+    fn bound(&self) -> Bound {
+        let listeners = self.listeners.all();
+        let first = listeners.first().map(|(_, it)| it.bound().clone());
+        first.unwrap_or_else(|| Bound::Unix(PathBuf::new()))
     }
 
     fn is_stopping(&self) -> bool {
@@ -159,15 +181,13 @@ impl Server {
         use crate::console::metrics::label;
         use crate::handler::fastcgi::pool::Vitals;
         let mut all = Vec::new();
-        for (route, pool) in self
-            .settings
-            .fastcgi
-            .routes
-            .iter()
-            .zip(self.applications.pools())
-        {
-            let route = label(&route.key.to_string());
-            all.extend(pool.vitals().into_iter().map(|it| (route.clone(), it)));
+        for (site, route, pool) in pools(&self.current.served()) {
+            let mut labels = match site {
+                Some(site) => format!("site=\"{}\",", label(&site)),
+                None => String::new(),
+            };
+            let _ = write!(labels, "route=\"{}\"", label(&route));
+            all.extend(pool.vitals().into_iter().map(|it| (labels.clone(), it)));
         }
         if all.is_empty() {
             return;
@@ -198,16 +218,43 @@ impl Server {
         ];
         for (name, kind, help, value) in metrics {
             head(text, name, kind, help);
-            for (route, backend) in &all {
+            for (labels, backend) in &all {
                 let address = label(&backend.address);
                 let value = value(backend);
                 let _ = writeln!(
                     text,
-                    "tollgate_{name}{{route=\"{route}\",backend=\"{address}\"}} {value}"
+                    "tollgate_{name}{{{labels},backend=\"{address}\"}} {value}"
                 );
             }
         }
     }
+}
+
+/// The application of each route, after its site, where there are several, and its route.
+#[cfg(feature = "fastcgi")]
+fn pools(served: &Served) -> Vec<(Option<String>, String, Arc<Pool>)> {
+    let mut pools = Vec::new();
+    for hosted in &served.sites {
+        let site = Some(&hosted.name).filter(|name| !name.is_empty());
+        for (route, pool) in hosted.settings.fastcgi.routes.iter().zip(&hosted.pools) {
+            pools.push((site.cloned(), route.key.to_string(), Arc::clone(pool)));
+        }
+    }
+    pools
+}
+
+/// How many lines of access logs were lost since one was last written; sites may share a log.
+fn lines_lost(served: &Served) -> u64 {
+    let mut logs: Vec<*const AccessLog> = Vec::new();
+    let mut lost = 0;
+    for hosted in &served.sites {
+        let log = Arc::as_ptr(&hosted.access_log);
+        if !logs.contains(&log) {
+            logs.push(log);
+            lost += hosted.access_log.lost();
+        }
+    }
+    lost
 }
 
 struct Facts {
@@ -246,7 +293,7 @@ impl Facts {
             descriptors: open_descriptors(),
             descriptors_max: descriptors::limit(),
             memory: resident(),
-            lines_dropped: server.access_log.lost(),
+            lines_dropped: lines_lost(&server.current.served()),
         }
     }
 }

@@ -1,25 +1,27 @@
 //! Opens what may need rights that serving does not, and then gives these up.
 //!
-//! Shape: [`Opened::open`] takes the settings and gives the site, the log, the listeners and who starts
+//! Shape: [`Opened::open`] takes the settings and gives the sites, their logs, the listeners and who starts
 //! programs. Rules:
 //! - It is done before any thread starts, since rights are given up for one thread and those that it
 //!   starts (`sys/identity`).
 //! - Nobody else's code runs as root unless the operator says so.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use super::access_log::AccessLog;
+use super::access_log::Logs;
 #[cfg(feature = "fastcgi")]
 use super::applications::processes_max;
 use super::sandbox;
-use crate::config::{ListenAddress, Settings, StartError};
+use crate::config::{Explain, ListenAddress, Settings, StartError};
 #[cfg(feature = "console")]
 use crate::console::Sockets;
 use crate::handler::site::Site;
 use crate::proto::account;
+use crate::sys::activation;
 use crate::sys::identity::{self, Identity};
 use crate::sys::listener::{Bound, Listener};
 use crate::sys::mode_permits_making;
@@ -33,12 +35,15 @@ pub(super) const SPAWNERS_MAX: usize = 8;
 /// What was opened.
 #[derive(Debug)]
 pub(super) struct Opened {
-    pub(super) site: Site,
-    pub(super) access_log: AccessLog,
-    pub(super) listeners: Vec<Listener>,
+    /// In the order of the settings.
+    pub(super) sites: Vec<Site>,
+    pub(super) logs: Logs,
+    pub(super) listeners: Vec<(ListenAddress, Vec<Listener>)>,
     /// Where the console is reached.
     #[cfg(feature = "console")]
     pub(super) console: Option<Sockets>,
+    /// What may be reached, in a sandbox.
+    pub(super) permitted: Option<Vec<Rule>>,
     /// Where bodies wait that programs may open again, in a sandbox.
     pub(super) spool: Option<Arc<PrivateFolder>>,
     /// Who starts programs.
@@ -50,8 +55,16 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens all of it; rights are given up when this returns.
-    pub(super) fn open(settings: &Settings) -> Result<Opened, StartError> {
+    /// Sockets that were handed over stand in place of those of the settings.
+    pub(super) fn open(
+        settings: &mut Settings,
+        handed: Vec<Listener>,
+    ) -> Result<Opened, StartError> {
         let system = |error: io::Error| StartError::failed("tollgate", "", error);
+        if !handed.is_empty() {
+            listen_there_alone(settings, handed.iter());
+        }
+        let settings: &Settings = settings;
         identity::restrict_new_files();
         if !settings.confinement.allow_setuid {
             identity::gain_no_rights().map_err(system)?;
@@ -62,41 +75,50 @@ impl Opened {
         let chroot = settings.confinement.chroot.as_deref();
         let early = match chroot {
             Some(_) => None,
-            None => Some(open_site(settings, user.as_ref())?),
+            None => Some(open_sites(settings, user.as_ref())?),
         };
         let heir = user.as_ref().filter(|_| identity::is_root());
-        let mut access_log = AccessLog::open(&settings.access_log, heir)?;
-        let mut listeners = listen("--listen", &settings.listen)?;
+        let mut logs = Logs::open(settings, heir)?;
+        let mut listeners = Vec::new();
+        for address in &settings.listen {
+            if handed.is_empty() {
+                listeners.push((address.clone(), listen(address)?));
+            }
+        }
+        listeners.extend(handed.into_iter().map(|it| (address_of(&it), vec![it])));
         #[cfg(feature = "console")]
         let mut console = match &settings.console {
-            Some(address) => listen("--console", std::slice::from_ref(address))?,
+            Some(address) => listen_for("--console", address)?,
             None => Vec::new(),
         };
         if let Some(heir) = heir {
-            hand_over("--listen", heir, &listeners)?;
+            for (_, opened) in &listeners {
+                hand_over("--listen", heir, opened)?;
+            }
             #[cfg(feature = "console")]
             hand_over("--console", heir, &console)?;
         }
         let jail = chroot.map(|root| Cell::enter(root, settings)).transpose()?;
         if jail.is_some() {
-            access_log.leave_outside();
-            listeners.iter_mut().for_each(Listener::leave_outside);
+            logs.leave_outside();
+            let opened = listeners.iter_mut().flat_map(|(_, opened)| opened);
+            opened.for_each(Listener::leave_outside);
             #[cfg(feature = "console")]
             console.iter_mut().for_each(Listener::leave_outside);
         }
-        let site = match early {
-            Some(site) => site,
-            None => open_site(settings, user.as_ref())?,
+        let sites = match early {
+            Some(sites) => sites,
+            None => open_sites(settings, user.as_ref())?,
         };
         let confined = settings.confinement.sandbox;
         let spool = confined.then(|| make_spool(heir)).transpose()?;
         let rules = spool.as_ref().map(|spool| {
-            let mut rules = sandbox::of_programs(settings, &site)?;
+            let mut rules = sandbox::of_programs(settings, &sites)?;
             rules.push((Access::Read, spool.path().to_owned()));
             Ok(rules)
         });
         let rules = rules.transpose()?;
-        let runs_programs = !site.programs.is_empty();
+        let runs_programs = run_programs(&sites);
         let [spawners, services] = open_spawners(settings, rules.clone());
         if let (Some(mut jail), Some(user), true) = (jail, &user, runs_programs) {
             for spawners in [&spawners, &services] {
@@ -107,6 +129,7 @@ impl Opened {
             user.assume().map_err(|error| refused(user, &error))?;
             #[cfg(feature = "auth")]
             check_readable(settings)?;
+            warn_of_config(settings);
         }
         let folder = std::env::temp_dir();
         if spool.is_none() && !mode_permits_making(&folder) {
@@ -124,15 +147,17 @@ impl Opened {
         if runs_programs && !spawners.are_plain() && chroot.is_none() {
             spawners.try_out().map_err(cannot_confine)?;
         }
-        if let Some(rules) = rules {
-            sandbox::enter(settings, rules)?;
-        }
+        let permitted = match rules {
+            Some(rules) => Some(sandbox::enter(settings, rules)?),
+            None => None,
+        };
         Ok(Opened {
-            site,
-            access_log,
+            sites,
+            logs,
             listeners,
             #[cfg(feature = "console")]
             console,
+            permitted,
             spool,
             spawners,
             #[cfg(feature = "fastcgi")]
@@ -159,6 +184,7 @@ fn make_spool(heir: Option<&Identity>) -> Result<Arc<PrivateFolder>, StartError>
 }
 
 /// Becomes who runs programs, and gives those who start them, for one program that is tried.
+#[cfg(feature = "explain")]
 pub(super) fn become_ready_to_run(settings: &Settings) -> Result<Spawners, StartError> {
     let system = |error: io::Error| StartError::failed("tollgate check", "", error);
     let confinement = &settings.confinement;
@@ -186,13 +212,27 @@ pub(super) fn become_ready_to_run(settings: &Settings) -> Result<Spawners, Start
     Ok(spawners)
 }
 
-/// Opens the site, which is to have programs only where somebody else than root runs them.
-fn open_site(settings: &Settings, user: Option<&Identity>) -> Result<Site, StartError> {
-    let site = Site::open(settings)?;
+/// Opens the sites, which are to have programs only where somebody else than root runs them.
+pub(super) fn open_sites(
+    settings: &Settings,
+    user: Option<&Identity>,
+) -> Result<Vec<Site>, StartError> {
+    let cache = Arc::default();
+    let all = settings.each_site();
+    let open = |own: &&Settings| {
+        let site = Site::open_beside(own, &all, Arc::clone(&cache));
+        site.map_err(|error| error.placed(own))
+    };
+    let sites: Vec<Site> = all.iter().map(open).collect::<Result<_, _>>()?;
     if user.is_none() && !settings.confinement.allow_root {
-        refuse_root(&site)?;
+        refuse_root(&sites)?;
     }
-    Ok(site)
+    Ok(sites)
+}
+
+/// Whether there are programs to be started.
+fn run_programs(sites: &[Site]) -> bool {
+    sites.iter().any(|site| !site.programs.is_empty())
 }
 
 /// Another root, which this process has, and spawners that are still outside.
@@ -246,12 +286,14 @@ fn spawners_max(settings: &Settings, confinement: &Confinement) -> [usize; 2] {
         .min(settings.max_processes)
         .min(SPAWNERS_MAX);
     #[cfg(feature = "fastcgi")]
-    let services = processes_max(&settings.fastcgi);
+    let services = processes_max(settings);
     #[cfg(not(feature = "fastcgi"))]
     let services: usize = 0;
     let each = confinement.limits.programs_each();
     let programs = usual.max(settings.max_processes.div_ceil(each));
-    [programs, services.div_ceil(each)]
+    // A configuration that is read again may come to have some.
+    let later = usize::from(settings.config.is_some());
+    [programs, services.div_ceil(each).max(later)]
 }
 
 fn open_spawners(settings: &Settings, sandbox: Option<Vec<Rule>>) -> [Spawners; 2] {
@@ -285,8 +327,8 @@ fn confinement_of(settings: &Settings, sandbox: Option<Vec<Rule>>) -> Confinemen
 
 /// How many threads the server has at most.
 fn tasks(settings: &Settings) -> usize {
-    /// main, janitor, caretaker, keeper, steering.
-    const SINGLE: usize = 5;
+    /// main, janitor, caretaker, keeper, steering, watchdog.
+    const SINGLE: usize = 6;
     #[cfg(feature = "console")]
     let console = settings
         .console
@@ -295,7 +337,11 @@ fn tasks(settings: &Settings) -> usize {
     #[cfg(not(feature = "console"))]
     let console = 0;
     #[cfg(feature = "fastcgi")]
-    let supervisors = settings.fastcgi.routes.len();
+    let supervisors = settings
+        .each_site()
+        .iter()
+        .map(|site| site.fastcgi.routes.len())
+        .sum::<usize>();
     #[cfg(not(feature = "fastcgi"))]
     let supervisors = 0;
     let spare = settings.max_processes + super::checks_at_once(settings);
@@ -308,8 +354,8 @@ fn cannot_confine(error: io::Error) -> StartError {
 }
 
 /// Programs may do whatever their user may.
-fn refuse_root(site: &Site) -> Result<(), StartError> {
-    if site.programs.is_empty() || !identity::is_root() {
+fn refuse_root(sites: &[Site]) -> Result<(), StartError> {
+    if !run_programs(sites) || !identity::is_root() {
         return Ok(());
     }
     Err(root_refused())
@@ -322,7 +368,7 @@ fn root_refused() -> StartError {
 }
 
 /// Looks a user up in the two files that tell of them.
-fn find_user(wanted: &crate::config::User) -> Result<Identity, StartError> {
+pub(super) fn find_user(wanted: &crate::config::User) -> Result<Identity, StartError> {
     let wrong = |problem: &str| StartError::wrong("--user", wanted, problem);
     let read = |path: &str| std::fs::read(path).unwrap_or_default();
     let (passwd, group) = (read("/etc/passwd"), read("/etc/group"));
@@ -358,7 +404,9 @@ fn hand_over(
     listeners: &[Listener],
 ) -> Result<(), StartError> {
     for listener in listeners {
-        if let Bound::Unix(path) = listener.bound() {
+        if let Bound::Unix(path) = listener.bound()
+            && !listener.is_shared()
+        {
             user.take_path(path).map_err(|error| {
                 let problem = format!("cannot be given to the user of --user ({error})");
                 StartError::failed(option, path.display(), problem)
@@ -371,13 +419,29 @@ fn hand_over(
 /// Files of users are read again whenever they change, by whom the server is then.
 #[cfg(feature = "auth")]
 fn check_readable(settings: &Settings) -> Result<(), StartError> {
-    for route in &settings.auths {
+    for route in settings
+        .each_site()
+        .into_iter()
+        .flat_map(|site| &site.auths)
+    {
         std::fs::File::open(&route.file).map_err(|error| {
             let problem = format!("cannot be read by the user of --user ({error})");
             StartError::failed("--auth", route.file.display(), problem)
         })?;
     }
     Ok(())
+}
+
+/// The configuration is read again by whom the server is then.
+fn warn_of_config(settings: &Settings) {
+    if let (Some(path), None) = (&settings.config, &settings.confinement.chroot)
+        && let Err(error) = std::fs::File::open(path)
+    {
+        log::warn!(
+            "--config: {} cannot be read by the user of --user ({error}), so that SIGHUP will change nothing",
+            path.display()
+        );
+    }
 }
 
 fn refused(user: &Identity, error: &io::Error) -> StartError {
@@ -404,27 +468,60 @@ fn open_console(listeners: Vec<Listener>, folder: &Path) -> Result<Sockets, Star
     })
 }
 
-fn listen(option: &'static str, addresses: &[ListenAddress]) -> Result<Vec<Listener>, StartError> {
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let bound = match address {
-            ListenAddress::Tcp { host, port } => Listener::tcp(host, *port),
-            ListenAddress::Unix(path) => Listener::unix(path).map(|listener| vec![listener]),
-        };
-        match bound {
-            Ok(bound) => listeners.extend(bound),
-            Err(error) => {
-                let hint = match error.kind() {
-                    io::ErrorKind::AddrInUse => "is taken; stop who has it or name another address",
-                    io::ErrorKind::PermissionDenied => {
-                        "may not be listened on by this user; ports below 1024 need a right"
-                    }
-                    _ => "cannot be listened on; write it as HOST:PORT, [V6]:PORT or unix:PATH",
-                };
-                let problem = format!("{hint} ({error})");
-                return Err(StartError::failed(option, address, problem));
-            }
-        }
+/// The sockets that whoever started the server hands over.
+pub(super) fn take_over(
+    variable: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Vec<Listener>, StartError> {
+    activation::take(variable)
+        .map_err(|wrong| StartError::failed(wrong.variable, wrong.value, wrong.problem))
+}
+
+/// Has the settings say where the sockets listen that were handed over. Those at a path are not the server's to
+/// remove, and are somebody else's to connect to.
+pub(super) fn listen_there_alone<'l>(
+    settings: &mut Settings,
+    handed: impl Iterator<Item = &'l Listener> + Clone,
+) {
+    let own = settings.sites.iter_mut().map(|site| &mut site.settings);
+    for own in own {
+        listen_there_alone(own, handed.clone());
     }
-    Ok(listeners)
+    let addresses = || handed.clone().map(address_of);
+    let is_path = |address: &ListenAddress| matches!(address, ListenAddress::Unix(_));
+    settings.listen = addresses().filter(|it| !is_path(it)).collect();
+    if settings.explain == Explain::Local && addresses().any(|it| is_path(&it)) {
+        settings.explain = Explain::Nobody;
+    }
+}
+
+fn address_of(listener: &Listener) -> ListenAddress {
+    match listener.bound() {
+        Bound::Tcp(address) => ListenAddress::Tcp {
+            host: address.ip().to_string(),
+            port: address.port(),
+        },
+        Bound::Unix(path) => ListenAddress::Unix(path.clone()),
+    }
+}
+
+/// Listens at an address, which may stand for several.
+pub(super) fn listen(address: &ListenAddress) -> Result<Vec<Listener>, StartError> {
+    listen_for("--listen", address)
+}
+
+fn listen_for(option: &'static str, address: &ListenAddress) -> Result<Vec<Listener>, StartError> {
+    let bound = match address {
+        ListenAddress::Tcp { host, port } => Listener::tcp(host, *port),
+        ListenAddress::Unix(path) => Listener::unix(path).map(|listener| vec![listener]),
+    };
+    bound.map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => "is taken; stop who has it or name another address",
+            io::ErrorKind::PermissionDenied => {
+                "may not be listened on by this user; ports below 1024 need a right"
+            }
+            _ => "cannot be listened on; write it as HOST:PORT, [V6]:PORT or unix:PATH",
+        };
+        StartError::failed(option, address, format!("{hint} ({error})"))
+    })
 }

@@ -24,6 +24,7 @@ mod none {
     use crate::proto::finding::Finding;
     use crate::proto::uri::path::UrlPath;
     use crate::server::Server;
+    use crate::server::served::Hosted;
     use crate::sys::spool::Spool;
 
     /// Nothing: this server has no console.
@@ -46,6 +47,7 @@ mod none {
         pub fn resolve(
             &mut self,
             _: &Server,
+            _: &Hosted,
             _: &UrlPath<'_>,
             _: Result<&Resource<'_, '_>, &Reason>,
         ) {

@@ -4,9 +4,8 @@
 //! read its body. Rules: a request is refused for its framing, its target and its Host before anything
 //! is looked up.
 
-use super::Server;
 use super::body::{Fate, Wanted};
-use crate::handler::site::Resource;
+use crate::handler::site::{Resource, Site};
 use crate::proto::Reason;
 use crate::proto::http::framing::{self, Expectation, Framing};
 use crate::proto::http::head::RequestHead;
@@ -48,14 +47,14 @@ impl<'h> Request<'h> {
     }
 
     /// Whether a program or an application answers it, which would want its body.
-    fn is_for_script(&self, server: &Server) -> bool {
+    fn is_for_script(&self, site: &Site) -> bool {
         let Ok(path) = UrlPath::decode(self.target.path) else {
             return false;
         };
-        let is_for_file = match server.site.resolve(&path) {
+        let is_for_file = match site.resolve(&path) {
             // The fallback may be a program.
-            Ok(Resource::File(..)) => !server.site.falls_back(Reason::FileMethod, &path),
-            Err(reason) => !server.site.falls_back(reason, &path),
+            Ok(Resource::File(..)) => !site.falls_back(Reason::FileMethod, &path),
+            Err(reason) => !site.falls_back(reason, &path),
             Ok(_) => false,
         };
         !self.is_pathless() && !is_for_file
@@ -64,8 +63,8 @@ impl<'h> Request<'h> {
 
 /// Whether a door has to let the request through before its body is received, which somebody wants.
 #[cfg(feature = "auth")]
-pub fn is_behind_door(head: &RequestHead, wanted: &Wanted, server: &Server) -> bool {
-    let doors = &server.site.doors;
+pub fn is_behind_door(head: &RequestHead, wanted: &Wanted, site: &Site) -> bool {
+    let doors = &site.doors;
     wanted.fate == Fate::Kept
         && !doors.is_empty()
         && Target::parse(head.method(), head.target())
@@ -75,12 +74,12 @@ pub fn is_behind_door(head: &RequestHead, wanted: &Wanted, server: &Server) -> b
 
 /// Says what is to be done with the body that a head announces; `None` when it announces none, and
 /// the rest of the head is not looked at yet.
-pub fn body_wanted(head: &RequestHead, server: &Server) -> Result<Option<Wanted>, Reason> {
+pub fn body_wanted(head: &RequestHead, site: &Site) -> Result<Option<Wanted>, Reason> {
     if framing::request_body(head)? == Framing::None {
         return Ok(None);
     }
     let request = Request::read(head)?;
-    let fate = match request.is_for_script(server) {
+    let fate = match request.is_for_script(site) {
         true => Fate::Kept,
         false => Fate::Dropped,
     };

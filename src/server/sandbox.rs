@@ -57,7 +57,7 @@ const TRUNCATE: i32 = 3;
 
 /// What programs may reach: the system's, their own folders, the files that are sent, and what the
 /// operator names.
-pub(super) fn of_programs(settings: &Settings, site: &Site) -> Result<Vec<Rule>, StartError> {
+pub(super) fn of_programs(settings: &Settings, sites: &[Site]) -> Result<Vec<Rule>, StartError> {
     let mut rules = Vec::new();
     let mut permit = |access, paths: &[&str]| {
         rules.extend(paths.iter().map(|path| (access, PathBuf::from(path))));
@@ -65,9 +65,10 @@ pub(super) fn of_programs(settings: &Settings, site: &Site) -> Result<Vec<Rule>,
     permit(Access::Run, &SYSTEM);
     permit(Access::Read, &LIBRARIES);
     permit(Access::Device, &DEVICES);
-    let programs = site.programs.iter().map(|path| folder_of_program(path));
+    let programs = sites.iter().flat_map(|site| &site.programs);
+    let programs = programs.map(|path| folder_of_program(path));
     rules.extend(programs.map(|path| (Access::Run, path.to_owned())));
-    let roots = site.static_roots().iter();
+    let roots = sites.iter().flat_map(|site| site.static_roots());
     rules.extend(roots.map(|root| (Access::Read, root.root.path().to_owned())));
     let confinement = &settings.confinement;
     for (option, access, paths) in [
@@ -94,7 +95,7 @@ fn folder_of_program(program: &Path) -> &Path {
 }
 
 /// What the server needs itself.
-fn of_server(settings: &Settings) -> Vec<Rule> {
+pub(super) fn of_server(settings: &Settings) -> Vec<Rule> {
     let mut rules = Vec::new();
     // As it was started, for its spawners.
     rules.push((Access::Run, PathBuf::from("/proc/self/exe")));
@@ -103,12 +104,17 @@ fn of_server(settings: &Settings) -> Vec<Rule> {
         let path = std::path::absolute(path).ok()?;
         path.parent().map(Path::to_owned)
     };
-    // With another root the log lies outside.
-    if let config::AccessLog::File(path) = &settings.access_log
-        && settings.confinement.chroot.is_none()
-    {
-        rules.extend(folder_of(path).map(|folder| (Access::Append, folder)));
+    for site in settings.each_site() {
+        // With another root the log lies outside.
+        if let config::AccessLog::File(path) = &site.access_log
+            && settings.confinement.chroot.is_none()
+        {
+            rules.extend(folder_of(path).map(|folder| (Access::Append, folder)));
+        }
     }
+    // To be read again.
+    let config = settings.config.as_deref().and_then(folder_of);
+    rules.extend(config.map(|folder| (Access::Read, folder)));
     #[cfg(feature = "console")]
     let console = settings.console.as_ref();
     #[cfg(not(feature = "console"))]
@@ -122,7 +128,11 @@ fn of_server(settings: &Settings) -> Vec<Rule> {
         }
     }
     #[cfg(feature = "auth")]
-    for route in &settings.auths {
+    for route in settings
+        .each_site()
+        .into_iter()
+        .flat_map(|site| &site.auths)
+    {
         let target = std::fs::canonicalize(&route.file).ok();
         let paths = [Some(route.file.clone()), target];
         let folders = paths.iter().flatten().filter_map(|path| folder_of(path));
@@ -132,8 +142,8 @@ fn of_server(settings: &Settings) -> Vec<Rule> {
 }
 
 /// Has the server keep to what programs may reach, and to what it needs itself; tells where the kernel
-/// can do less than that.
-pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<(), StartError> {
+/// can do less than that. Returns all of it.
+pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<Vec<Rule>, StartError> {
     rules.extend(of_server(settings));
     let failed =
         |error| StartError::failed("--sandbox", "", format!("could not be made ({error})"));
@@ -155,7 +165,7 @@ pub(super) fn enter(settings: &Settings, mut rules: Vec<Rule>) -> Result<(), Sta
         }
         _ => {}
     }
-    Ok(())
+    Ok(rules)
 }
 
 #[cfg(test)]
@@ -168,6 +178,7 @@ mod tests {
             variable: &|_| None,
             cores: 1,
             stdout_is_terminal: false,
+            file: &|_| Err("is not there".to_owned()),
         };
         let log = ["--access-log", "/var/log/web/log"];
         let arguments = [&["--sandbox", "-l", "unix:/run/web/socket"], &log[..], more].concat();

@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::origin::{Origin, Peer};
 use super::record::Record;
+use super::served::{Hosted, Served};
+use super::supervision::SIGN;
 use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
 #[cfg(feature = "console")]
 use crate::console::journey::Journey;
@@ -50,6 +53,9 @@ const WAIT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Worker<'s> {
     /// The server it works for.
     pub server: &'s Server,
+    /// What is served.
+    pub served: Arc<Served>,
+    served_number: u64,
     /// A head that is parsed into again and again.
     pub head: RequestHead,
     /// Meta-variables that are made in the same memory again and again.
@@ -72,6 +78,8 @@ impl<'s> Worker<'s> {
     pub fn new(server: &'s Server) -> Worker<'s> {
         Worker {
             server,
+            served_number: server.current.number(),
+            served: server.current.served(),
             head: RequestHead::default(),
             variables: MetaVariables::default(),
             buffer: Buffer::new(OUTPUT_LEN),
@@ -90,11 +98,11 @@ impl<'s> Worker<'s> {
         let server = self.server;
         loop {
             match self.next_event() {
-                Ok(woken) if woken.token == WAKE_TOKEN => {
-                    if let Some(number) = server.parking.wakes.pop() {
-                        self.attend(number, false);
-                    }
-                }
+                Ok(woken) if woken.token == WAKE_TOKEN => match server.parking.wakes.pop() {
+                    Some(SIGN) => server.supervision.give_sign(),
+                    Some(number) => self.attend(number, false),
+                    None => {}
+                },
                 #[cfg(feature = "fastcgi")]
                 Ok(woken) if woken.token >= APPLICATION_TOKEN => self.attend_application(woken),
                 Ok(woken) if woken.token >= LISTENER_TOKEN => {
@@ -139,6 +147,15 @@ impl<'s> Worker<'s> {
         }
     }
 
+    /// Takes notice of what is served now.
+    pub fn look_what_is_served(&mut self) {
+        let number = self.server.current.number();
+        if number != self.served_number {
+            self.served_number = number;
+            self.served = self.server.current.served();
+        }
+    }
+
     /// Has another worker watch, before something that may take a while.
     pub fn call(&self) {
         self.server.seats.call();
@@ -174,6 +191,7 @@ impl<'s> Worker<'s> {
     /// A line for the access log, if there is one.
     pub fn entry(
         &mut self,
+        hosted: &Hosted,
         origin: &Origin,
         user: Option<&str>,
         request_line: &[u8],
@@ -181,11 +199,14 @@ impl<'s> Worker<'s> {
         started: u64,
         record: Record,
     ) -> Option<Box<Entry>> {
-        let mut entry = match self.server.access_log.is_on() {
+        let log = &hosted.access_log;
+        let mut entry = match log.is_on() {
             true => {
-                let date = self.date();
-                let whom = &origin.whom;
-                Entry::new(whom, user, request_line, head, &date, started)
+                let (date, whom) = (self.date(), &origin.whom);
+                let format = &log.format;
+                let mut entry = Entry::new(format, whom, user, request_line, head, &date, started);
+                entry.log = Some(Arc::clone(log));
+                entry
             }
             #[cfg(feature = "console")]
             false if record.is_kept() => Entry::unwritten(started),
@@ -193,7 +214,7 @@ impl<'s> Worker<'s> {
         };
         entry.record = record;
         #[cfg(feature = "console")]
-        entry.record.come(&origin.whom, request_line);
+        entry.record.come(hosted, &origin.whom, request_line);
         Some(Box::new(entry))
     }
 
@@ -210,8 +231,8 @@ impl<'s> Worker<'s> {
     }
 
     /// When an exchange begins that does so now, for the access log or the console if there is one.
-    pub fn started(&self) -> u64 {
-        if self.server.access_log.is_on() || self.server.has_console() {
+    pub fn started(&self, hosted: &Hosted) -> u64 {
+        if hosted.access_log.is_on() || self.server.has_console() {
             self.server.clock.micros()
         } else {
             0
@@ -221,7 +242,7 @@ impl<'s> Worker<'s> {
     /// Writes the line of an exchange that has ended, and tells the console of it.
     pub fn log(&self, entry: Box<Entry>) {
         let now = self.server.clock.micros();
-        self.server.access_log.write(&entry, now);
+        entry.write(now);
         #[cfg(feature = "console")]
         if let Some(console) = &self.server.console {
             let mut entry = entry;
@@ -273,6 +294,7 @@ impl<'s> Worker<'s> {
     }
 
     fn drive(&mut self, connection: &mut Connection) -> Next {
+        self.look_what_is_served();
         self.lend(connection);
         let next = connection.drive(self);
         self.take_back(connection);
@@ -320,13 +342,15 @@ impl<'s> Worker<'s> {
     /// Accepts everyone who waits at a listener.
     pub fn accept(&mut self, listener: usize) {
         let server = self.server;
-        let Some(socket) = server.listeners.get(listener) else {
+        let Some(socket) = server.listeners.at(listener) else {
             return;
         };
+        self.look_what_is_served();
+        let served = Arc::clone(&self.served);
         let mut may_evict = true;
         let mut accepted: u32 = 0;
         while !server.is_stopping() {
-            let Some(number) = server.reserve(socket) else {
+            let Some(number) = server.reserve(&socket) else {
                 return;
             };
             match socket.accept() {
@@ -336,8 +360,8 @@ impl<'s> Worker<'s> {
                         self.call();
                     }
                     let now = self.now();
-                    let deadline = now + server.settings.header_timeout;
-                    let proxies = &server.settings.proxies;
+                    let deadline = now + served.settings.header_timeout;
+                    let proxies = &served.settings.proxies;
                     let peer = Peer::new(peer, proxies);
                     let mut connection =
                         Connection::new(stream, number, listener, peer, now, deadline);

@@ -9,13 +9,16 @@ use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::net::{
+    self, AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, sockopt,
+};
 
 use super::fault;
 use super::stream::Stream;
@@ -61,6 +64,8 @@ pub struct Listener {
     bound: Bound,
     /// Whether its path means this socket no more.
     is_outside: bool,
+    /// Whether others have it too, who go on listening when this process stops.
+    is_shared: bool,
 }
 
 impl Listener {
@@ -125,6 +130,7 @@ impl Listener {
             socket,
             bound: Bound::Tcp(bound),
             is_outside: false,
+            is_shared: false,
         })
     }
 
@@ -146,6 +152,33 @@ impl Listener {
             socket,
             bound: Bound::Unix(path.to_owned()),
             is_outside: false,
+            is_shared: false,
+        })
+    }
+
+    /// Takes over a socket that somebody else bound and keeps.
+    ///
+    /// Fails where it is none that accepts connections, over TCP or at a unix socket with a path.
+    pub fn take_over(socket: OwnedFd) -> io::Result<Listener> {
+        if sockopt::socket_type(&socket)? != SocketType::STREAM
+            || !sockopt::socket_acceptconn(&socket)?
+        {
+            return Err(io::Error::other("it is no socket that accepts connections"));
+        }
+        rustix::io::ioctl_fionbio(&socket, true)?;
+        let address = net::getsockname(&socket)?;
+        let bound = match SocketAddr::try_from(address.clone()) {
+            Ok(address) => {
+                sockopt::set_tcp_nodelay(&socket, true)?;
+                Bound::Tcp(address)
+            }
+            Err(_) => Bound::Unix(unix_path(address)?),
+        };
+        Ok(Listener {
+            socket,
+            bound,
+            is_outside: false,
+            is_shared: true,
         })
     }
 
@@ -159,9 +192,17 @@ impl Listener {
         self.is_outside = true;
     }
 
+    /// Whether others have the socket too, and accept whom this process does not.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
     /// Stops listening: whoever connects from now on is refused. A unix socket is removed, unless it
-    /// lies outside.
+    /// lies outside. One that is shared is left to the others.
     pub fn stop(&self) -> io::Result<()> {
+        if self.is_shared {
+            return Ok(());
+        }
         net::shutdown(&self.socket, net::Shutdown::Both)?;
         match &self.bound {
             Bound::Unix(path) if !self.is_outside => std::fs::remove_file(path),
@@ -188,7 +229,7 @@ impl Listener {
             match fault::accept().and_then(|()| net::acceptfrom_with(&self.socket, FLAGS)) {
                 Ok((socket, address)) => {
                     let address = address.and_then(|any| SocketAddr::try_from(any).ok());
-                    return Accepted::Connection(Stream::new(socket), address);
+                    return Accepted::Connection(Stream::new(socket), address.map(canonical));
                 }
                 Err(Errno::AGAIN) => return Accepted::Nobody,
                 Err(error) if is_of_connection(error) => {}
@@ -202,6 +243,28 @@ impl AsFd for Listener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// What keeps a host and port from standing for any address, if anything does.
+pub fn stands_for_none(host: &str, port: u16) -> Option<io::Error> {
+    match (host, port).to_socket_addrs() {
+        Ok(found) if found.len() == 0 => Some(Errno::ADDRNOTAVAIL.into()),
+        Ok(_) => None,
+        Err(error) => Some(error),
+    }
+}
+
+/// An IPv4 address also where a socket is of both families, which one that was taken over may be.
+pub fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Where a unix socket lies.
+fn unix_path(address: SocketAddrAny) -> io::Result<PathBuf> {
+    let address = SocketAddrUnix::try_from(address)?;
+    let path = address.path().map(|path| path.into_owned().into_bytes());
+    let path = path.ok_or_else(|| io::Error::other("it has neither a port nor a path"))?;
+    Ok(PathBuf::from(std::ffi::OsString::from_vec(path)))
 }
 
 /// Lets the user's group connect, which a proxy in front can be of: to connect is to write.

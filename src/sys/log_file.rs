@@ -71,6 +71,14 @@ pub fn open_for(path: &Path, heir: &Identity) -> io::Result<File> {
     Ok(File::from(found))
 }
 
+/// Opens a file that is there as [`open`] would, and closes it again; makes none.
+pub fn could_open(path: &Path) -> io::Result<()> {
+    match rustix::fs::open(path, FLAGS, Mode::empty()) {
+        Ok(_) | Err(Errno::NOENT) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Standard output. Where it cannot be opened anew (a socket, another user's file) writing to it may
 /// wait.
 pub fn stdout() -> io::Result<File> {

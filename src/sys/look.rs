@@ -271,6 +271,25 @@ mod tests {
     }
 
     #[test]
+    fn no_more_than_a_few_are_told_of() {
+        let mut child = Command::new("/bin/sh")
+            .args(["-c", "for i in 1 2 3 4 5 6; do cat <&3 & done 3<&0; wait"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        while writers(&stdout).len() < TOLD_MAX && Instant::now() < until {
+            std::thread::yield_now();
+        }
+        let seen = writers(&stdout).len();
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert_eq!(seen, TOLD_MAX);
+    }
+
+    #[test]
     fn a_line_of_the_kernel_is_a_call_and_its_arguments() {
         let target = |descriptor| format!("to {descriptor}");
         assert_eq!(waiting("running", target), None);

@@ -1,5 +1,6 @@
 //! The operating system, one thin file a facility; no word of HTTP.
 
+pub mod activation;
 pub mod beneath;
 pub mod buffer;
 pub mod child;
@@ -10,6 +11,7 @@ pub mod identity;
 pub mod listener;
 pub mod log_file;
 pub mod look;
+pub mod notify;
 pub mod outgoing;
 pub mod pipe;
 pub mod poller;

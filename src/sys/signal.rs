@@ -10,8 +10,8 @@ use signal_hook::iterator::Signals;
 pub enum Request {
     /// SIGTERM or SIGINT: finish what runs, then end.
     Stop,
-    /// SIGHUP: open the log anew.
-    Reopen,
+    /// SIGHUP: open the log anew, and read the configuration.
+    Reread,
 }
 
 /// The steering signals, caught from now on.
@@ -31,7 +31,7 @@ impl Steering {
     /// Waits for the next request; `None` when signals can be caught no more.
     pub fn await_request(&mut self) -> Option<Request> {
         self.signals.forever().next().map(|signal| match signal {
-            SIGHUP => Request::Reopen,
+            SIGHUP => Request::Reread,
             _ => Request::Stop,
         })
     }

@@ -20,6 +20,7 @@ use rustix::net::{
 use rustix::pipe::SpliceFlags;
 
 use super::fault;
+use super::listener::canonical;
 
 const SOCKET_FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 
@@ -178,7 +179,8 @@ impl Stream {
 
     /// The address of this end, where it is TCP.
     pub fn local_address(&self) -> Option<SocketAddr> {
-        SocketAddr::try_from(net::getsockname(&self.socket).ok()?).ok()
+        let address = SocketAddr::try_from(net::getsockname(&self.socket).ok()?).ok()?;
+        Some(canonical(address))
     }
 }
 

@@ -193,6 +193,42 @@ fn json_has_all_of_it() {
 }
 
 #[test]
+fn what_is_shown_of_much_output_is_bounded() {
+    let folder = Folder::new();
+    folder.script(
+        "much",
+        "#!/bin/sh\nprintf 'X: y\\n\\n'\nhead -c 100000 /dev/zero | tr '\\0' m\n",
+    );
+    let ran = check(&folder, "much", &[]);
+    expect(
+        &ran,
+        0,
+        &[
+            "it printed 100006 bytes",
+            "(the first 4096 of 100006 bytes)",
+        ],
+    );
+    assert!(ran.stdout.matches('m').count() < 4_300, "{ran:?}");
+    let json = check(&folder, "much", &["--json"]);
+    expect(&json, 0, &["\"stdout_length\":100006"]);
+    assert!(
+        json.stdout.len() < (64 << 10) + 8_000,
+        "{}",
+        json.stdout.len()
+    );
+    // As long a header as is permitted, with the server's own fields: the end of it is not shown.
+    folder.script(
+        "fields",
+        "#!/bin/sh\nfor i in $(seq 60); do printf 'X-%s: ' $i; head -c 250 /dev/zero | tr '\\0' f; echo; done\n\
+         printf '\\n'\n",
+    );
+    let ran = check(&folder, "fields", &[]);
+    expect(&ran, 0, &["X-60: "]);
+    let response = ran.stdout.split("a client would get").nth(1).unwrap();
+    assert!(response.len() < (16 << 10) + 2_000, "{}", response.len());
+}
+
+#[test]
 fn a_folder_is_looked_at_and_nothing_in_it_run() {
     let folder = Folder::new();
     folder.script("cgi-bin/runs", "#!/bin/sh\ntouch ran\n");

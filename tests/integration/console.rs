@@ -20,7 +20,7 @@ pub(crate) fn ask(server: &Server, target: &str, fields: &[&str]) -> Response {
 
 /// The same, of what has to be there.
 #[track_caller]
-fn read(server: &Server, target: &str) -> String {
+pub(crate) fn read(server: &Server, target: &str) -> String {
     let response = ask(server, target, &[]);
     assert_eq!(response.status, 200, "{target}: {response:?}");
     response.text()
@@ -28,7 +28,7 @@ fn read(server: &Server, target: &str) -> String {
 
 /// The same, with the token.
 #[track_caller]
-fn read_all(server: &Server, target: &str) -> String {
+pub(crate) fn read_all(server: &Server, target: &str) -> String {
     let token = format!("X-Tollgate-Token: {}", server.console().1);
     let response = ask(server, target, &[&token]);
     assert_eq!(response.status, 200, "{target}: {response:?}");
@@ -37,7 +37,7 @@ fn read_all(server: &Server, target: &str) -> String {
 
 /// The list of journeys, once it has one of this target.
 #[track_caller]
-fn list_with(server: &Server, target: &str) -> String {
+pub(crate) fn list_with(server: &Server, target: &str) -> String {
     let mut list = String::new();
     let wanted = format!("\"target\":\"{target}\"");
     let found = eventually(PATIENCE, || {
@@ -60,7 +60,7 @@ fn seq_of(server: &Server, target: &str) -> u64 {
 
 /// A journey by its target, as it is shown with the token where secrets are asked for.
 #[track_caller]
-fn revealed(server: &Server, target: &str) -> String {
+pub(crate) fn revealed(server: &Server, target: &str) -> String {
     let seq = seq_of(server, target);
     read_all(server, &format!("/api/journeys/{seq}?reveal=1"))
 }
@@ -92,7 +92,7 @@ fn member(json: &str, name: &str) -> String {
 }
 
 #[track_caller]
-fn has(json: &str, parts: &[&str]) {
+pub(crate) fn has(json: &str, parts: &[&str]) {
     for part in parts {
         assert!(json.contains(part), "{part} is not in {json}");
     }
@@ -164,7 +164,7 @@ fn a_request_is_shown_with_what_became_of_it() {
     ] {
         let part = format!(
             "\"client\":\"127.0.0.1\",\"method\":\"GET\",\"target\":\"{target}\",\"status\":{status},\
-             \"reason\":{reason},\"route\":{route},\"kind\":\"{kind}\""
+             \"reason\":{reason},\"site\":null,\"route\":{route},\"kind\":\"{kind}\""
         );
         has(&list, &[&part]);
     }
@@ -714,7 +714,7 @@ fn an_application_is_shown_as_a_program_is() {
     has(
         &state,
         &[
-            "\"backends\":[{\"route\":\"/app/\",\"address\":\"exec:",
+            "\"backends\":[{\"site\":null,\"route\":\"/app/\",\"address\":\"exec:",
             "\"up\":true,\"busy\":0,\"max\":1,",
         ],
     );

@@ -457,6 +457,8 @@ fn by_default_only_who_comes_by_itself_is_told() {
         let request = format!("GET /cgi-bin/x HTTP/1.1\r\nHost: {host}\r\n\r\n");
         expect_plain(&server.exchange("GET", request.as_bytes()));
     }
+    let as_nginx = b"GET /cgi-bin/x HTTP/1.0\r\nHost: 127.0.0.1:8080\r\nConnection: close\r\n\r\n";
+    expect_plain(&server.exchange("GET", as_nginx));
     for host in ["localhost:8080", "127.0.0.1", "[::1]:80"] {
         let request = format!("GET /cgi-bin/x HTTP/1.1\r\nHost: {host}\r\n\r\n");
         let response = server.exchange("GET", request.as_bytes());
@@ -520,6 +522,33 @@ fn secrets_among_the_files_are_told_at_the_start() {
     // What is not sent anyway is told by `check` alone.
     assert!(!server.log().contains("hidden-secret"), "{}", server.log());
     assert_eq!(server.get("/dump.sql").status, 200);
+}
+
+#[test]
+fn only_so_many_faults_are_told_at_the_start() {
+    let site = Site::new();
+    for number in 0..25 {
+        site.file(&format!("www/{number}.sql"), "x");
+    }
+    let server = site.serve(&[]);
+    server.wait_for_log("5 more faults are told by: tollgate check FOLDER");
+    let log = server.log();
+    assert_eq!(log.matches("WARN  lint.secret: ").count(), 20, "{log}");
+}
+
+/// What it says after a wrong header may be the cause, but its client is not kept for it.
+#[test]
+fn a_program_is_not_heard_for_long_after_a_wrong_header() {
+    let site = Site::new();
+    site.script("cgi-bin/sleeps", "#!/bin/sh\necho wrong\nexec sleep 600\n");
+    site.script("cgi-bin/floods", "#!/bin/sh\nexec yes wrong\n");
+    let server = site.serve(&["--cgi-timeout", "600"]);
+    for name in ["sleeps", "floods"] {
+        let target = format!("/cgi-bin/{name}");
+        expect(&server, &target, 502, "cgi.no-header", &["wrong\\n"]);
+        let quoted = page(&server, &target).text().matches("wrong").count();
+        assert!(quoted < 200, "{name}: {quoted}");
+    }
 }
 
 #[cfg(feature = "fastcgi")]

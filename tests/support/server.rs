@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::Deref;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -42,6 +43,7 @@ pub(crate) struct Site {
     listen: Vec<String>,
     environment: Vec<(String, String)>,
     prelude: Option<String>,
+    handed: Option<OwnedFd>,
 }
 
 impl Site {
@@ -63,6 +65,7 @@ impl Site {
             listen,
             environment: Vec::new(),
             prelude: None,
+            handed: None,
         }
     }
 
@@ -97,9 +100,32 @@ impl Site {
         self
     }
 
+    /// Hands this socket over to the server at descriptor 3, as a service manager does.
+    pub(crate) fn hand_over(mut self, socket: impl Into<OwnedFd>) -> Site {
+        self.handed = Some(socket.into());
+        self.after("exec 3<&0 0</dev/null; export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=web")
+    }
+
     /// Starts the server with these arguments and waits until it says where it listens.
     pub(crate) fn serve(self, arguments: &[&str]) -> Server {
-        let access_log = self.path("access.log");
+        let mut own = Vec::new();
+        for address in &self.listen {
+            own.extend(["--listen".to_string(), address.clone()]);
+        }
+        own.extend(["--access-log".to_string(), self.text("access.log")]);
+        own.extend(arguments.iter().map(|argument| argument.to_string()));
+        own.push(self.text(""));
+        self.start(&own)
+    }
+
+    /// Starts the server with this configuration file, which says where to listen, and these arguments.
+    pub(crate) fn serve_file(self, name: &str, arguments: &[&str]) -> Server {
+        let mut own = vec!["--config".to_string(), self.text(name)];
+        own.extend(arguments.iter().map(|argument| argument.to_string()));
+        self.start(&own)
+    }
+
+    fn start(mut self, arguments: &[String]) -> Server {
         let server = tollgate();
         let mut command = match &self.prelude {
             None => server,
@@ -112,22 +138,16 @@ impl Site {
                 shell
             }
         };
-        for address in &self.listen {
-            command.args(["--listen", address]);
-        }
-        command
-            .arg("--access-log")
-            .arg(&access_log)
-            .args(arguments)
-            .arg(self.folder.as_ref());
+        command.args(arguments);
         // Tests run in containers too, where everybody is root.
-        let says_who = |argument: &&str| ["--user", "--allow-root"].contains(argument);
+        let says_who = |argument: &String| ["--user", "--allow-root"].contains(&argument.as_str());
         if geteuid().is_root() && !arguments.iter().any(says_who) {
             command.arg("--allow-root");
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let handed = self.handed.take();
         command
-            .stdin(Stdio::null())
+            .stdin(handed.map_or(Stdio::null(), Stdio::from))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command
@@ -151,7 +171,7 @@ impl Site {
                 server.log()
             ),
         }
-        if arguments.contains(&"--console") {
+        if arguments.iter().any(|argument| argument == "--console") {
             let line = announced.recv_timeout(PATIENCE).unwrap();
             server.console = line.rsplit_once(" at ").unwrap().1.to_string();
         }

@@ -1,4 +1,5 @@
 use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
 
 use super::super::tests::{parse_words, settings_of};
 use super::*;
@@ -7,13 +8,10 @@ fn line_of(words: &[&str]) -> Line {
     read(words.iter().map(OsString::from)).unwrap_or_else(|error| panic!("{words:?}: {error}"))
 }
 
-fn values<'a>(line: &'a Line, name: &str) -> &'a [String] {
-    &line
-        .written
-        .iter()
-        .find(|written| written.flag.long == name)
-        .unwrap()
-        .values
+fn values<'a>(line: &'a Line, name: &str) -> Vec<&'a str> {
+    let mut written = line.written.iter();
+    let found = written.find(|written| written.flag.long == name).unwrap();
+    found.values.iter().map(|value| &*value.text).collect()
 }
 
 #[test]
@@ -33,16 +31,18 @@ fn every_way_to_write_an_option_is_read() {
 
 #[test]
 fn root_stands_anywhere() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 8] = [
         (&[], "."),
         (&["/srv"], "/srv"),
         (&["/srv", "--listing"], "/srv"),
         (&["--threads", "4", "/srv"], "/srv"),
         (&["--", "-srv"], "-srv"),
         (&["--"], "."),
+        (&["--root", "/srv"], "/srv"),
+        (&["check-config/"], "check-config/"),
     ];
     for (words, root) in cases {
-        assert_eq!(line_of(words).root, PathBuf::from(root), "{words:?}");
+        assert_eq!(settings_of(words).root, Path::new(root), "{words:?}");
     }
 }
 

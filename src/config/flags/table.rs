@@ -2,9 +2,10 @@
 //!
 //! Rules: those of [`super`]; a row that needs more than a line to be set has a function for it elsewhere.
 
-use super::super::settings::{Explain, Listing, Symlinks};
-use super::super::{Command, confinement, environment, help, value};
-use super::{Fallback, Flag, Group, Takes};
+use super::super::settings::{Explain, Listing, Symlinks, Verbosity};
+use super::super::sites::UnknownHost;
+use super::super::{Command, confinement, environment, help, log_format, value};
+use super::{Fallback, Flag, Group, Scope, Takes};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -19,6 +20,18 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Texts("ADDR", |settings, text, _| settings.add_listen(text)),
         default: Fallback::Value("127.0.0.1:8080"),
         help: "Listen at HOST:PORT, [V6]:PORT or unix:PATH; port 0 takes a free one and prints it",
+        scope: Scope::Server,
+    },
+    Flag {
+        short: None,
+        long: "root",
+        group: Group::Serving,
+        takes: Takes::Text("DIR", |settings, text, _| {
+            value::folder(text).map(|root| settings.root = root)
+        }),
+        default: Fallback::Value("."),
+        help: "The folder that holds www/ and cgi-bin/: another way to write ROOT",
+        scope: Scope::Site,
     },
     Flag {
         short: Some('s'),
@@ -27,6 +40,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Texts("ROUTE=DIR", |settings, text, _| settings.add_static(text)),
         default: Fallback::Words("/=ROOT/www where it exists"),
         help: "Send the files in DIR for URLs that begin with ROUTE",
+        scope: Scope::Site,
     },
     Flag {
         short: None,
@@ -37,6 +51,7 @@ pub static FLAGS: &[Flag] = &[
         }),
         default: Fallback::Value("index.html"),
         help: "File names, with commas between, to look for where a URL is a folder",
+        scope: Scope::Site,
     },
     Flag {
         short: None,
@@ -45,6 +60,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Switch(|settings| settings.listing = Listing::On),
         default: Fallback::None,
         help: "List folders that have no index file",
+        scope: Scope::Site,
     },
     Flag {
         short: None,
@@ -53,6 +69,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Switch(|settings| settings.symlinks = Symlinks::Follow),
         default: Fallback::None,
         help: "Follow symbolic links also where they lead out of DIR",
+        scope: Scope::Site,
     },
     Flag {
         short: None,
@@ -64,6 +81,19 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::None,
         help: "What is answered where no file or route matches, such as /index.php for programs \
                that have URLs of their own",
+        scope: Scope::Site,
+    },
+    Flag {
+        short: None,
+        long: "unknown-host",
+        group: Group::Serving,
+        takes: Takes::Text("WHO", |settings, text, _| {
+            UnknownHost::parse(text).map(|unknown| settings.unknown_host = unknown)
+        }),
+        default: Fallback::Value("first"),
+        help: "With several sites in a configuration file, what a Host of none of them gets: the 'first', \
+               or 'refuse' for 421",
+        scope: Scope::Server,
     },
     Flag {
         short: None,
@@ -73,6 +103,7 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::None,
         help: "Believe peers in CIDR (10.0.0.0/8, ::1), or at a unix socket ('unix'), for whom they \
                pass a request on: Forwarded, X-Forwarded-For and -Proto",
+        scope: Scope::Server,
     },
     Flag {
         short: None,
@@ -81,6 +112,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Switch(|settings| settings.proxies.protocol = true),
         default: Fallback::None,
         help: "Trusted proxies begin each connection with a PROXY header, version 1 or 2",
+        scope: Scope::Server,
     },
     #[cfg(feature = "auth")]
     Flag {
@@ -91,6 +123,7 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::None,
         help: "Ask for a user and a password for URLs that begin with ROUTE; FILE has USER:HASH on \
                each line, made with: tollgate passwd FILE USER",
+        scope: Scope::Site,
     },
     Flag {
         short: Some('c'),
@@ -100,6 +133,7 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::Words("/cgi-bin/=ROOT/cgi-bin where it exists"),
         help: "Run programs. ROUTE is a URL prefix (/cgi-bin/) and PATH a folder of programs or one \
                program, or ROUTE is a file extension (.php) and PATH the interpreter for such files",
+        scope: Scope::Site,
     },
     Flag {
         short: Some('e'),
@@ -109,6 +143,7 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::None,
         help: "Set a variable for programs, or pass the server's own; HTTP_AUTHORIZATION passes \
                that field of requests, HTTPS=on says that they came to a proxy with TLS",
+        scope: Scope::Site,
     },
     Flag {
         short: None,
@@ -119,6 +154,7 @@ pub static FLAGS: &[Flag] = &[
             Some((4 * surroundings.cores).clamp(4, 4096).to_string())
         }),
         help: "Programs that run at once; further requests wait in line",
+        scope: Scope::Start,
     },
     #[cfg(feature = "fastcgi")]
     Flag {
@@ -134,6 +170,7 @@ pub static FLAGS: &[Flag] = &[
                it here, with options after a '|': processes=N or MIN-MAX (1 to 64), idle=SECS, \
                requests=N, socket=unix|tcp. 'authorizer:BACKEND' guards ROUTE instead of answering \
                it",
+        scope: Scope::Site,
     },
     #[cfg(feature = "fastcgi")]
     Flag {
@@ -143,6 +180,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Seconds(|settings, time| settings.fastcgi.connect_timeout = time),
         default: Fallback::Value("5"),
         help: "Longest wait for a connection to an application",
+        scope: Scope::Site,
     },
     #[cfg(feature = "fastcgi")]
     Flag {
@@ -152,6 +190,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Seconds(|settings, time| settings.fastcgi.timeout = time),
         default: Fallback::Like("cgi-timeout"),
         help: "Longest silence of an application",
+        scope: Scope::Site,
     },
     #[cfg(feature = "fastcgi")]
     Flag {
@@ -163,6 +202,7 @@ pub static FLAGS: &[Flag] = &[
         }),
         default: Fallback::Like("max-processes"),
         help: "Requests at once per backend; further ones wait in line",
+        scope: Scope::Server,
     },
     #[cfg(feature = "fastcgi")]
     Flag {
@@ -172,6 +212,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Count(0..=4096, |settings, count| settings.fastcgi.keep = count),
         default: Fallback::Like("max-backend"),
         help: "Idle connections kept for each backend; 0 keeps none",
+        scope: Scope::Server,
     },
     #[cfg(feature = "fastcgi")]
     Flag {
@@ -181,6 +222,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Seconds(|settings, time| settings.fastcgi.idle = time),
         default: Fallback::Value("2"),
         help: "How long an idle connection is kept",
+        scope: Scope::Server,
     },
     Flag {
         short: Some('t'),
@@ -191,6 +233,7 @@ pub static FLAGS: &[Flag] = &[
             Some(surroundings.cores.clamp(2, 1024).to_string())
         }),
         help: "Threads for everything but programs, which have their own",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -201,6 +244,7 @@ pub static FLAGS: &[Flag] = &[
         }),
         default: Fallback::Value("10000"),
         help: "Connections held open at once",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -211,6 +255,7 @@ pub static FLAGS: &[Flag] = &[
         }),
         default: Fallback::Value("16K"),
         help: "Longest request line with its header fields",
+        scope: Scope::Server,
     },
     Flag {
         short: None,
@@ -219,6 +264,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Size(0..=TIB, |settings, bytes| settings.max_body = bytes),
         default: Fallback::Value("64M"),
         help: "Longest request body",
+        scope: Scope::Site,
     },
     Flag {
         short: None,
@@ -227,6 +273,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Size(MIB..=TIB, |settings, bytes| settings.max_spool = bytes),
         default: Fallback::Value("1G"),
         help: "Disk that request bodies and output not yet sent may take together",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -235,6 +282,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Seconds(|settings, time| settings.header_timeout = time),
         default: Fallback::Value("10"),
         help: "Longest wait for a request line with its header fields",
+        scope: Scope::Server,
     },
     Flag {
         short: None,
@@ -243,6 +291,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Seconds(|settings, time| settings.idle_timeout = time),
         default: Fallback::Value("15"),
         help: "Longest wait for a connection's next request",
+        scope: Scope::Server,
     },
     Flag {
         short: None,
@@ -251,6 +300,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Seconds(|settings, time| settings.send_timeout = time),
         default: Fallback::Value("30"),
         help: "Longest wait for a client to take more of a response",
+        scope: Scope::Server,
     },
     Flag {
         short: None,
@@ -259,6 +309,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Seconds(|settings, time| settings.cgi_timeout = time),
         default: Fallback::Value("60"),
         help: "Longest silence of a program before it is ended",
+        scope: Scope::Site,
     },
     Flag {
         short: None,
@@ -267,6 +318,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Seconds(|settings, time| settings.drain_timeout = time),
         default: Fallback::Value("10"),
         help: "Longest wait for what still runs when the server is told to stop",
+        scope: Scope::Server,
     },
     Flag {
         short: None,
@@ -278,6 +330,7 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::None,
         help: "Go on as this user once the sockets are bound, for a server that was started by root; \
                names or numbers",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -286,6 +339,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Switch(|settings| settings.confinement.allow_root = true),
         default: Fallback::None,
         help: "Run programs also as root, which is refused otherwise",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -296,6 +350,7 @@ pub static FLAGS: &[Flag] = &[
         }),
         default: Fallback::None,
         help: "Make DIR the root of all paths but those of sockets and the log; wants --user too",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -307,6 +362,7 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::None,
         help: "Limits of each program, with commas between: cpu=SECS, memory=SIZE, files=N \
                (descriptors), file-size=SIZE; and processes=N of all together",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -315,6 +371,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Count(0..=19, |settings, level| settings.confinement.nice = level),
         default: Fallback::Value("0"),
         help: "How far programs stand back behind others for the processor, up to 19",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -323,6 +380,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Switch(|settings| settings.confinement.allow_setuid = true),
         default: Fallback::None,
         help: "Let programs gain rights from set-user-ID and set-group-ID files, as sendmail may need",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -332,6 +390,7 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::None,
         help: "Have the kernel (Landlock) keep the server and programs from all files but those they \
                need",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -342,6 +401,7 @@ pub static FLAGS: &[Flag] = &[
         }),
         default: Fallback::None,
         help: "In the sandbox, let programs read and execute what is at or below PATH",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -352,6 +412,7 @@ pub static FLAGS: &[Flag] = &[
         }),
         default: Fallback::None,
         help: "In the sandbox, let programs read and write what is at or below PATH",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -364,6 +425,36 @@ pub static FLAGS: &[Flag] = &[
             surroundings.stdout_is_terminal.then(|| "-".to_owned())
         }),
         help: "Write one line for each request to the file PATH, or to standard output with -",
+        scope: Scope::Site,
+    },
+    Flag {
+        short: None,
+        long: "log-format",
+        group: Group::Log,
+        takes: Takes::Text("FORMAT", |settings, text, _| {
+            log_format::parse(text).map(|format| settings.log_format = format)
+        }),
+        default: Fallback::Value("combined"),
+        help: "How: combined, json, or a line with Apache's directives, as '%h %r %>s %{ms}T'",
+        scope: Scope::Site,
+    },
+    Flag {
+        short: Some('q'),
+        long: "quiet",
+        group: Group::Log,
+        takes: Takes::Switch(|settings| settings.verbosity = Some(Verbosity::Quiet)),
+        default: Fallback::None,
+        help: "Log warnings and errors alone on standard error",
+        scope: Scope::Start,
+    },
+    Flag {
+        short: Some('v'),
+        long: "verbose",
+        group: Group::Log,
+        takes: Takes::Switch(|settings| settings.verbosity = Some(Verbosity::Verbose)),
+        default: Fallback::None,
+        help: "Log more there; RUST_LOG in the environment says it by module",
+        scope: Scope::Start,
     },
     Flag {
         short: None,
@@ -372,6 +463,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Switch(|settings| settings.explain = Explain::Everybody),
         default: Fallback::Words("for this machine, if no other can connect"),
         help: "Show clients why a program, a file or a backend failed, with all that shows it",
+        scope: Scope::Site,
     },
     Flag {
         short: None,
@@ -380,6 +472,30 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Switch(|settings| settings.explain = Explain::Nobody),
         default: Fallback::None,
         help: "Show that to nobody: it is in the log alone, under the id that the page shows",
+        scope: Scope::Site,
+    },
+    Flag {
+        short: None,
+        long: "config",
+        group: Group::Other,
+        takes: Takes::Text("FILE", |settings, text, _| {
+            value::config_file(text).map(|file| settings.config = Some(file))
+        }),
+        default: Fallback::None,
+        help: "Take options from FILE too: a line for each, its long name and its value. Those of the \
+               command line count in place of the file's",
+        scope: Scope::CommandLine,
+    },
+    Flag {
+        short: None,
+        long: "dump-config",
+        group: Group::Other,
+        // It is looked for where the values of all others are known.
+        takes: Takes::Switch(|_| {}),
+        default: Fallback::None,
+        help: "Print what is in force and where each value comes from, as a configuration file, and \
+               exit",
+        scope: Scope::CommandLine,
     },
     #[cfg(feature = "console")]
     Flag {
@@ -392,6 +508,7 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::None,
         help: "Show at ADDR, for this machine alone, a page with the last requests, what became of them and why; \
                its address with a key to secrets is printed at the start",
+        scope: Scope::Start,
     },
     Flag {
         short: Some('h'),
@@ -400,6 +517,7 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Answer(|| Command::Help(help::text())),
         default: Fallback::None,
         help: "Print this and exit",
+        scope: Scope::CommandLine,
     },
     Flag {
         short: Some('V'),
@@ -408,5 +526,6 @@ pub static FLAGS: &[Flag] = &[
         takes: Takes::Answer(|| Command::Version(help::version())),
         default: Fallback::None,
         help: "Print the version and exit",
+        scope: Scope::CommandLine,
     },
 ];

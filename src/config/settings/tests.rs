@@ -1,4 +1,4 @@
-use super::super::flags::FLAGS;
+use super::super::flags::{FLAGS, Fallback};
 use super::super::tests::{check_refusals, parse_words, settings_of};
 use super::super::{Command, parse};
 use super::*;
@@ -48,11 +48,18 @@ fn defaults() -> Settings {
         listing: Listing::Off,
         symlinks: Symlinks::Stay,
         access_log: AccessLog::Stdout,
+        log_format: LogFormat::default(),
+        verbosity: None,
         explain: Explain::Local,
         #[cfg(feature = "console")]
         console: None,
         confinement: Confinement::default(),
         warnings: Vec::new(),
+        sites: Vec::new(),
+        unknown_host: UnknownHost::First,
+        config: None,
+        fixed: Vec::new(),
+        places: Places::default(),
     }
 }
 
@@ -88,10 +95,12 @@ fn defaults_follow_the_surroundings() {
             variable: &|_| None,
             cores,
             stdout_is_terminal: false,
+            file: &|_| Err("is not there".to_owned()),
         };
-        let Ok(Command::Serve(settings)) = parse([], &surroundings) else {
+        let Ok(Command::Serve(mut settings)) = parse([], &surroundings) else {
             panic!("{cores} cores")
         };
+        settings.fixed.clear();
         let mut expected = defaults();
         expected.threads = threads;
         set_max_processes(&mut expected, max_processes);

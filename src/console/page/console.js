@@ -191,7 +191,7 @@ function hold(journey) {
 
 function matches(journey) {
   const [text, start, kind] = ['text', 'status', 'kind'].map((id) => $(id).value.trim().toLowerCase());
-  const where = [journey.method, journey.target, journey.client, journey.reason, journey.id, journey.route].join(' ');
+  const where = [journey.method, journey.target, journey.client, journey.reason, journey.id, placeOf(journey)].join(' ');
   return where.toLowerCase().includes(text)
     && String(journey.status).startsWith(start)
     && (!kind || journey.kind === kind)
@@ -329,7 +329,7 @@ function journeyPage(journey) {
     back(),
     title(status(journey), ` ${journey.method} `, el('span.target', visible(journey.target))),
     el('p.soft', el('time', { datetime: journey.at }, new Date(journey.at).toLocaleString('en-GB')),
-      ` from ${journey.client}, ${journey.kind}${journey.route ? ` by ${journey.route}` : ''}, ${time(journey.took)}, ${size(journey.sent)} sent, id ${journey.id}`),
+      ` from ${journey.client}, ${journey.kind}${journey.route ? ` by ${placeOf(journey)}` : ''}, ${time(journey.took)}, ${size(journey.sent)} sent, id ${journey.id}`),
     journey.findings.map(finding),
     buttons(journey),
     el('div.columns',
@@ -434,19 +434,22 @@ function chart(routes, longest) {
       from += route[name];
       return route[name] > 0 && piece(name, (from - route[name]) / whole, route[name] / whole);
     });
-    return el('li', el('code', route.route), el('span.soft', kindOf(route)),
+    return el('li', el('code', placeOf(route)), el('span.soft', kindOf(route)),
       el('span.bar', pieces), el('span.at', time(route.total)));
   });
   const legend = PARTS.map(([name, words]) => el('span', el(`i.${name}`), words));
   return el('figure', { 'aria-hidden': true }, el('figcaption.legend', legend), el('ol.tolls', bars));
 }
 
+/** A route; where there are several sites, after its own. */
+const placeOf = ({ site, route }) => (site ? `${site} ${route}` : route);
+
 const kindOf = ({ kind }) => ({ program: 'program (CGI)', application: 'application (FastCGI)' }[kind] ?? kind);
 
 function table(routes) {
   const heads = ['Route', 'Kind', 'Requests', 'Start', 'Work', 'Relay', 'In all'];
   const rows = routes.map((all) =>
-    [all.route, kindOf(all), number(all.requests), ...[all.start, all.work, all.relay, all.total].map(time)]);
+    [placeOf(all), kindOf(all), number(all.requests), ...[all.start, all.work, all.relay, all.total].map(time)]);
   return grid('The same in figures, on average', heads, rows);
 }
 
@@ -495,8 +498,8 @@ function measure(row, [, key, parts, most, unit], values) {
 
 function backends(all) {
   const heads = ['Backend', 'Route', 'Health', 'Busy', 'Kept', 'Requests', 'Failures'];
-  const rows = all.map(({ address, route, up, busy, max, kept, requests, failures }) =>
-    [address, route, up ? 'up' : 'down', `${busy} of ${max}`, ...[kept, requests, failures].map(number)]);
+  const rows = all.map(({ address, site, route, up, busy, max, kept, requests, failures }) =>
+    [address, placeOf({ site, route }), up ? 'up' : 'down', `${busy} of ${max}`, ...[kept, requests, failures].map(number)]);
   const said = JSON.stringify(rows);
   if ($('backends').dataset.said === said) return;
   $('backends').dataset.said = said;
@@ -533,7 +536,7 @@ async function explain() {
   if (!answer || where().get('url') !== url) return;
   $('answer').replaceChildren(el('article',
     el('h2', 'It ', visible(answer.outcome)),
-    facts([['Path', answer.path], ['Route', answer.route], ['Kind', answer.kind],
+    facts([['Path', answer.path], ['Site', answer.site], ['Route', answer.route], ['Kind', answer.kind],
       ['Reason', answer.reason && el('code', answer.reason)]]),
     ...reasons(answer).filter(Boolean)));
 }

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::LOOKS;
 use crate::proto::Reason;
 use crate::proto::explain::output;
 use crate::proto::explain::stderr::{self, Complaint, Trace};
@@ -65,6 +66,9 @@ fn memory_was_short() -> bool {
 impl Case<'_> {
     /// Why the request failed.
     pub fn finding(&self) -> Finding {
+        if !LOOKS {
+            return self.as_it_is();
+        }
         let complaint = stderr::complaint(self.stderr);
         match self.reason {
             Reason::CgiNoOutput
@@ -113,6 +117,17 @@ impl Case<'_> {
                 self.complained(finding.shown_by("it printed", self.printed))
             }
         }
+    }
+
+    /// The symptom, and what the program had to say.
+    fn as_it_is(&self) -> Finding {
+        let reason = match self.exit {
+            Some(Exit::Signal(child::CPU_LIMIT)) => Reason::CgiCpuLimit,
+            Some(Exit::Signal(child::FILE_LIMIT)) => Reason::CgiFileLimit,
+            _ => self.reason,
+        };
+        let finding = Finding::error(reason, reason.meaning(), "");
+        self.complained(finding.shown_by("it printed", self.printed))
     }
 
     fn ending(&self) -> String {
@@ -362,6 +377,11 @@ pub fn is_script_unknown(stderr: &[u8]) -> bool {
 /// Why PHP answers that there is no such file: where it looked, and what is there for the server.
 #[cfg(feature = "fastcgi")]
 pub fn script_unknown(looked_for: &[u8], stderr: &[u8]) -> Finding {
+    if !LOOKS {
+        let reason = Reason::FastcgiScriptUnknown;
+        let finding = Finding::error(reason, reason.meaning(), "");
+        return finding.shown_by("PHP looked for", looked_for);
+    }
     let path = Path::new(OsStr::from_bytes(looked_for));
     let shown = path.display();
     let rights = path.metadata().map(|meta| super::rights(&meta));

@@ -1,3 +1,5 @@
+#![cfg(feature = "explain")]
+
 use super::*;
 use crate::sys::testing::TempDir;
 

@@ -22,7 +22,7 @@ mod health;
 mod kept;
 mod roster;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -91,6 +91,8 @@ pub struct Pool {
     backends: Mutex<Vec<Backend>>,
     /// Rung when the supervisor of the pool's processes should look.
     bell: OnceLock<Arc<Doorbell>>,
+    /// No route leads to it any more.
+    is_retired: AtomicBool,
 }
 
 /// What is known of one backend.
@@ -242,6 +244,7 @@ impl Pool {
             watch: Arc::clone(watch),
             backends: Mutex::new(backends),
             bell: OnceLock::new(),
+            is_retired: AtomicBool::new(false),
         }
     }
 

@@ -29,9 +29,10 @@ impl Watch {
         }
     }
 
-    /// Looks after the pools until the process ends; `tick` is how often at least.
-    pub fn keep(&self, pools: &[Arc<Pool>], clock: &Clock, tick: Duration) {
+    /// Looks after the pools until the process ends; which these are, and how often at least, is asked each time.
+    pub fn keep(&self, clock: &Clock, look: impl Fn() -> (Vec<Arc<Pool>>, Duration)) {
         loop {
+            let (_, tick) = look();
             let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
             let is_called = |_: &mut ()| !self.called.load(Ordering::SeqCst);
             // A poisoned lock guards nothing that could be broken.
@@ -40,7 +41,7 @@ impl Watch {
                 std::thread::sleep(LATE);
             }
             let now = clock.now();
-            for pool in pools {
+            for pool in look().0 {
                 pool.expire(now);
                 if pool.relieve(now) {
                     self.call();

@@ -38,6 +38,7 @@ fn open(folder: &TempDir, arguments: &[&str]) -> Site {
         variable: &|_| None,
         cores: 1,
         stdout_is_terminal: false,
+        file: &|_| Err("is not there".to_owned()),
     };
     match parse(arguments, &surroundings) {
         Ok(Command::Serve(settings)) => Site::open(&settings).unwrap(),

@@ -63,6 +63,15 @@ pub(super) fn has_applications(settings: &Settings) -> bool {
     routes.any(|route| route.duty == Duty::Respond)
 }
 
+/// The programs that are started for the applications of a site.
+pub(super) fn exec_programs(settings: &Settings) -> impl Iterator<Item = PathBuf> {
+    let routes = settings.fastcgi.routes.iter();
+    routes.filter_map(|route| match &route.application {
+        Application::Exec(exec) => Some(exec.program.clone()),
+        Application::Backends(_) => None,
+    })
+}
+
 /// A name, and what its content is a copy or a precompressed form of.
 fn names_of_content(name: &[u8]) -> [&[u8]; 2] {
     let name = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);

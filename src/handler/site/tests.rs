@@ -12,6 +12,7 @@ pub(super) fn settings(folder: &TempDir, arguments: &[&str]) -> Settings {
         variable: &|_| None,
         cores: 1,
         stdout_is_terminal: false,
+        file: &|_| Err("is not there".to_owned()),
     };
     let at = folder.path().to_str().unwrap();
     let arguments = arguments

@@ -26,6 +26,8 @@ const TRIED_MAX: usize = 32;
 /// Why a path leads where it leads.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Why {
+    /// The site, where there are several.
+    pub site: String,
     /// The path, decoded.
     pub path: String,
     /// The prefix or extension of its route.
@@ -43,6 +45,16 @@ pub struct Why {
 }
 
 impl Why {
+    /// Where no site is that could answer.
+    pub fn of_no_site(sentence: &str, reason: Option<Reason>) -> Why {
+        let mut why = Why::default();
+        why.say(sentence);
+        match reason {
+            Some(reason) => why.refuse(reason),
+            None => why,
+        }
+    }
+
     fn refuse(mut self, reason: Reason) -> Why {
         self.kind = "refusal";
         self.outcome = format!("would answer {}: {}", reason.status(), reason.meaning());

@@ -275,6 +275,26 @@ mod tests {
     }
 
     #[test]
+    fn of_many_program_headers_the_first_are_read() {
+        for (count, is_found) in [(64_u64, true), (65, false)] {
+            let mut head = elf(2, 1, 62);
+            head[64 + 2 * 56] = 0; // No longer the third, but the last.
+            head.resize(64 + 65 * 56, 0);
+            head[56] = count as u8;
+            let last = 64 + (count as usize - 1) * 56;
+            head[last] = 3;
+            head[last + 8..last + 10].copy_from_slice(&300_u16.to_le_bytes());
+            head[last + 32] = 12;
+            let loader: &[u8] = b"/lib/ld.so.";
+            head[300..311].copy_from_slice(loader);
+            let Shape::Compiled(elf) = shape(&head) else {
+                panic!("{count}");
+            };
+            assert_eq!(elf.loader, is_found.then_some(loader), "{count}");
+        }
+    }
+
+    #[test]
     fn a_processor_runs_its_own_programs() {
         for (machine, arch, runs) in [
             (62, "x86_64", true),

@@ -12,4 +12,5 @@ pub mod negotiate;
 pub mod persist;
 pub mod range;
 pub mod response;
+pub mod site_hosts;
 pub mod status;

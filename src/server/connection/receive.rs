@@ -1,6 +1,7 @@
 //! What a connection takes in: heads, bodies, and what is dropped after a refusal.
 
 use std::io;
+use std::sync::Arc;
 
 use super::{Connection, FRESH, Next, Pending, PreambleState, Stage, Step, Then};
 use crate::proto::http::head::RequestHead;
@@ -34,7 +35,7 @@ impl Connection {
             }
             if self.consumed < self.input.len() && self.preamble != PreambleState::Owed {
                 let mut head = std::mem::take(&mut worker.head);
-                match head.parse(&self.input[self.consumed..], &worker.server.head_limits) {
+                match head.parse(&self.input[self.consumed..], &worker.served.head_limits) {
                     Ok(Parsed::Complete { used, .. }) => {
                         self.consumed += used;
                         return self.begin(head, worker);
@@ -59,10 +60,16 @@ impl Connection {
                 Ok(Some(_)) if is_idle && self.preamble != PreambleState::Taken => {
                     let now = worker.now();
                     self.idle_since = now + FRESH;
-                    self.deadline = now + worker.server.settings.header_timeout;
+                    self.deadline = now + worker.served.settings.header_timeout;
                 }
                 Ok(Some(_)) => {}
                 Ok(None) if is_idle && worker.server.is_stopping() => {
+                    // A request may be on its way to one that was just accepted: no other server has
+                    // heard of it, so it would be lost.
+                    if self.is_new && worker.now() < self.idle_since {
+                        self.deadline = self.deadline.min(self.idle_since);
+                        return Step::Done(Next::Park);
+                    }
                     return Step::Done(Next::Close);
                 }
                 Ok(None) => return Step::Done(Next::Park),
@@ -76,7 +83,7 @@ impl Connection {
         if let Parsed::Complete { value, used } = proxy::parse(&self.input[self.consumed..])? {
             self.consumed += used;
             self.preamble = PreambleState::Taken;
-            self.peer = self.peer.after(value, &worker.server.settings.proxies);
+            self.peer = self.peer.after(value, &worker.served.settings.proxies);
         }
         Ok(())
     }
@@ -84,17 +91,22 @@ impl Connection {
     /// Decides what a whole head asks for.
     fn begin(&mut self, head: RequestHead, worker: &mut Worker<'_>) -> Step {
         self.preamble = PreambleState::None;
+        self.is_new = false;
         self.idle_since = Moment::NEVER;
         self.deadline = Moment::NEVER;
-        let started = worker.started();
-        let pending = Pending::new(head, started);
-        let wanted = match body_wanted(&pending.head, worker.server) {
+        worker.look_what_is_served();
+        let Some(hosted) = worker.served.site_of(&head).map(Arc::clone) else {
+            return self.refuse(head, Reason::HostUnknown, worker);
+        };
+        let started = worker.started(&hosted);
+        let pending = Pending::new(head, hosted, started);
+        let wanted = match body_wanted(&pending.head, &pending.hosted.site) {
             Ok(Some(wanted)) => wanted,
             Ok(None) => return self.answer(pending, Turn::First, worker),
             Err(reason) => return self.refuse(pending.head, reason, worker),
         };
         #[cfg(feature = "auth")]
-        if is_behind_door(&pending.head, &wanted, worker.server) {
+        if is_behind_door(&pending.head, &wanted, &pending.hosted.site) {
             let pending = Pending {
                 behind_door: Some(wanted),
                 ..pending
@@ -111,7 +123,7 @@ impl Connection {
         wanted: Wanted,
         worker: &mut Worker<'_>,
     ) -> Step {
-        let (max_body, room) = (worker.server.settings.max_body, &worker.server.room);
+        let (max_body, room) = (pending.hosted.settings.max_body, &worker.server.room);
         if wanted.is_longer_than(max_body) {
             return self.refuse(pending.head, Reason::BodyTooLong, worker);
         }

@@ -216,7 +216,7 @@ impl Connection {
             Ok(Flushed::All) => {}
             Ok(flushed) => {
                 let (now, sent) = (worker.now(), self.outgoing.sent());
-                let window = worker.server.settings.send_timeout;
+                let window = worker.served.settings.send_timeout;
                 let pace = self
                     .pace
                     .get_or_insert_with(|| Pace::start(window, now, sent));
@@ -237,10 +237,10 @@ impl Connection {
                 self.stage = Stage::Head;
                 if self.consumed == self.input.len() {
                     self.idle_since = now + QUIET;
-                    self.deadline = now + worker.server.settings.idle_timeout;
+                    self.deadline = now + worker.served.settings.idle_timeout;
                 } else {
                     self.idle_since = now + FRESH;
-                    self.deadline = now + worker.server.settings.header_timeout;
+                    self.deadline = now + worker.served.settings.header_timeout;
                 }
                 Step::Again
             }

@@ -2,11 +2,11 @@
 
 use crate::handler::Response;
 use crate::handler::error_page::{self, Form, Frame};
+use crate::handler::site::Site;
 use crate::proto::Reason;
 use crate::proto::finding::Finding;
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::negotiate::prefers_html;
-use crate::server::Server;
 
 /// What a client that finds everyone busy is told to wait, in seconds.
 const RETRY_AFTER: &str = "2";
@@ -24,7 +24,7 @@ pub(super) const BY_PROXY: [&str; 5] = [
 ];
 
 pub(super) fn error_response(
-    server: &Server,
+    site: Option<&Site>,
     head: &RequestHead,
     reason: Reason,
     id: &str,
@@ -34,7 +34,7 @@ pub(super) fn error_response(
 ) -> Response {
     let frame = Frame {
         times,
-        ..frame(server, head, id, now, finding)
+        ..frame(site, head, id, now, finding)
     };
     let mut response = error_page::error_response(reason, &frame);
     match reason {
@@ -50,7 +50,7 @@ pub(super) fn error_response(
 }
 
 pub(super) fn frame<'f>(
-    server: &'f Server,
+    site: Option<&'f Site>,
     head: &RequestHead,
     id: &'f str,
     now: u64,
@@ -63,10 +63,7 @@ pub(super) fn frame<'f>(
         } else {
             Form::Text
         },
-        site: server
-            .site
-            .document_root()
-            .map(|root| (root, &server.site.cache)),
+        site: site.and_then(|site| Some((site.document_root()?, &*site.cache))),
         now,
         finding,
         times: &[],

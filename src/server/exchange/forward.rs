@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use super::{Answer, Course, Exchange};
+use crate::config::Settings;
 use crate::handler;
 use crate::handler::admission::Permit;
 use crate::handler::fastcgi::authorizer;
@@ -21,7 +22,6 @@ use crate::proto::Reason;
 use crate::proto::cgi::meta::Authorization;
 use crate::proto::fastcgi::record::Role;
 use crate::proto::uri::path::UrlPath;
-use crate::server::Server;
 use crate::server::connection::{Connection, HALF_CLOSED_GRACE, Next, Pending};
 use crate::server::exchange::resource::{Step, Subject};
 use crate::server::worker::Worker;
@@ -96,7 +96,7 @@ pub fn go_on(
             let mut means = Means {
                 body: pending.body.as_ref(),
                 buffer: &mut worker.buffer,
-                terms: &terms(server),
+                terms: &terms(&pending.hosted.settings),
                 now,
                 is_half_closed: client == Client::HalfClosed,
             };
@@ -125,8 +125,7 @@ pub fn go_on(
     Some(exchange.conclude(given, reply, pending, worker))
 }
 
-fn terms(server: &Server) -> Terms {
-    let settings = &server.settings;
+fn terms(settings: &Settings) -> Terms {
     Terms {
         connect: settings.fastcgi.connect_timeout,
         silence: settings.fastcgi.timeout,
@@ -154,14 +153,13 @@ impl Exchange<'_> {
         permit: &mut Option<Permit>,
         worker: &mut Worker<'_>,
     ) -> Option<Step> {
-        let server = self.server;
         let guards = match resource {
-            Some(resource) => server.site.guards(path, resource),
-            None => server.site.guards_of_path(path),
+            Some(resource) => self.hosted.site.guards(path, resource),
+            None => self.hosted.site.guards_of_path(path),
         };
         let number = *guards.get(self.course.guards_passed)?;
         let question = Question {
-            pool: server.applications.pool_of(number),
+            pool: &self.hosted.pools[number],
             role: Role::Authorizer,
             script: &Script::guard(path.as_bytes()),
         };
@@ -179,7 +177,7 @@ impl Exchange<'_> {
         worker: &mut Worker<'_>,
     ) -> Step {
         let question = Question {
-            pool: self.server.applications.pool_of(number),
+            pool: &self.hosted.pools[number],
             role: Role::Responder,
             script,
         };
@@ -223,7 +221,7 @@ impl Exchange<'_> {
         let &Question { pool, role, script } = question;
         let authorization = match role {
             Role::Authorizer => Authorization::Passed,
-            _ => self.server.settings.authorization,
+            _ => self.hosted.settings.authorization,
         };
         let shown = String::from_utf8_lossy(&script.script_name);
         let name = format!("{} {shown}", self.id());
@@ -236,7 +234,7 @@ impl Exchange<'_> {
         }
         let wants_new = std::mem::take(&mut self.course.wants_new);
         let given = pool.connect(permit.place(), self.number, wants_new, worker.now());
-        let terms = terms(self.server);
+        let terms = terms(&self.hosted.settings);
         let now = worker.now();
         let errand = Errand {
             pool: Arc::clone(pool),

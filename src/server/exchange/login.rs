@@ -71,8 +71,7 @@ impl Exchange<'_> {
         if self.course.login == Login::LetIn {
             return None;
         }
-        let server = self.server;
-        let doors = server.site.doors.at(path);
+        let doors = self.hosted.site.doors.at(path);
         let first = doors.first()?;
         self.course.challenge = Some(Arc::clone(first.challenge()));
         if self.course.login == Login::Wrong {

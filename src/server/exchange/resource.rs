@@ -71,7 +71,7 @@ impl Exchange<'_> {
         let location = self.course.location.clone();
         let subject = match &location {
             None => Subject {
-                target: match self.server.site.fallback() {
+                target: match self.hosted.site.fallback() {
                     Some(fallback) if self.course.falls_back => standing_in(fallback, own_target),
                     _ => own_target,
                 },
@@ -110,8 +110,10 @@ impl Exchange<'_> {
         if let Some(step) = self.ask_password(&path, permit, worker) {
             return step;
         }
-        let found = server.site.resolve(&path);
-        self.course.record.resolve(server, &path, found.as_ref());
+        let site = &self.hosted.site;
+        let found = site.resolve(&path);
+        let record = &mut self.course.record;
+        record.resolve(server, self.hosted, &path, found.as_ref());
         #[cfg(feature = "fastcgi")]
         if let Some(step) =
             self.ask_guard(&path, found.as_ref().ok(), subject, reply, permit, worker)
@@ -142,7 +144,7 @@ impl Exchange<'_> {
                     query: subject.target.query,
                     now: self.now,
                 };
-                let response = static_file::respond(root, &server.site.cache, &file);
+                let response = static_file::respond(root, &site.cache, &file);
                 match response.reason {
                     Some(reason) if self.falls_back(reason, &path) => Step::Again,
                     reason => {
@@ -189,7 +191,7 @@ impl Exchange<'_> {
             return reason;
         }
         let finding = self
-            .server
+            .hosted
             .site
             .place_of(path)
             .and_then(|file| diagnose::refused(&file, reason))
@@ -205,7 +207,7 @@ impl Exchange<'_> {
     fn falls_back(&mut self, reason: Reason, path: &UrlPath<'_>) -> bool {
         let falls_back = !self.course.falls_back
             && self.course.location.is_none()
-            && self.server.site.falls_back(reason, path);
+            && self.hosted.site.falls_back(reason, path);
         if falls_back {
             self.course.fall_back();
         }
@@ -228,7 +230,7 @@ impl Exchange<'_> {
             now: self.now,
             name: &name,
         };
-        match handover::respond(&self.server.site, handover, &request) {
+        match handover::respond(&self.hosted.site, handover, &request) {
             Ok(response) => {
                 let reason = response.reason;
                 let response = self.explain(response);
@@ -254,10 +256,10 @@ impl Exchange<'_> {
         reply: &mut Reply<'_>,
         worker: &mut Worker<'_>,
     ) -> Outcome {
-        let server = self.server;
+        let (server, settings) = (self.server, &self.hosted.settings);
         let id = self.id();
         let name = format!("{id} {}", String::from_utf8_lossy(&script.script_name));
-        let pass = server.settings.authorization;
+        let pass = settings.authorization;
         if let Err(reason) = self.fill(&mut worker.variables, &script, subject, pass, reply) {
             return Outcome::Failed(reason);
         }
@@ -272,10 +274,10 @@ impl Exchange<'_> {
             false => Witness::default(),
         };
         let terms = Terms {
-            silence: server.settings.cgi_timeout,
-            send_window: server.settings.send_timeout,
+            silence: settings.cgi_timeout,
+            send_window: settings.send_timeout,
             half_closed: HALF_CLOSED_GRACE,
-            max_header: server.settings.max_header,
+            max_header: settings.max_header,
             clock: &server.clock,
             halt: &server.halt,
             spawners: &server.spawners,

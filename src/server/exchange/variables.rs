@@ -11,7 +11,7 @@ use crate::proto::Reason;
 use crate::proto::cgi::meta::{
     Authenticated, Authorization, Interpreter, MetaVariables, Scheme, ScriptRequest,
 };
-use crate::sys::listener::Bound;
+use crate::sys::listener::{Bound, Listener};
 
 impl Exchange<'_> {
     /// Makes the meta-variables of a program.
@@ -23,11 +23,17 @@ impl Exchange<'_> {
         authorization: Authorization,
         reply: &Reply<'_>,
     ) -> Result<(), Reason> {
-        let server = self.server;
-        let local = match server.listeners[self.listener].bound() {
-            Bound::Tcp(bound) if !bound.ip().is_unspecified() => Some(*bound),
-            Bound::Tcp(_) => reply.stream().local_address(),
-            Bound::Unix(_) => None,
+        let (server, settings) = (self.server, &self.hosted.settings);
+        let local = match server
+            .listeners
+            .at(self.listener)
+            .as_deref()
+            .map(Listener::bound)
+        {
+            Some(Bound::Tcp(bound)) if !bound.ip().is_unspecified() => Some(*bound),
+            Some(Bound::Unix(_)) => None,
+            // It may be listened at no more.
+            Some(Bound::Tcp(_)) | None => reply.stream().local_address(),
         };
         let server_addr = local.map(|local| local.ip().to_string());
         let remote_addr = self.origin.whom.address().map(|it| it.to_string());
@@ -35,7 +41,7 @@ impl Exchange<'_> {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         });
-        let scheme = self.origin.scheme.unwrap_or(server.settings.scheme);
+        let scheme = self.origin.scheme.unwrap_or(settings.scheme);
         let user = self.course.user();
         let authority = self.request.authority;
         let head = self.request.head;
@@ -63,7 +69,8 @@ impl Exchange<'_> {
             remote_port: self.origin.whom.port(),
             scheme,
             content_length: subject.body.map(|body| body.len()),
-            document_root: server
+            document_root: self
+                .hosted
                 .site
                 .document_root()
                 .map(|root| root.root.path().as_os_str().as_bytes()),
@@ -82,7 +89,7 @@ impl Exchange<'_> {
                 None => authorization,
             },
             granted: self.course.granted(),
-            extra: &server.settings.environment,
+            extra: &settings.environment,
         };
         let told_host = self.request.target.authority;
         let fields = head.field_lines().filter_map(|(name, value)| {

@@ -18,6 +18,7 @@ use crate::proto::http::status::StatusCode;
 use crate::proto::uri::path::UrlPath;
 use crate::server::Server;
 use crate::server::origin::Whom;
+use crate::server::served::Hosted;
 use crate::sys::spool::{Content, Spool};
 
 /// The journey of an exchange, where the console is on.
@@ -83,6 +84,7 @@ impl Record {
     pub fn resolve(
         &mut self,
         server: &Server,
+        hosted: &Hosted,
         path: &UrlPath<'_>,
         found: Result<&Resource<'_, '_>, &Reason>,
     ) {
@@ -98,7 +100,7 @@ impl Record {
             Err(_) => Kind::Refusal,
         };
         journey.route.clear();
-        if let Some(route) = server.site.route_name(path, found.ok()) {
+        if let Some(route) = hosted.site.route_name(path, found.ok()) {
             journey.route.push_str(route);
         }
     }
@@ -202,9 +204,10 @@ impl Record {
         }
     }
 
-    /// Notes whom it came from.
-    pub fn come(&mut self, whom: &Whom, line: &[u8]) {
+    /// Notes whom it came from, and which site it was for.
+    pub fn come(&mut self, hosted: &Hosted, whom: &Whom, line: &[u8]) {
         let Some(journey) = &mut self.0 else { return };
+        journey.site.clone_from(&hosted.name);
         journey.client = match whom {
             Whom::At(address, _) => Client::Address(*address),
             Whom::Local => Client::Local,

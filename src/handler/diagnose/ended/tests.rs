@@ -1,3 +1,5 @@
+#![cfg(feature = "explain")]
+
 use super::*;
 use crate::sys::testing::TempDir;
 
@@ -201,6 +203,20 @@ fn only_a_file_beside_the_program_is_quoted() {
     ] {
         assert_eq!(case.source_line(file, line), quoted, "{file}");
     }
+}
+
+#[test]
+fn a_long_source_is_read_to_a_bound() {
+    let folder = TempDir::new();
+    let first = "x".repeat(SOURCE_MAX - 4);
+    folder.write("x.py", format!("{first}\ntwo\nthree\n"));
+    let script = folder.path().join("x.py");
+    let case = Case {
+        script: &script,
+        ..nothing()
+    };
+    assert_eq!(case.source_line("x.py", 2), "two");
+    assert_eq!(case.source_line("x.py", 3), "");
 }
 
 #[cfg(feature = "fastcgi")]

@@ -15,6 +15,7 @@ impl Pool {
         let backend = &mut backends[place];
         let is_full = backend.is_full();
         let spares = backend.idle.len() < self.bounds.keep && (!is_full || now >= backend.crowded);
+        let spares = spares && !self.is_retired.load(Ordering::Relaxed);
         if spares && backend.health == Health::Up && !channel.is_hung_up() {
             channel.rest();
             let since = now;
@@ -24,6 +25,13 @@ impl Pool {
                 self.watch.call();
             }
         }
+    }
+
+    /// Closes all idle connections, and keeps none from now on: only what has begun will still ask.
+    pub fn retire(&self) {
+        let mut backends = self.backends();
+        self.is_retired.store(true, Ordering::Relaxed);
+        backends.iter_mut().for_each(|backend| backend.idle.clear());
     }
 
     /// Closes idle connections that stand in the way of new ones; true when there may be others later.

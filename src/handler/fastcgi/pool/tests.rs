@@ -221,6 +221,23 @@ fn a_new_connection_is_given_where_one_is_wanted() {
 }
 
 #[test]
+fn a_pool_that_no_route_leads_to_keeps_nothing() {
+    let pool = keeping();
+    let before = keep(&pool);
+    pool.retire();
+    let after = keep(&pool);
+    assert_eq!(pool.backends()[0].idle.len(), 0);
+    for mut peer in [before, after] {
+        assert_eq!(
+            std::io::Read::read(&mut peer, &mut [0]).unwrap(),
+            0,
+            "it is closed"
+        );
+    }
+    assert!(matches!(pool.connect(0, 7, false, NOW), Given::New(_)));
+}
+
+#[test]
 fn kept_connections_make_way_for_a_late_one_and_for_a_while_none_is_kept_beside_one() {
     let pool = keeping();
     let _peer = keep(&pool);

@@ -461,6 +461,7 @@ pub(super) fn last_words(tail: &[u8]) -> String {
 }
 
 /// A time in seconds, as it is written: `0.25`, `2`.
-fn seconds(span: Duration) -> f64 {
-    span.as_secs_f64()
+fn seconds(span: Duration) -> String {
+    let text = format!("{}.{:03}", span.as_secs(), span.subsec_millis());
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -1,0 +1,36 @@
+# Completion of tollgate for bash; made by `make documents`.
+# shellcheck shell=bash
+_tollgate() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+    local options='--listen --static --index --listing --follow-symlinks --fallback --trusted-proxy --proxy-protocol --auth --cgi --env --max-processes --fastcgi --fastcgi-connect-timeout --fastcgi-timeout --max-backend --fastcgi-keep --fastcgi-idle --threads --max-connections --max-header --max-body --max-spool --header-timeout --idle-timeout --send-timeout --cgi-timeout --drain-timeout --user --allow-root --chroot --limit --nice --allow-setuid --sandbox --allow-read --allow-write --access-log --log-format --quiet --verbose --explain --no-explain --help --version' answers
+    [[ ${COMP_WORDS[1]} == check ]] && options+=' --query --method --body --header --json'
+    compopt -o filenames 2>/dev/null
+    COMPREPLY=()
+    # --option=value, and ROUTE=PATH: bash takes '=' for a word of its own.
+    if [[ $word == = ]]; then
+        word=
+    elif [[ $before == = ]]; then
+        before=${COMP_WORDS[COMP_CWORD - 2]}
+        case $before in -*) ;; *) before=ROUTE ;; esac
+    fi
+    case $before in
+        --chroot|--allow-read|--allow-write|--access-log|--body|ROUTE) answers=$(compgen -f -- "$word") ;;
+        -s|--static|--auth|-c|--cgi) answers= ;;
+        --user) answers=$(compgen -u -- "$word") ;;
+        -l|--listen|--index|--fallback|--trusted-proxy|-e|--env|--max-processes|-f|--fastcgi|--fastcgi-connect-timeout|--fastcgi-timeout|--max-backend|--fastcgi-keep|--fastcgi-idle|-t|--threads|--max-connections|--max-header|--max-body|--max-spool|--header-timeout|--idle-timeout|--send-timeout|--cgi-timeout|--drain-timeout|--limit|--nice|--log-format|--query|--method|--header) answers= ;;
+        *)
+            case $word in
+                -*) answers=$(compgen -W "$options" -- "$word") ;;
+                *)
+                    answers=$(compgen -f -- "$word")
+                    ((COMP_CWORD > 1)) || answers+=$'\n'$(compgen -W 'check passwd' -- "$word")
+                    ;;
+            esac
+            ;;
+    esac
+    local IFS=$'\n'
+    # One answer is one line.
+    # shellcheck disable=SC2206
+    COMPREPLY=($answers)
+}
+complete -F _tollgate tollgate
