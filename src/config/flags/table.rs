@@ -474,6 +474,19 @@ pub static FLAGS: &[Flag] = &[
         help: "Show that to nobody: it is in the log alone, under the id that the page shows",
         scope: Scope::Site,
     },
+    #[cfg(feature = "console")]
+    Flag {
+        short: None,
+        long: "console",
+        group: Group::Log,
+        takes: Takes::Text("ADDR", |settings, text, _| {
+            value::console_address(text).map(|address| settings.console = Some(address))
+        }),
+        default: Fallback::None,
+        help: "Show at ADDR, for this machine alone, a page with the last requests, what became of them and why; \
+               its address with a key to secrets is printed at the start",
+        scope: Scope::Start,
+    },
     Flag {
         short: None,
         long: "config",
@@ -496,19 +509,6 @@ pub static FLAGS: &[Flag] = &[
         help: "Print what is in force and where each value comes from, as a configuration file, and \
                exit",
         scope: Scope::CommandLine,
-    },
-    #[cfg(feature = "console")]
-    Flag {
-        short: None,
-        long: "console",
-        group: Group::Log,
-        takes: Takes::Text("ADDR", |settings, text, _| {
-            value::console_address(text).map(|address| settings.console = Some(address))
-        }),
-        default: Fallback::None,
-        help: "Show at ADDR, for this machine alone, a page with the last requests, what became of them and why; \
-               its address with a key to secrets is printed at the start",
-        scope: Scope::Start,
     },
     Flag {
         short: Some('h'),
