@@ -9,7 +9,8 @@
 //! | 1a | [`config`] | the operator's words, made into settings |
 //! | 1b | [`sys`] | the operating system, one file a facility; no word of HTTP |
 //! | 2 | [`handler`] | one file per kind of resource: a file is sent, a program is run |
-//! | 3 | [`server`] | connections and threads |
+//! | 3 | `console` | what the server does, shown to whoever runs it |
+//! | 4 | [`server`] | connections and threads |
 //!
 //! `config` and `sys` do not know each other. ARCHITECTURE.md follows one request through all of it;
 //! `tests/layering.rs` holds the rule.
@@ -20,5 +21,8 @@ pub mod config;
 pub mod sys;
 
 pub mod handler;
+
+#[cfg(feature = "console")]
+pub mod console;
 
 pub mod server;

@@ -27,6 +27,11 @@ const NO_BOUNDS: &[(&str, &str)] = &[
     ("config/args.rs", "LONGEST"),
     ("config/flags/table.rs", "KIB MIB TIB"),
     ("config/help.rs", "WIDTH INDENT"),
+    ("console/events.rs", "STATE PACE"),
+    ("console/gate.rs", "PIECE"),
+    ("console/journey.rs", "REUSED_MAX"),
+    ("console/mod.rs", "STACK DESCRIPTORS"),
+    ("console/plane.rs", "THREADS LOOK"),
     ("handler/auth/mod.rs", "FRESH"),
     ("handler/cache.rs", "PLACE SETTLED"),
     ("handler/cgi/bulk.rs", "MUCH ROUNDS"),
@@ -58,19 +63,20 @@ const NO_BOUNDS: &[(&str, &str)] = &[
     ("server/opening.rs", "SINGLE"),
     ("server/sandbox.rs", "TRUNCATE"),
     ("server/supervision.rs", "SIGN INTERVAL_MIN"),
-    ("server/table.rs", "BLOCK"),
+    ("server/table.rs", "BLOCK STANDINGS"),
     (
         "server/worker.rs",
         "INPUT_LEN OUTPUT_LEN BEHIND ACCEPTED_ALONE",
     ),
     ("sys/activation.rs", "FIRST"),
     ("sys/child.rs", "CPU_LIMIT FILE_LIMIT PIPE_LEAST ASK_AGAIN"),
+    ("sys/clock.rs", "STAMP_MASK"),
     ("sys/descriptors.rs", "SIGPIPE"),
     ("sys/outgoing.rs", "PARTS SENDFILE"),
     ("sys/poller.rs", "REPORTED SLEPT"),
     ("sys/sandbox.rs", "WHOLE"),
     ("sys/service.rs", "WITHOUT_PIDFD"),
-    ("sys/spawner/order.rs", "REPORT_LEN"),
+    ("sys/spawner/order.rs", "REPORT_LEN REPORTS_MAX"),
     ("sys/spawner/process.rs", "DESCRIPTORS_MAX"),
     ("sys/watch.rs", "WITHOUT_PIDFD"),
 ];
@@ -373,7 +379,7 @@ fn links(page: &str, path: &Path, tree: &Tree) -> Vec<String> {
 
 #[test]
 #[cfg_attr(
-    not(all(feature = "auth", feature = "fastcgi")),
+    not(all(feature = "auth", feature = "console", feature = "fastcgi")),
     ignore = "documents tell of all options"
 )]
 fn threats_have_their_rules_and_tests() {
@@ -384,7 +390,7 @@ fn threats_have_their_rules_and_tests() {
 
 #[test]
 #[cfg_attr(
-    not(all(feature = "auth", feature = "fastcgi")),
+    not(all(feature = "auth", feature = "console", feature = "fastcgi")),
     ignore = "documents tell of all options"
 )]
 fn every_bound_has_its_row() {
@@ -412,7 +418,7 @@ fn links_lead_somewhere() {
 /// Both documents with each of these slips, of which none may go unnoticed.
 #[test]
 #[cfg_attr(
-    not(all(feature = "auth", feature = "fastcgi")),
+    not(all(feature = "auth", feature = "console", feature = "fastcgi")),
     ignore = "documents tell of all options"
 )]
 fn slips_are_found() {

@@ -213,6 +213,19 @@ fn output_for_which_there_is_no_spool_is_whole_all_the_same() {
     }
 }
 
+#[cfg(feature = "console")]
+#[test]
+fn the_console_goes_on_accepting() {
+    for errors in ["EMFILE", "ENFILE", "ENOMEM"] {
+        let site = Site::new().environment(VARIABLE, &format!("accept={errors}@1"));
+        let server = site.serve(&["--console", "127.0.0.1:0"]);
+        let (address, _) = server.console();
+        let mut client = support::Client::connect(address);
+        client.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        assert_eq!(client.read_response("GET").text(), "ok\n");
+    }
+}
+
 /// What `probe/flood` prints: numbered lines of 64 bytes.
 fn is_flood(body: &[u8], len: usize) -> bool {
     let mut lines = body.chunks(64).enumerate();

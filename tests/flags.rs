@@ -98,7 +98,7 @@ fn help_fits_a_terminal() {
 
 #[test]
 #[cfg_attr(
-    not(all(feature = "auth", feature = "fastcgi")),
+    not(all(feature = "auth", feature = "console", feature = "fastcgi")),
     ignore = "documents tell of all options"
 )]
 fn options_named_elsewhere_exist() {
@@ -191,7 +191,7 @@ fn a_full_disk_is_an_error() {
 
 #[test]
 #[cfg_attr(
-    not(all(feature = "auth", feature = "fastcgi")),
+    not(all(feature = "auth", feature = "console", feature = "fastcgi")),
     ignore = "documents tell of all options"
 )]
 fn the_readme_shows_the_help_as_it_is() {

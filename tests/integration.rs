@@ -56,6 +56,18 @@ mod confine_programs;
 mod confine_sandbox;
 #[path = "integration/connection.rs"]
 mod connection;
+#[cfg(feature = "console")]
+#[path = "integration/console.rs"]
+mod console;
+#[cfg(feature = "console")]
+#[path = "integration/console_gate.rs"]
+mod console_gate;
+#[cfg(feature = "console")]
+#[path = "integration/console_page.rs"]
+mod console_page;
+#[cfg(feature = "console")]
+#[path = "integration/console_sites.rs"]
+mod console_sites;
 #[cfg(feature = "explain")]
 #[path = "integration/course.rs"]
 mod course;

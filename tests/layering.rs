@@ -30,14 +30,14 @@ const fn rule(path: &'static str, homes: &'static [&'static str], why: &'static 
 }
 
 /// Everything above `proto` and `config`, which are pure.
-const IMPURE: &[&str] = &["sys/", "handler/", "server/", "main.rs"];
+const IMPURE: &[&str] = &["sys/", "handler/", "console/", "server/", "main.rs"];
 const PURE: &str = "proto and config do no I/O, start no thread and read no clock";
 
 const RULES: &[Rule] = &[
     // Layers.
     rule(
         "crate::config",
-        &["config/", "handler/", "server/", "main.rs"],
+        &["config/", "handler/", "console/", "server/", "main.rs"],
         "imports point down",
     ),
     rule(
@@ -47,7 +47,12 @@ const RULES: &[Rule] = &[
     ),
     rule(
         "crate::handler",
-        &["handler/", "server/", "main.rs"],
+        &["handler/", "console/", "server/", "main.rs"],
+        "imports point down",
+    ),
+    rule(
+        "crate::console",
+        &["console/", "server/"],
         "imports point down",
     ),
     rule(
@@ -86,6 +91,12 @@ const RULES: &[Rule] = &[
     },
     rule("rustix", &["sys/"], "system calls are made in sys alone"),
     rule("nix", &["sys/"], "system calls are made in sys alone"),
+    rule(
+        "wait4",
+        &["sys/child.rs"],
+        "children are reaped in one place",
+    ),
+    rule("tiny_http", &["console/"], "it serves the console alone"),
     rule("landlock", &["sys/"], "system calls are made in sys alone"),
     rule(
         "close_fds",
@@ -112,7 +123,7 @@ const RULES: &[Rule] = &[
     ),
     rule(
         "percent_encoding",
-        &["proto/", "handler/"],
+        &["proto/", "handler/", "console/answers.rs"],
         "paths are decoded in proto, encoded in pages",
     ),
     rule(
@@ -122,7 +133,7 @@ const RULES: &[Rule] = &[
     ),
     rule(
         "log",
-        &["handler/", "server/", "main.rs"],
+        &["handler/", "console/", "server/", "main.rs"],
         "proto, config and sys return what they saw",
     ),
 ];

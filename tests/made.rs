@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
 // They tell of all options.
-#![cfg(all(feature = "auth", feature = "explain", feature = "fastcgi"))]
+#![cfg(all(feature = "auth", feature = "console", feature = "fastcgi"))]
 
 use std::fs;
 use std::io::{self, Write};

@@ -44,6 +44,7 @@ complete -c tollgate -s q -l quiet -d 'Log warnings and errors alone on standard
 complete -c tollgate -s v -l verbose -d 'Log more there'
 complete -c tollgate -l explain -d 'Show clients why a program, a file or a backend failed, with all that shows it'
 complete -c tollgate -l no-explain -d 'Show that to nobody: it is in the log alone, under the id that the page shows'
+complete -c tollgate -l console -x -d 'Show at ADDR, for this machine alone, a page with the last requests, what became of them and why'
 complete -c tollgate -l config -r -F -d 'Take options from FILE too: a line for each, its long name and its value'
 complete -c tollgate -l dump-config -d 'Print what is in force and where each value comes from, as a configuration file, and exit'
 complete -c tollgate -s h -l help -d 'Print this and exit'

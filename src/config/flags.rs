@@ -65,7 +65,7 @@ pub enum Group {
     Timeouts,
     /// Whom the server runs as, and what programs are kept from.
     Confinement,
-    /// What is written down.
+    /// What is written down, and shown.
     Log,
     /// What does not serve.
     Other,
@@ -119,7 +119,7 @@ impl Group {
             Group::Limits => "Limits",
             Group::Timeouts => "Time-outs",
             Group::Confinement => "Confinement",
-            Group::Log => "Log",
+            Group::Log => "Log and console",
             Group::Other => "Other",
         }
     }

@@ -89,6 +89,9 @@ pub struct Settings {
     pub verbosity: Option<Verbosity>,
     /// Who is to be told what went wrong inside, as far as it was said ([`Settings::explained_to`]).
     pub explain: Explain,
+    /// Where it is shown what the server does.
+    #[cfg(feature = "console")]
+    pub console: Option<ListenAddress>,
     /// Whom the server runs as, and what programs are kept from.
     pub confinement: Confinement,
     /// What is permitted and yet worth a line in the log.
@@ -297,6 +300,14 @@ fn settle_options(
     if let Err((option, problem)) = settings.confinement.check() {
         return Err(settings.refuse(option, problem));
     }
+    #[cfg(feature = "console")]
+    if let Some(console) = &settings.console
+        && settings.listen.contains(console)
+        && !matches!(console, ListenAddress::Tcp { port: 0, .. })
+    {
+        let problem = format!("'{console}' is that of --listen; give the console one of its own");
+        return Err(settings.refuse("--console", &problem));
+    }
     settings.warn_of_body_beyond_spool();
     Ok(settings)
 }
@@ -336,6 +347,8 @@ impl Settings {
             log_format: LogFormat::default(),
             verbosity: None,
             explain: Explain::Local,
+            #[cfg(feature = "console")]
+            console: None,
             confinement: Confinement::default(),
             warnings: Vec::new(),
             sites: Vec::new(),

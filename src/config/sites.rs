@@ -60,6 +60,10 @@ impl Settings {
         self.max_connections = old.max_connections;
         self.max_spool = old.max_spool;
         self.verbosity = old.verbosity;
+        #[cfg(feature = "console")]
+        {
+            self.console = old.console.clone();
+        }
         self.confinement = old.confinement.clone();
         self.fixed = old.fixed.clone();
     }

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::proto::Reason;
+#[cfg(feature = "console")]
+use crate::proto::http::host;
 use crate::proto::uri::path::UrlPath;
 use crate::proto::uri::route::RouteKey;
 use crate::proto::uri::target::{Form, Target};
@@ -108,6 +110,20 @@ pub(super) fn listen_address(text: &str) -> Result<ListenAddress, String> {
         host: host.to_owned(),
         port,
     })
+}
+
+/// Reads an address of the console, which is this machine's own.
+#[cfg(feature = "console")]
+pub(super) fn console_address(text: &str) -> Result<ListenAddress, String> {
+    let address = listen_address(text)?;
+    match &address {
+        ListenAddress::Tcp { host, .. } if !host::is_loopback(host) => Err(
+            "can be reached from other machines, and the console shows all requests; give a port of 127.0.0.1, and \
+             come by a tunnel: ssh -L 8081:127.0.0.1:8081 HOST"
+                .to_owned(),
+        ),
+        _ => Ok(address),
+    }
 }
 
 /// Reads `HOST:PORT` or `[V6]:PORT` into a host without brackets and a port; `advice` says what to

@@ -189,6 +189,12 @@ impl Admission {
         self.state().places[place].running
     }
 
+    /// How many may be served at a place.
+    #[cfg(feature = "console")]
+    pub fn max_at(&self, place: usize) -> usize {
+        self.state().places[place].max
+    }
+
     /// How many wait in line.
     pub fn waiting(&self) -> usize {
         self.state().line.len()

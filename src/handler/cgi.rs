@@ -27,7 +27,7 @@ use super::diagnose::ended::Case;
 use super::handover::Handover;
 use super::pace::Pace;
 use super::reply::{Ending, Reply};
-use super::report::{Witness, report};
+use super::report::{Course, Witness, report};
 use super::script::Script;
 use super::stderr::StderrLog;
 use crate::proto::Reason;
@@ -139,6 +139,7 @@ pub fn run(
         folder: &script.folder,
         stdin,
     };
+    terms.witness.note(Course::order);
     let child = match program.start(variables.iter(), terms.spawners) {
         Ok(child) => child,
         Err(error) => return not_started(name, script, &error, terms.witness),
@@ -397,7 +398,8 @@ impl Relay<'_, '_> {
             true => format!("the server ended it: {exit}"),
         };
         let tail = self.stderr.finish(self.terms.clock.now());
-        witness.ended(&ending, &tail);
+        let usage = self.child.usage();
+        witness.note(|course| course.end(&ending, &tail, usage));
         let verdict = pumped.and_then(|()| verdict_of(&self.stage, exit, self.reply));
         let case = |reason, printed: &[u8], body_len| {
             let case = Case {

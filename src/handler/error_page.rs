@@ -41,6 +41,8 @@ pub struct Frame<'a> {
     pub now: u64,
     /// What was found out, where the client may know it.
     pub finding: Option<&'a Finding>,
+    /// What happened when, in microseconds since a program was looked for, where the client may know it.
+    pub times: &'a [(&'static str, u64)],
 }
 
 /// The response to a request that failed for `reason`.
@@ -75,7 +77,7 @@ pub fn explain(mut response: Response, frame: &Frame<'_>) -> Response {
     let id = frame.request_id;
     let page = match (frame.form, frame.finding) {
         (Form::Html, None) => html_page(&title, sentence, id),
-        (Form::Html, Some(finding)) => html_finding(&title, finding, id),
+        (Form::Html, Some(finding)) => html_finding(&title, finding, frame.times, id),
         (Form::Text, None) => text_page(&title, sentence, id),
         (Form::Text, Some(finding)) => text_page(&title, finding.text().trim_end(), id),
     };
@@ -97,7 +99,12 @@ fn html_page(title: &str, sentence: &str, request_id: &str) -> Vec<u8> {
 }
 
 /// What is wrong, what shows it and what mends it.
-fn html_finding(title: &str, finding: &Finding, request_id: &str) -> Vec<u8> {
+fn html_finding(
+    title: &str,
+    finding: &Finding,
+    times: &[(&'static str, u64)],
+    request_id: &str,
+) -> Vec<u8> {
     let lines = |text: &str| text.lines().map(escape).collect::<Vec<_>>().join("\n");
     let mut main = format!("<p>{}</p>\n", escape(&finding.sentence));
     for Evidence { from, text } in &finding.evidence {
@@ -114,11 +121,31 @@ fn html_finding(title: &str, finding: &Finding, request_id: &str) -> Vec<u8> {
             "<h2>To mend it</h2>\n<p class=\"m\">{remedy}</p>\n"
         ));
     }
+    main.push_str(&timeline(times));
     let (code, request_id) = (finding.code, escape(request_id));
     main.push_str(&format!(
         "<footer>{code} &middot; Request {request_id} &middot; shown to this machine or by --explain</footer>\n"
     ));
     html::page(title, &main)
+}
+
+/// The steps of a run, each with the time that it ended, and a bar as long as it took.
+fn timeline(times: &[(&'static str, u64)]) -> String {
+    let Some(whole) = times.iter().map(|it| it.1).max() else {
+        return String::new();
+    };
+    let mut table = "<h2>What happened when</h2>\n<table>\n".to_owned();
+    let mut before = 0;
+    for (name, at) in times {
+        let width = (at.saturating_sub(before) * 100).div_ceil(whole.max(1));
+        let (seconds, millis, rest) = (at / 1_000_000, at / 1_000 % 1_000, at % 1_000);
+        table.push_str(&format!(
+            "<tr><td>{name}</td><td><meter min=\"0\" max=\"100\" value=\"{width}\">{width} %</meter></td>\
+             <td>{seconds}.{millis:03}{rest:03} s</td></tr>\n"
+        ));
+        before = *at;
+    }
+    table + "</table>\n"
 }
 
 fn text_page(title: &str, sentence: &str, request_id: &str) -> Vec<u8> {

@@ -81,6 +81,8 @@ pub struct Draft {
     body_len: u64,
     excess: bool,
     closes: bool,
+    /// The head as it was given to the client, where somebody wants to know.
+    head: Option<Vec<u8>>,
 }
 
 impl Draft {
@@ -93,7 +95,13 @@ impl Draft {
             status: None,
             body_len: 0,
             excess: false,
+            head: None,
         }
+    }
+
+    /// Has the head of the response be kept, in this memory.
+    pub fn keep_head(&mut self, memory: Vec<u8>) {
+        self.head = Some(memory);
     }
 }
 
@@ -135,6 +143,11 @@ impl<'c> Reply<'c> {
     /// The status of the response, once it was begun.
     pub fn status(&self) -> Option<StatusCode> {
         self.draft.status
+    }
+
+    /// The head of the response, where it is kept and was begun.
+    pub fn take_head(&mut self) -> Option<Vec<u8>> {
+        self.draft.head.take()
     }
 
     /// How many bytes of body were given to the client or queued for it.
@@ -390,13 +403,14 @@ impl<'c> Reply<'c> {
             self.draft.envelope.connection
         };
         self.draft.status = Some(head.status);
-        encode_head(
-            self.outgoing.bytes(),
-            head.as_head_ref(),
-            plan,
-            connection,
-            &self.draft.envelope.date,
-        );
+        let bytes = self.outgoing.bytes();
+        let before = bytes.len();
+        let date = &self.draft.envelope.date;
+        encode_head(bytes, head.as_head_ref(), plan, connection, date);
+        if let Some(kept) = &mut self.draft.head {
+            kept.clear();
+            kept.extend_from_slice(&bytes[before..]);
+        }
         plan
     }
 }

@@ -10,6 +10,8 @@
 
 #[cfg(feature = "fastcgi")]
 mod applications;
+#[cfg(feature = "console")]
+mod why;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -19,6 +21,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[cfg(feature = "fastcgi")]
 use applications::{exec_programs, has_applications};
+
+#[cfg(feature = "console")]
+pub use why::Why;
 
 #[cfg(feature = "auth")]
 use super::auth::Doors;
@@ -39,6 +44,9 @@ pub struct Site {
     runners: Arc<Routes<Runner>>,
     #[cfg(feature = "fastcgi")]
     guards: applications::Guards,
+    /// What the applications are called, by the numbers of their routes.
+    #[cfg(all(feature = "console", feature = "fastcgi"))]
+    applications: Vec<String>,
     /// Who asks for users and passwords.
     #[cfg(feature = "auth")]
     pub doors: Doors,
@@ -152,6 +160,11 @@ impl Site {
             runners: Arc::new(plan.runners),
             #[cfg(feature = "fastcgi")]
             guards: plan.guards,
+            #[cfg(all(feature = "console", feature = "fastcgi"))]
+            applications: {
+                let routes = settings.fastcgi.routes.iter();
+                routes.map(|route| route.application.to_string()).collect()
+            },
             #[cfg(feature = "auth")]
             doors,
             statics: Vec::new(),

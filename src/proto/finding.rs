@@ -11,6 +11,7 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use super::Reason;
+use super::json::Json;
 
 /// How much of a piece of evidence is quoted.
 pub const QUOTED_MAX: usize = 800;
@@ -246,53 +247,28 @@ impl Finding {
     }
 
     /// All of it, as an object.
-    pub fn push_json(&self, json: &mut String) {
-        let fields = [
-            ("code", self.code.name()),
-            ("severity", self.severity.name()),
-            ("sentence", &self.sentence),
-            ("remedy", &self.remedy),
-        ];
-        json.push('{');
-        for (name, value) in fields {
-            push_json_member(json, name, value);
-        }
-        json.push_str("\"evidence\":[");
-        for (at, Evidence { from, text }) in self.evidence.iter().enumerate() {
-            json.push_str(if at > 0 { ",{" } else { "{" });
-            push_json_member(json, "from", from);
-            json.push_str("\"text\":");
-            push_json_string(json, text);
-            json.push('}');
-        }
-        json.push_str("]}");
+    pub fn push_json(&self, json: &mut Json) {
+        self.push_json_as(json, "from", true);
     }
-}
 
-/// Writes a member of an object, and a comma.
-#[inline(never)]
-pub fn push_json_member(json: &mut String, name: &str, value: &str) {
-    push_json_string(json, name);
-    json.push(':');
-    push_json_string(json, value);
-    json.push(',');
-}
-
-/// Writes a string of JSON (RFC 8259 section 7).
-pub fn push_json_string(json: &mut String, text: &str) {
-    json.push('"');
-    for letter in text.chars() {
-        match letter {
-            '"' => json.push_str("\\\""),
-            '\\' => json.push_str("\\\\"),
-            '\n' => json.push_str("\\n"),
-            _ if letter.is_control() => {
-                let _ = write!(json, "\\u{:04x}", letter as u32);
-            }
-            _ => json.push(letter),
+    /// The same, where what evidence is from has another name, and what it is may have to be hidden.
+    pub fn push_json_as(&self, json: &mut Json, origin: &str, shows_evidence: bool) {
+        json.object()
+            .text("code", self.code.name())
+            .text("severity", self.severity.name())
+            .text("sentence", &self.sentence)
+            .text("remedy", &self.remedy);
+        json.name("evidence").array();
+        for Evidence { from, text } in &self.evidence {
+            json.object().text(origin, from);
+            match shows_evidence {
+                true => json.text("text", text),
+                false => json.text("text", "(hidden)").name("hidden").truth(true),
+            };
+            json.end_object();
         }
+        json.end_array().end_object();
     }
-    json.push('"');
 }
 
 /// The first `max` bytes as text in which nothing hides: ends of lines, control characters, spaces that

@@ -12,6 +12,7 @@ pub mod fastcgi;
 pub mod finding;
 pub mod grammar;
 pub mod http;
+pub mod json;
 pub mod network;
 pub mod proxy;
 pub mod reason;

@@ -14,6 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use self::format::Known;
 use super::origin::Whom;
+use super::record::Record;
 use crate::config::{self, LogFormat, Settings, StartError};
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
@@ -55,6 +56,8 @@ pub struct Entry {
     pub reason: Option<Reason>,
     /// The log of its site.
     pub log: Option<Arc<AccessLog>>,
+    /// What is kept of the exchange for the console.
+    pub record: Record,
 }
 
 impl AccessLog {
@@ -100,6 +103,12 @@ impl AccessLog {
     /// Whether lines are wanted.
     pub fn is_on(&self) -> bool {
         self.target.is_some()
+    }
+
+    /// How many lines were lost since one was last written.
+    #[cfg(feature = "console")]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Takes note that paths mean other files from now on, as the root was changed.
@@ -251,6 +260,22 @@ impl Entry {
             body_len: 0,
             reason: None,
             log: None,
+            record: Record::default(),
+        }
+    }
+
+    /// One that the console alone is told of.
+    #[cfg(feature = "console")]
+    pub fn unwritten(started: u64) -> Entry {
+        Entry {
+            text: Vec::new(),
+            places: Vec::new(),
+            started,
+            status: StatusCode::OK,
+            body_len: 0,
+            reason: None,
+            log: None,
+            record: Record::default(),
         }
     }
 

@@ -20,7 +20,7 @@ use super::opening::become_ready_to_run;
 use crate::config::{Authorization, Check, Settings, StartError};
 use crate::handler::cgi::{self, Outcome, Terms};
 use crate::handler::reply::{Draft, Envelope, Reply};
-use crate::handler::report::{Course, Witness};
+use crate::handler::report::{Course, KEPT_MAX, Witness};
 use crate::handler::script::{self, Script};
 use crate::handler::{diagnose, lint};
 use crate::proto::Reason;
@@ -326,7 +326,7 @@ impl Told {
     ) -> std::io::Result<()> {
         let clock = Clock::start();
         let halt = Halt::new()?;
-        let witness = Witness::close();
+        let witness = Witness::close(clock, KEPT_MAX);
         let (stream, mut client) = Stream::pair()?;
         let room = Arc::new(Room::new(&std::env::temp_dir(), settings.max_spool));
         let client = thread::spawn(move || {

@@ -35,7 +35,9 @@ use super::body::Wanted;
 use super::exchange::Forward;
 use super::exchange::{Course, Turn};
 use super::origin::Peer;
+use super::record::Record;
 use super::served::Hosted;
+use super::table::Standing;
 use super::worker::Worker;
 use crate::handler::admission::Ticket;
 use crate::handler::pace::Pace;
@@ -261,6 +263,17 @@ impl Connection {
         self.idle_since
     }
 
+    /// What it is at.
+    pub fn standing(&self) -> Standing {
+        match self.stage {
+            Stage::Head if self.consumed == self.input.len() => Standing::Idle,
+            Stage::Head => Standing::Head,
+            Stage::Body(_) => Standing::Body,
+            Stage::Sending(_) | Stage::Lingering => Standing::Sending,
+            _ => Standing::Busy,
+        }
+    }
+
     /// Goes on from where the connection was parked.
     pub fn drive(&mut self, worker: &mut Worker<'_>) -> Next {
         self.drained = false;
@@ -301,7 +314,7 @@ impl Connection {
         if let Some(mut entry) = self.entry.take() {
             entry.reason = entry.reason.or(Some(reason));
             entry.body_len = entry.body_len.saturating_sub(self.outgoing.unsent());
-            worker.log(&entry);
+            worker.log(entry);
         }
     }
 
@@ -323,12 +336,13 @@ impl Connection {
             }
             Stage::Body(stage) => self.refuse(stage.0.head, Reason::BodyTimeout, worker),
             Stage::Waiting(stage) => {
-                let (pending, course, ticket) = *stage;
+                let (pending, mut course, ticket) = *stage;
                 drop(ticket);
+                let record = std::mem::take(&mut course.record);
                 if self.input_ended {
-                    return self.lose_pending(&pending, worker);
+                    return self.lose_pending(&pending, record, worker);
                 }
-                self.refuse(pending.head, course.busy(), worker)
+                self.refuse_after(pending.head, course.busy(), record, worker)
             }
             #[cfg(feature = "auth")]
             Stage::Paused(stage) => {
@@ -358,10 +372,14 @@ impl Connection {
     }
 
     /// The client is gone before its request could be answered.
-    fn lose_pending(&mut self, pending: &Pending, worker: &mut Worker<'_>) -> Step {
+    fn lose_pending(&mut self, pending: &Pending, record: Record, worker: &mut Worker<'_>) -> Step {
         self.end_entry(worker);
         let proxies = &pending.hosted.settings.proxies;
         let origin = self.peer.origin(&pending.head, proxies);
+        let record = match record.is_kept() {
+            true => record,
+            false => worker.record(pending.started),
+        };
         self.entry = worker.entry(
             &pending.hosted,
             &origin.unwrap_or(self.peer.itself()),
@@ -369,6 +387,7 @@ impl Connection {
             pending.head.request_line(),
             &pending.head,
             pending.started,
+            record,
         );
         if let Some(entry) = &mut self.entry {
             entry.status = Reason::ClientGone.status();
@@ -378,7 +397,7 @@ impl Connection {
 
     fn end_entry(&mut self, worker: &Worker<'_>) {
         if let Some(entry) = self.entry.take() {
-            worker.log(&entry);
+            worker.log(entry);
         }
     }
 }

@@ -30,6 +30,7 @@ use super::Server;
 use super::access_log::Entry;
 use super::connection::{Connection, Pending, Then};
 use super::origin::Origin;
+use super::record::Record;
 use super::request::Request;
 use super::served::Hosted;
 use super::worker::Worker;
@@ -40,6 +41,7 @@ use crate::handler::error_page;
 use crate::handler::reply::{Draft, Envelope, Reply};
 use crate::handler::{Body, Response};
 use crate::proto::Reason;
+use crate::proto::finding::Finding;
 use crate::proto::http::head::{RequestHead, Version};
 use crate::proto::http::host;
 use crate::proto::http::persist::{self, Persistence};
@@ -88,21 +90,29 @@ pub fn answer(
         Ok(exchange) => exchange,
         Err(reason) => return Answer::Refused(reason),
     };
-    let draft = Draft::new(exchange.envelope(pending, worker));
+    let mut turn = turn;
+    match &mut turn {
+        Turn::First => {
+            exchange.course.record = worker.record(pending.started);
+            if pending.body.is_some() {
+                exchange.course.record.receive_body(worker.server);
+            }
+        }
+        Turn::Come(course, _) | Turn::Never(course, _) => {
+            exchange.course = std::mem::take(course);
+            exchange.course.record.go_on(worker.server);
+        }
+    }
+    let mut draft = Draft::new(exchange.envelope(pending, worker));
+    exchange.course.record.lend_head(&mut draft);
     let mut reply = connection.reply(&worker.server.room, draft);
     let given = match turn {
-        Turn::Never(course, reason) => {
-            exchange.course = *course;
-            Given::Answered(exchange.give_error(&mut reply, reason))
-        }
+        Turn::Never(_, reason) => Given::Answered(exchange.give_error(&mut reply, reason)),
         #[cfg(feature = "auth")]
         turn if pending.behind_door.is_some() => exchange.knock(&mut reply, turn, worker),
         Turn::First if exchange.request.is_pathless() => exchange.give_pathless(&mut reply),
         Turn::First => exchange.give(&mut reply, None, worker),
-        Turn::Come(course, permit) => {
-            exchange.course = *course;
-            exchange.give(&mut reply, permit, worker)
-        }
+        Turn::Come(_, permit) => exchange.give(&mut reply, permit, worker),
     };
     exchange.conclude(given, reply, pending, worker)
 }
@@ -113,6 +123,7 @@ pub fn refuse(
     connection: &mut Connection,
     head: &RequestHead,
     reason: Reason,
+    record: Record,
     worker: &mut Worker<'_>,
 ) -> Option<Box<Entry>> {
     let envelope = Envelope {
@@ -122,12 +133,19 @@ pub fn refuse(
         connection: ConnectionField::Close,
         date: worker.date(),
     };
-    let mut reply = connection.reply(&worker.server.room, Draft::new(envelope));
-    let id = worker.server.next_id();
     let served = Arc::clone(&worker.served);
     // An unknown host learns nothing of any site, and has its line in the log of the first.
     let of_head = served.site_of(head);
     let hosted = of_head.unwrap_or(&served.sites[0]);
+    let started = worker.started(hosted);
+    let mut record = record;
+    if !record.is_kept() {
+        record = worker.record(started);
+    }
+    let mut draft = Draft::new(envelope);
+    record.lend_head(&mut draft);
+    let mut reply = connection.reply(&worker.server.room, draft);
+    let id = worker.server.next_id();
     reply.respond(error_response(
         of_head.map(|hosted| &hosted.site),
         head,
@@ -135,16 +153,17 @@ pub fn refuse(
         &id,
         worker.seconds(),
         None,
+        &[],
     ));
     let body_len = reply.body_len();
+    record.answer(head.bytes(), None, Some(&id), &mut reply);
     log::debug!("{id}: {}: {}", reason.code(), reason.meaning());
     let line = request_line(connection, head);
-    let started = worker.started(hosted);
     // Where it cannot be told whom it is from, the connection is known.
     let proxies = &hosted.settings.proxies;
     let origin = connection.peer.origin(head, proxies);
     let origin = origin.unwrap_or(connection.peer.itself());
-    let mut entry = worker.entry(hosted, &origin, None, line, head, started);
+    let mut entry = worker.entry(hosted, &origin, None, line, head, started, record);
     if let Some(entry) = &mut entry {
         entry.status = reason.status();
         entry.body_len = body_len;
@@ -224,9 +243,9 @@ impl<'e> Exchange<'e> {
 
     /// Turns what came of it into what the connection has to know.
     fn conclude(
-        self,
+        mut self,
         given: Given,
-        reply: Reply<'_>,
+        mut reply: Reply<'_>,
         pending: &Pending,
         worker: &mut Worker<'_>,
     ) -> Answer {
@@ -243,8 +262,12 @@ impl<'e> Exchange<'e> {
             }
         };
         let head = self.request.head;
+        let mut record = std::mem::take(&mut self.course.record);
+        let id = self.course.id.as_ref();
+        record.answer(head.bytes(), pending.body.as_ref(), id, &mut reply);
         let (line, user) = (head.request_line(), self.course.user());
-        let mut entry = worker.entry(self.hosted, &self.origin, user, line, head, pending.started);
+        let started = pending.started;
+        let mut entry = worker.entry(self.hosted, &self.origin, user, line, head, started, record);
         if let Some(entry) = &mut entry {
             let untold = reason.map_or(StatusCode::OK, Reason::status);
             entry.status = reply.status().unwrap_or(untold);
@@ -340,14 +363,15 @@ impl<'e> Exchange<'e> {
     /// Gives an error page, with what was found out where the client may know it.
     fn give_error(&mut self, reply: &mut Reply<'_>, reason: Reason) -> Option<Reason> {
         let id = self.id();
-        let finding = self.course.finding.take();
+        let finding = self.take_finding();
         let finding = finding.filter(|it| it.reason() == Some(reason) && self.explains());
         if self.server.is_stopping() {
             reply.close();
         }
         let head = self.request.head;
+        let (finding, times) = (finding.as_deref(), &self.course.times);
         let site = Some(&self.hosted.site);
-        let mut response = error_response(site, head, reason, &id, self.now, finding.as_deref());
+        let mut response = error_response(site, head, reason, &id, self.now, finding, times);
         if response.head.status == StatusCode::UNAUTHORIZED
             && let Some(challenge) = self.course.challenge()
         {
@@ -357,13 +381,20 @@ impl<'e> Exchange<'e> {
         Some(reason)
     }
 
+    /// What was found out, for who is told of it; the console is told of it always.
+    fn take_finding(&mut self) -> Option<Box<Finding>> {
+        let finding = self.course.finding.take();
+        self.course.record.find(finding.as_deref());
+        finding
+    }
+
     /// Gives a bare error of the file handler its page.
     fn explain(&mut self, response: Response) -> Response {
         if response.reason.is_none() {
             return response;
         }
         let id = self.id();
-        let finding = self.course.finding.take().filter(|_| self.explains());
+        let finding = self.take_finding().filter(|_| self.explains());
         let frame = errors::frame(
             Some(&self.hosted.site),
             self.request.head,

@@ -18,8 +18,11 @@ mod check_config;
 mod connection;
 mod exchange;
 mod listeners;
+#[cfg(feature = "console")]
+mod observe;
 mod opening;
 mod origin;
+mod record;
 mod reload;
 mod request;
 mod sandbox;
@@ -55,6 +58,8 @@ use wakes::Wakes;
 use worker::Worker;
 
 use crate::config::{Settings, StartError};
+#[cfg(feature = "console")]
+use crate::console::{Console, DESCRIPTORS};
 use crate::handler::cache::OPEN_MAX;
 #[cfg(feature = "explain")]
 use crate::handler::{diagnose, lint};
@@ -144,6 +149,9 @@ struct Server {
     supervision: Supervision,
     started: u64,
     serial: AtomicU64,
+    /// Who is told of every exchange.
+    #[cfg(feature = "console")]
+    console: Option<Arc<Console>>,
 }
 
 /// Where connections wait, and what wakes them.
@@ -194,6 +202,14 @@ pub fn run(
     diagnose::ended::begin();
     // With stdout gone there is nobody to tell, and every reason to serve.
     let _ = writeln!(io::stdout(), "tollgate: {}", server.summary());
+    #[cfg(feature = "console")]
+    if let Some(console) = &server.console {
+        let _ = writeln!(
+            io::stdout(),
+            "tollgate: the console is at {}",
+            console.link()
+        );
+    }
     #[cfg(feature = "explain")]
     server.tell_of_faults();
     server.serve(steering).map_err(system)
@@ -212,6 +228,8 @@ impl Server {
             sites,
             logs,
             listeners,
+            #[cfg(feature = "console")]
+            console,
             permitted,
             spool,
             spawners,
@@ -226,6 +244,8 @@ impl Server {
         let more = spawners.max().saturating_sub(SPAWNERS_MAX);
         let listeners = Listeners::new(listeners);
         let others = (listeners.all().len() + more) as u64 + connected;
+        #[cfg(feature = "console")]
+        let others = others + console.as_ref().map_or(0, |_| DESCRIPTORS);
         fit_descriptors(&mut settings, others);
         let parking = Arc::new(Parking {
             table: Table::new(settings.max_connections),
@@ -242,6 +262,11 @@ impl Server {
         let waking = Arc::clone(&parking);
         let wake = Wake(Arc::new(move |number| waking.wakes.push(number)));
         let clock = Clock::start();
+        #[cfg(feature = "console")]
+        let console = console
+            .map(|sockets| Console::new(sockets, clock).map(Arc::new))
+            .transpose()
+            .map_err(system)?;
         #[cfg(feature = "fastcgi")]
         let applications = Applications::new(&settings, &parking, &wake, clock, &services);
         #[cfg(feature = "fastcgi")]
@@ -288,6 +313,8 @@ impl Server {
             supervision,
             started: epoch_seconds(),
             serial: AtomicU64::new(0),
+            #[cfg(feature = "console")]
+            console,
             settings,
         })
     }
@@ -337,6 +364,10 @@ impl Server {
             self.applications.stop();
             self.retired.stop();
         }
+        #[cfg(feature = "console")]
+        if let Some(console) = &self.console {
+            console.stop();
+        }
         // The threads have the server still.
         if let Some(spool) = &self.spool {
             spool.remove();
@@ -349,6 +380,10 @@ impl Server {
         for number in 0..self.settings.threads + spare {
             let name = format!("worker-{number}");
             self.spawn(name, |server| Worker::new(server).work())?;
+        }
+        #[cfg(feature = "console")]
+        if let Some(console) = &self.console {
+            console.start(Arc::clone(self) as _)?;
         }
         self.spawn("janitor".to_owned(), Server::keep_deadlines)?;
         self.spawn("caretaker".to_owned(), Server::keep_files)?;
@@ -463,6 +498,13 @@ impl Server {
             }
             self.retired.release();
         }
+    }
+
+    fn has_console(&self) -> bool {
+        #[cfg(feature = "console")]
+        return self.console.is_some();
+        #[cfg(not(feature = "console"))]
+        return false;
     }
 
     fn is_stopping(&self) -> bool {

@@ -17,6 +17,8 @@ use super::access_log::Logs;
 use super::applications::processes_max;
 use super::sandbox;
 use crate::config::{Explain, ListenAddress, Settings, StartError};
+#[cfg(feature = "console")]
+use crate::console::Sockets;
 use crate::handler::site::Site;
 use crate::proto::account;
 use crate::sys::activation;
@@ -37,6 +39,9 @@ pub(super) struct Opened {
     pub(super) sites: Vec<Site>,
     pub(super) logs: Logs,
     pub(super) listeners: Vec<(ListenAddress, Vec<Listener>)>,
+    /// Where the console is reached.
+    #[cfg(feature = "console")]
+    pub(super) console: Option<Sockets>,
     /// What may be reached, in a sandbox.
     pub(super) permitted: Option<Vec<Rule>>,
     /// Where bodies wait that programs may open again, in a sandbox.
@@ -81,16 +86,25 @@ impl Opened {
             }
         }
         listeners.extend(handed.into_iter().map(|it| (address_of(&it), vec![it])));
+        #[cfg(feature = "console")]
+        let mut console = match &settings.console {
+            Some(address) => listen_for("--console", address)?,
+            None => Vec::new(),
+        };
         if let Some(heir) = heir {
             for (_, opened) in &listeners {
-                hand_over(heir, opened)?;
+                hand_over("--listen", heir, opened)?;
             }
+            #[cfg(feature = "console")]
+            hand_over("--console", heir, &console)?;
         }
         let jail = chroot.map(|root| Cell::enter(root, settings)).transpose()?;
         if jail.is_some() {
             logs.leave_outside();
             let opened = listeners.iter_mut().flat_map(|(_, opened)| opened);
             opened.for_each(Listener::leave_outside);
+            #[cfg(feature = "console")]
+            console.iter_mut().for_each(Listener::leave_outside);
         }
         let sites = match early {
             Some(sites) => sites,
@@ -125,6 +139,11 @@ impl Opened {
                 folder.display()
             );
         }
+        #[cfg(feature = "console")]
+        let console = match console.is_empty() {
+            true => None,
+            false => Some(open_console(console, &folder)?),
+        };
         if runs_programs && !spawners.are_plain() && chroot.is_none() {
             spawners.try_out().map_err(cannot_confine)?;
         }
@@ -136,6 +155,8 @@ impl Opened {
             sites,
             logs,
             listeners,
+            #[cfg(feature = "console")]
+            console,
             permitted,
             spool,
             spawners,
@@ -308,6 +329,13 @@ fn confinement_of(settings: &Settings, sandbox: Option<Vec<Rule>>) -> Confinemen
 fn tasks(settings: &Settings) -> usize {
     /// main, janitor, caretaker, keeper, steering, watchdog.
     const SINGLE: usize = 6;
+    #[cfg(feature = "console")]
+    let console = settings
+        .console
+        .as_ref()
+        .map_or(0, |_| crate::console::THREADS_MAX);
+    #[cfg(not(feature = "console"))]
+    let console = 0;
     #[cfg(feature = "fastcgi")]
     let supervisors = settings
         .each_site()
@@ -317,7 +345,7 @@ fn tasks(settings: &Settings) -> usize {
     #[cfg(not(feature = "fastcgi"))]
     let supervisors = 0;
     let spare = settings.max_processes + super::checks_at_once(settings);
-    settings.threads + spare + SINGLE + supervisors
+    settings.threads + spare + SINGLE + supervisors + console
 }
 
 fn cannot_confine(error: io::Error) -> StartError {
@@ -370,14 +398,18 @@ pub(super) fn find_user(wanted: &crate::config::User) -> Result<Identity, StartE
 }
 
 /// Gives the user the sockets, which it has to remove at the end.
-fn hand_over(user: &Identity, listeners: &[Listener]) -> Result<(), StartError> {
+fn hand_over(
+    option: &'static str,
+    user: &Identity,
+    listeners: &[Listener],
+) -> Result<(), StartError> {
     for listener in listeners {
         if let Bound::Unix(path) = listener.bound()
             && !listener.is_shared()
         {
             user.take_path(path).map_err(|error| {
                 let problem = format!("cannot be given to the user of --user ({error})");
-                StartError::failed("--listen", path.display(), problem)
+                StartError::failed(option, path.display(), problem)
             })?;
         }
     }
@@ -425,6 +457,17 @@ fn refused(user: &Identity, error: &io::Error) -> StartError {
     )
 }
 
+/// Opens what the console is reached by, and what it has for itself.
+#[cfg(feature = "console")]
+fn open_console(listeners: Vec<Listener>, folder: &Path) -> Result<Sockets, StartError> {
+    Sockets::open(listeners, folder).map_err(|error| {
+        let problem = format!(
+            "takes no socket of the console ({error}); let it be written to, or set another one"
+        );
+        StartError::failed("TMPDIR", folder.display(), problem)
+    })
+}
+
 /// The sockets that whoever started the server hands over.
 pub(super) fn take_over(
     variable: &dyn Fn(&str) -> Option<OsString>,
@@ -463,6 +506,10 @@ fn address_of(listener: &Listener) -> ListenAddress {
 
 /// Listens at an address, which may stand for several.
 pub(super) fn listen(address: &ListenAddress) -> Result<Vec<Listener>, StartError> {
+    listen_for("--listen", address)
+}
+
+fn listen_for(option: &'static str, address: &ListenAddress) -> Result<Vec<Listener>, StartError> {
     let bound = match address {
         ListenAddress::Tcp { host, port } => Listener::tcp(host, *port),
         ListenAddress::Unix(path) => Listener::unix(path).map(|listener| vec![listener]),
@@ -475,6 +522,6 @@ pub(super) fn listen(address: &ListenAddress) -> Result<Vec<Listener>, StartErro
             }
             _ => "cannot be listened on; write it as HOST:PORT, [V6]:PORT or unix:PATH",
         };
-        StartError::failed("--listen", address, format!("{hint} ({error})"))
+        StartError::failed(option, address, format!("{hint} ({error})"))
     })
 }

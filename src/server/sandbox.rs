@@ -115,7 +115,11 @@ pub(super) fn of_server(settings: &Settings) -> Vec<Rule> {
     // To be read again.
     let config = settings.config.as_deref().and_then(folder_of);
     rules.extend(config.map(|folder| (Access::Read, folder)));
-    for address in &settings.listen {
+    #[cfg(feature = "console")]
+    let console = settings.console.as_ref();
+    #[cfg(not(feature = "console"))]
+    let console = None;
+    for address in settings.listen.iter().chain(console) {
         // So do the sockets, which are left where they are at the end.
         if let ListenAddress::Unix(path) = address
             && settings.confinement.chroot.is_none()

@@ -22,6 +22,8 @@ pub struct Seats {
     /// How many are empty, to be read without the lock.
     empty_now: AtomicUsize,
     watched: AtomicBool,
+    #[cfg(feature = "console")]
+    count: usize,
 }
 
 impl Seats {
@@ -32,6 +34,8 @@ impl Seats {
             called: Condvar::new(),
             empty_now: AtomicUsize::new(count),
             watched: AtomicBool::new(false),
+            #[cfg(feature = "console")]
+            count,
         }
     }
 
@@ -74,6 +78,14 @@ impl Seats {
         let woken = wait();
         self.watched.store(false, Ordering::SeqCst);
         Some(woken)
+    }
+
+    /// How many seats are taken by those who work, and do not watch.
+    #[cfg(feature = "console")]
+    pub fn busy(&self) -> usize {
+        let empty = self.empty_now.load(Ordering::Relaxed);
+        let watching = usize::from(self.watched.load(Ordering::Relaxed));
+        self.count.saturating_sub(empty + watching)
     }
 
     fn empty(&self) -> MutexGuard<'_, usize> {

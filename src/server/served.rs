@@ -25,6 +25,9 @@ use crate::proto::uri::target::Target;
 /// A site, and what is its own.
 #[derive(Debug)]
 pub struct Hosted {
+    /// The first of its hosts; nothing where there is one site for all.
+    #[cfg(feature = "console")]
+    pub name: String,
     pub settings: Settings,
     pub site: Site,
     pub access_log: Arc<AccessLog>,
@@ -45,8 +48,15 @@ impl Hosted {
     ) -> Vec<Hosted> {
         #[cfg(feature = "fastcgi")]
         let mut pools = pools.into_iter();
+        #[cfg(feature = "console")]
+        let mut names = settings.sites.iter().map(|site| site.hosts.first());
         let settings = settings.each_site().into_iter();
         let hosted = settings.zip(sites).map(|(settings, site)| Hosted {
+            #[cfg(feature = "console")]
+            name: match names.next() {
+                Some(Some(host)) => host.to_string(),
+                _ => String::new(),
+            },
             access_log: logs.of(settings),
             explain: settings.explained_to(),
             settings: settings.clone(),
@@ -98,8 +108,14 @@ impl Served {
             Ok(authority) => authority,
             Err(_) => return self.sites.first(),
         };
-        let named = authority.and_then(|authority| self.hosts.site_of(authority.host));
-        match named {
+        self.site_of_host(authority.map(|authority| authority.host))
+    }
+
+    /// The site that a request for this host is for; `None` where that is to be refused.
+    pub fn site_of_host(&self, host: Option<&str>) -> Option<&Arc<Hosted>> {
+        let refuses =
+            self.settings.unknown_host == UnknownHost::Refuse && !self.settings.sites.is_empty();
+        match host.and_then(|host| self.hosts.site_of(host)) {
             Some(number) => self.sites.get(number),
             None if refuses => None,
             None => self.sites.first(),

@@ -10,13 +10,35 @@
 //!   nothing at the start and no lock to look into.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use super::connection::Connection;
 use crate::sys::clock::Moment;
 
 const BLOCK: usize = 256;
+
+/// What a connection is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Standing {
+    /// There is none.
+    None,
+    /// It waits for a request.
+    Idle,
+    /// It receives a head.
+    Head,
+    /// It receives a body.
+    Body,
+    /// Its request is answered, is at an application, or waits for one of these.
+    Busy,
+    /// It sends what is left of a response, or waits for its client to have read that.
+    Sending,
+}
+
+/// How many standings there are.
+#[cfg(feature = "console")]
+const STANDINGS: usize = 6;
 
 /// A place for one connection.
 #[derive(Debug)]
@@ -26,6 +48,7 @@ pub struct Slot {
     hung_up: AtomicBool,
     deadline: AtomicU64,
     idle_since: AtomicU64,
+    standing: AtomicU8,
 }
 
 impl Slot {
@@ -36,6 +59,7 @@ impl Slot {
             hung_up: AtomicBool::new(false),
             deadline: AtomicU64::new(Moment::NEVER.0),
             idle_since: AtomicU64::new(Moment::NEVER.0),
+            standing: AtomicU8::new(Standing::None as u8),
         }
     }
 
@@ -54,7 +78,7 @@ impl Slot {
             };
             while self.marked.swap(false, Ordering::SeqCst) {
                 // While it is served it is neither overdue nor idle.
-                self.park(Moment::NEVER, Moment::NEVER);
+                self.park(Moment::NEVER, Moment::NEVER, Standing::Busy);
                 serve(&mut claimed);
             }
             drop(claimed);
@@ -77,9 +101,10 @@ impl Slot {
         self.hung_up.load(Ordering::Relaxed)
     }
 
-    /// Sets until when something must happen, and since when the connection is idle
-    /// ([`Moment::NEVER`] when it is not).
-    pub fn park(&self, deadline: Moment, idle_since: Moment) {
+    /// Sets until when something must happen, since when the connection is idle ([`Moment::NEVER`] when it
+    /// is not), and what it is at.
+    pub fn park(&self, deadline: Moment, idle_since: Moment, standing: Standing) {
+        self.standing.store(standing as u8, Ordering::Relaxed);
         self.deadline.store(deadline.0, Ordering::Relaxed);
         self.idle_since.store(idle_since.0, Ordering::Relaxed);
     }
@@ -162,14 +187,19 @@ impl Table {
         slot.hung_up.store(false, Ordering::Relaxed);
         let mut place = slot.lock();
         register(&connection)?;
-        slot.park(connection.deadline(), connection.idle_since());
+        slot.park(
+            connection.deadline(),
+            connection.idle_since(),
+            connection.standing(),
+        );
         *place = Some(Box::new(connection));
         Ok(())
     }
 
     /// Gives back the number of a slot whose connection is gone.
     pub fn release(&self, number: u32) {
-        self.slot(number).park(Moment::NEVER, Moment::NEVER);
+        self.slot(number)
+            .park(Moment::NEVER, Moment::NEVER, Standing::None);
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.returned.push(number);
         self.live.fetch_sub(1, Ordering::Relaxed);
@@ -187,6 +217,17 @@ impl Table {
     pub fn overdue(&self, now: Moment) -> Vec<u32> {
         self.numbers(|slot| slot.deadline.load(Ordering::Relaxed) <= now.0)
             .collect()
+    }
+
+    /// How many connections are at what, by its number.
+    #[cfg(feature = "console")]
+    pub fn standings(&self) -> [u64; STANDINGS] {
+        let mut counts = [0; STANDINGS];
+        for slot in self.blocks.iter().filter_map(OnceLock::get).flatten() {
+            let standing = usize::from(slot.standing.load(Ordering::Relaxed));
+            counts[standing] += 1;
+        }
+        counts
     }
 
     /// The numbers of all slots that may hold a connection, parked or being served.

@@ -4,6 +4,8 @@
 //! need none and a request on the common path allocates nothing. A panic while a connection is driven
 //! costs that connection alone.
 
+#[cfg(feature = "console")]
+use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,9 +17,12 @@ use super::APPLICATION_TOKEN;
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::origin::{Origin, Peer};
+use super::record::Record;
 use super::served::{Hosted, Served};
 use super::supervision::SIGN;
 use super::{LISTENER_TOKEN, Server, WAKE_TOKEN};
+#[cfg(feature = "console")]
+use crate::console::journey::Journey;
 use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::http::conditional::http_date;
 use crate::proto::http::head::RequestHead;
@@ -63,6 +68,9 @@ pub struct Worker<'s> {
     is_seated: bool,
     /// How many events in a row did not have to be waited for.
     found_at_once: u32,
+    /// The memory of a journey that is no longer kept, for the next one.
+    #[cfg(feature = "console")]
+    spare: RefCell<Option<Box<Journey>>>,
 }
 
 impl<'s> Worker<'s> {
@@ -80,6 +88,8 @@ impl<'s> Worker<'s> {
             date: (http_date(0), 0),
             is_seated: false,
             found_at_once: 0,
+            #[cfg(feature = "console")]
+            spare: RefCell::default(),
         }
     }
 
@@ -187,38 +197,65 @@ impl<'s> Worker<'s> {
         request_line: &[u8],
         head: &RequestHead,
         started: u64,
+        record: Record,
     ) -> Option<Box<Entry>> {
-        if !hosted.access_log.is_on() {
-            return None;
-        }
-        let date = self.date();
         let log = &hosted.access_log;
-        let format = &log.format;
-        let mut entry = Entry::new(
-            format,
-            &origin.whom,
-            user,
-            request_line,
-            head,
-            &date,
-            started,
-        );
-        entry.log = Some(Arc::clone(log));
+        let mut entry = match log.is_on() {
+            true => {
+                let (date, whom) = (self.date(), &origin.whom);
+                let format = &log.format;
+                let mut entry = Entry::new(format, whom, user, request_line, head, &date, started);
+                entry.log = Some(Arc::clone(log));
+                entry
+            }
+            #[cfg(feature = "console")]
+            false if record.is_kept() => Entry::unwritten(started),
+            false => return None,
+        };
+        entry.record = record;
+        #[cfg(feature = "console")]
+        entry.record.come(hosted, &origin.whom, request_line);
         Some(Box::new(entry))
     }
 
-    /// When an exchange begins that does so now, for the access log if there is one.
+    /// What is to be kept of an exchange that began then, if the console is on.
+    #[cfg_attr(not(feature = "console"), allow(clippy::unused_self))]
+    pub fn record(&self, started: u64) -> Record {
+        #[cfg(feature = "console")]
+        if self.server.console.is_some() {
+            let spare = self.spare.take();
+            return Record::begin(spare.unwrap_or_default(), started);
+        }
+        let _ = started;
+        Record::default()
+    }
+
+    /// When an exchange begins that does so now, for the access log or the console if there is one.
     pub fn started(&self, hosted: &Hosted) -> u64 {
-        if hosted.access_log.is_on() {
+        if hosted.access_log.is_on() || self.server.has_console() {
             self.server.clock.micros()
         } else {
             0
         }
     }
 
-    /// Writes the line of an exchange that has ended.
-    pub fn log(&self, entry: &Entry) {
-        entry.write(self.server.clock.micros());
+    /// Writes the line of an exchange that has ended, and tells the console of it.
+    pub fn log(&self, entry: Box<Entry>) {
+        let now = self.server.clock.micros();
+        entry.write(now);
+        #[cfg(feature = "console")]
+        if let Some(console) = &self.server.console {
+            let mut entry = entry;
+            let Entry {
+                status,
+                reason,
+                body_len,
+                ..
+            } = *entry;
+            if let Some(journey) = entry.record.end(status, reason, body_len, now) {
+                self.spare.replace(console.ledger.take(journey));
+            }
+        }
     }
 
     /// Something happened on a connection to an application.
@@ -242,7 +279,8 @@ impl<'s> Worker<'s> {
             let driven = catch_unwind(AssertUnwindSafe(|| self.drive(connection)));
             match driven.unwrap_or(Next::Close) {
                 next @ (Next::Park | Next::Turn) => {
-                    slot.park(connection.deadline(), connection.idle_since());
+                    let (deadline, idle_since) = (connection.deadline(), connection.idle_since());
+                    slot.park(deadline, idle_since, connection.standing());
                     if next == Next::Turn {
                         server.parking.wakes.push(number);
                     }

@@ -18,16 +18,17 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::process::{ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, waitid};
+use wait4::Wait4;
 
 use super::buffer::Buffer;
-use super::fault;
 use super::spawner::{Fate, Lease, Spawners, Urgency};
 use super::spool::{Content, memory_file};
 use super::watch;
+use super::{clock, fault};
 
 /// The signal that ends a program which has used up its processor time.
 pub const CPU_LIMIT: i32 = Signal::XCPU.as_raw();
@@ -82,9 +83,23 @@ impl fmt::Display for Exit {
     }
 }
 
+/// What a program took, as far as it is known: by itself and by those of its own programs that it waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Its process id.
+    pub pid: Option<u32>,
+    /// How long it took to be started, in microseconds: until exec was done.
+    pub start: Option<u32>,
+    /// Its processor time, in microseconds.
+    pub cpu: Option<u32>,
+    /// The most memory that it had, in KiB; no less than what its spawner had, from which it came.
+    pub memory: Option<u32>,
+}
+
 /// A running program.
 #[derive(Debug)]
 pub struct Child {
+    usage: Usage,
     parent: Parent,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
@@ -131,6 +146,7 @@ impl Program<'_> {
         )?;
         if let Some(ordered) = ordered {
             return Ok(Child {
+                usage: Usage::default(),
                 parent: Parent::Spawner(ordered.lease),
                 stdout: Some(OwnedFd::from(ordered.stdout).into()),
                 stderr: Some(OwnedFd::from(ordered.stderr).into()),
@@ -166,6 +182,7 @@ impl Program<'_> {
         )?;
         if let Some((lease, output)) = ordered {
             return Ok(Child {
+                usage: Usage::default(),
                 parent: Parent::Spawner(lease),
                 stdout: None,
                 stderr: Some(OwnedFd::from(output).into()),
@@ -228,12 +245,19 @@ impl Child {
     /// By value: the command keeps our copies of the child's ends of pipes open.
     fn spawn(mut command: Command) -> io::Result<Child> {
         fault::spawn()?;
+        let before = clock::stamp();
         let mut process = command.spawn()?;
+        let usage = Usage {
+            pid: Some(process.id()),
+            start: Some(clock::since(before, clock::stamp())),
+            ..Usage::default()
+        };
         let pid = Pid::from_child(&process);
         let pidfd = fault::pidfd()
             .and_then(|()| rustix::process::pidfd_open(pid, PidfdFlags::empty()))
             .ok();
         Ok(Child {
+            usage,
             stdout: process.stdout.take(),
             stderr: process.stderr.take(),
             exit: None,
@@ -326,8 +350,15 @@ impl Child {
             return exit;
         }
         let fate = match &mut self.parent {
-            Parent::Server(process, _) => process.wait().map_or(Fate::Lost, Fate::Ended),
-            Parent::Spawner(lease) => lease.wait(),
+            Parent::Server(process, _) => match reap(process) {
+                Ok(reaped) => {
+                    self.usage.cpu = Some(reaped.cpu);
+                    self.usage.memory = Some(reaped.memory);
+                    Fate::Ended(reaped.status)
+                }
+                Err(_) => Fate::Lost,
+            },
+            Parent::Spawner(lease) => lease.wait(&mut self.usage),
         };
         let exit = match fate {
             Fate::Ended(status) => match (status.code(), status.signal()) {
@@ -339,6 +370,11 @@ impl Child {
         };
         self.exit = Some(exit);
         exit
+    }
+
+    /// What it took; all of that is known once it is reaped.
+    pub fn usage(&self) -> Usage {
+        self.usage
     }
 
     /// Asks the program's whole group to end (SIGTERM), without waiting.
@@ -394,6 +430,34 @@ impl Child {
             }
             // There is no sign to wait for, or a signal to the server interrupted that.
             std::thread::sleep(left.min(ASK_AGAIN));
+        }
+    }
+}
+
+/// What wait4(2) tells of a process that has ended.
+pub(super) struct Reaped {
+    pub(super) status: ExitStatus,
+    /// Processor time in microseconds.
+    pub(super) cpu: u32,
+    /// The most memory, in KiB.
+    pub(super) memory: u32,
+}
+
+/// Waits for a process to end, and reaps it.
+pub(super) fn reap(process: &mut std::process::Child) -> io::Result<Reaped> {
+    loop {
+        match process.wait4() {
+            Ok(used) => {
+                let cpu = used.rusage.utime + used.rusage.stime;
+                return Ok(Reaped {
+                    status: used.status,
+                    cpu: u32::try_from(cpu.as_micros()).unwrap_or(u32::MAX),
+                    // The crate counts in bytes.
+                    memory: u32::try_from(used.rusage.maxrss >> 10).unwrap_or(u32::MAX),
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

@@ -67,6 +67,31 @@ pub fn epoch_seconds() -> u64 {
     u64::try_from(now.tv_sec).unwrap_or(0)
 }
 
+/// Microseconds since 1970 by the wall clock; 0 when it stands before that.
+#[cfg(feature = "console")]
+pub fn epoch_micros() -> u64 {
+    let now = clock_gettime(ClockId::Realtime);
+    let micros = now.tv_sec * 1_000_000 + now.tv_nsec / 1_000;
+    u64::try_from(micros).unwrap_or(0)
+}
+
+/// A stamp that this process and those that it starts can compare: microseconds of the monotonic clock, of which
+/// 31 bits are kept.
+pub(super) fn stamp() -> i32 {
+    let now = clock_gettime(ClockId::Monotonic);
+    // Neither is ever negative.
+    let micros =
+        now.tv_sec.cast_unsigned() * 1_000_000 + now.tv_nsec.cast_unsigned() as u64 / 1_000;
+    (micros & u64::from(STAMP_MASK)) as i32
+}
+
+/// The microseconds from one stamp to a later one, which may be half an hour apart.
+pub(super) fn since(earlier: i32, later: i32) -> u32 {
+    later.wrapping_sub(earlier).cast_unsigned() & STAMP_MASK
+}
+
+const STAMP_MASK: u32 = u32::MAX >> 1;
+
 /// The kernel's last tick, in milliseconds of the monotonic clock.
 fn tick() -> u64 {
     let tick = clock_gettime(ClockId::MonotonicCoarse);

@@ -26,6 +26,13 @@ pub fn seal_with(null: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::stdio::dup2_stdin(null)?)
 }
 
+/// How many descriptors there may be.
+#[cfg(feature = "console")]
+pub fn limit() -> u64 {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    limit.current.unwrap_or(u64::MAX)
+}
+
 /// Lifts the limit of open descriptors to `wanted`, or as near as the system lets it be, and returns
 /// it. Not higher: programs inherit it, and some go through all descriptors that there could be.
 pub fn raise_limit(wanted: u64) -> u64 {

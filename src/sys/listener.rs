@@ -216,6 +216,13 @@ impl Listener {
         poll(&mut sockets, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 
+    /// Waits until somebody waits to be accepted, or something is wrong with it.
+    #[cfg(feature = "console")]
+    pub fn await_waiting(&self) {
+        // Interrupted, or without memory, it is tried what there is.
+        let _ = poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], None);
+    }
+
     /// Accepts one connection.
     pub fn accept(&self) -> Accepted {
         loop {

@@ -16,6 +16,8 @@ pub mod outgoing;
 pub mod pipe;
 pub mod poller;
 pub mod private_folder;
+#[cfg(feature = "console")]
+pub mod random;
 pub mod sandbox;
 #[cfg(feature = "fastcgi")]
 pub mod service;

@@ -32,14 +32,15 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process_group, pidfd_open};
 
-use super::fault;
+use super::child::Usage;
+use super::{clock, fault};
 pub use confinement::{Confinement, Jail, Limits};
 #[cfg(feature = "fastcgi")]
 use launch::PATIENCE;
 use launch::Spawner;
 pub use launch::{Launch, is_meant};
 pub use order::Urgency;
-use order::{ORDER_MAX, REPORT_LEN, Report, encode_signal, encode_start};
+use order::{ORDER_MAX, REPORT_LEN, REPORTS_MAX, Report, encode_signal, encode_start};
 pub use process::serve;
 
 /// After so many launches in a row that came to nothing the next one is tried after [`RETRY_PAUSE`]: what
@@ -76,6 +77,8 @@ pub struct Lease {
     reports: PipeReader,
     /// The process, where it was waited for that it starts.
     process: Option<i32>,
+    /// When it was ordered, as [`clock::stamp`] tells it.
+    ordered: i32,
 }
 
 /// A program on its way.
@@ -217,11 +220,12 @@ impl Spawners {
         let (reports, its_reports) = io::pipe()?;
         let mut descriptors = vec![its_reports.as_fd(), its_stdout.as_fd(), its_stderr.as_fd()];
         descriptors.extend(stdin);
+        let ordered = clock::stamp();
         let Some(spawner) = self.give(&order, &descriptors) else {
             return self.without(nobody());
         };
         Ok(Some(Ordered {
-            lease: Lease::new(spawner, serial, reports),
+            lease: Lease::new(spawner, serial, reports, ordered),
             stdout,
             stderr,
         }))
@@ -252,7 +256,7 @@ impl Spawners {
         let Some(spawner) = self.give(&order, &descriptors) else {
             return self.without(nobody());
         };
-        let mut lease = Lease::new(spawner, serial, reports);
+        let mut lease = Lease::new(spawner, serial, reports, clock::stamp());
         // The end of the pipe is to be seen, if nothing else.
         drop(its_reports);
         lease.await_start()?;
@@ -356,12 +360,13 @@ fn nobody() -> io::Error {
 }
 
 impl Lease {
-    fn new(spawner: Arc<Spawner>, serial: u32, reports: PipeReader) -> Lease {
+    fn new(spawner: Arc<Spawner>, serial: u32, reports: PipeReader, ordered: i32) -> Lease {
         Lease {
             spawner,
             serial,
             reports,
             process: None,
+            ordered,
         }
     }
 
@@ -401,17 +406,17 @@ impl Lease {
         let _ = self.spawner.send(&encode_signal(self.serial, urgency), &[]);
     }
 
-    /// Waits until the program has ended and was reaped.
-    pub fn wait(&mut self) -> Fate {
-        let fate = self.read_reports();
+    /// Waits until the program has ended and was reaped, and notes what it took.
+    pub fn wait(&mut self, usage: &mut Usage) -> Fate {
+        let fate = self.read_reports(usage);
         if fate == Fate::Lost {
             self.spawner.is_lost.store(true, Ordering::Relaxed);
         }
         fate
     }
 
-    fn read_reports(&mut self) -> Fate {
-        let mut told = [0; 2 * REPORT_LEN];
+    fn read_reports(&mut self, usage: &mut Usage) -> Fate {
+        let mut told = [0; REPORTS_MAX * REPORT_LEN];
         let mut len = 0;
         // What was read of it before an error counts, and behind the last report there is only the end.
         while len < told.len() {
@@ -421,9 +426,21 @@ impl Lease {
                 Ok(0) | Err(_) => break,
             }
         }
-        let mut reports = told[..len].chunks(REPORT_LEN).filter_map(Report::decode);
-        let started = self.process.map(Report::Started);
-        match reports.next_back().or(started) {
+        let mut fate = self.process.map(Report::Started);
+        usage.pid = self.id();
+        for report in told[..len].chunks(REPORT_LEN).filter_map(Report::decode) {
+            match report {
+                Report::At(stamp) => usage.start = Some(clock::since(self.ordered, stamp)),
+                Report::Cpu(micros) => usage.cpu = Some(micros.cast_unsigned()),
+                Report::Memory(kib) => usage.memory = Some(kib.cast_unsigned()),
+                Report::Started(pid) => {
+                    usage.pid = Some(pid.cast_unsigned());
+                    fate = Some(report);
+                }
+                Report::Failed(_) | Report::Ended(_) => fate = Some(report),
+            }
+        }
+        match fate {
             Some(Report::Ended(status)) => Fate::Ended(ExitStatus::from_raw(status)),
             Some(Report::Failed(error)) => Fate::Unstarted(error),
             Some(Report::Started(pid)) => {
@@ -432,7 +449,7 @@ impl Lease {
                 }
                 Fate::Lost
             }
-            None => Fate::Lost,
+            _ => Fate::Lost,
         }
     }
 }

@@ -38,6 +38,12 @@ impl Room {
         self.disk.max / 4
     }
 
+    /// How many bytes of disk are taken, and how many may be.
+    #[cfg(feature = "console")]
+    pub fn disk(&self) -> (u64, u64) {
+        (self.disk.used.load(Ordering::Relaxed), self.disk.max)
+    }
+
     /// A room of `max_disk` bytes for files in `folder`.
     pub fn new(folder: &Path, max_disk: u64) -> Room {
         Room {

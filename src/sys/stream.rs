@@ -52,6 +52,13 @@ impl Stream {
         Ok((Stream::new(ours.into()), theirs))
     }
 
+    /// The socket as one that blocks, for a thread of its own.
+    #[cfg(feature = "console")]
+    pub fn into_blocking(self) -> io::Result<OwnedFd> {
+        rustix::io::ioctl_fionbio(&self.socket, false)?;
+        Ok(self.socket)
+    }
+
     /// Begins to connect to a TCP address. Writes would block until it is connected; what kept it from
     /// being so is the error of the first one.
     pub fn connect_tcp(address: &SocketAddr) -> io::Result<Stream> {

@@ -94,14 +94,14 @@ impl Tree {
     }
 }
 
-/// The files below a folder that end so, hidden ones and what is built left out.
+/// The files below a folder that end so, hidden ones, what is built and what is installed left out.
 pub(crate) fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let (path, name) = (entry.path(), entry.file_name());
         let is_left_out = name.as_encoded_bytes().starts_with(b".")
-            || ["target", "corpus", "artifacts"]
+            || ["target", "corpus", "artifacts", "node_modules"]
                 .iter()
                 .any(|other| name == *other);
         match entry.file_type().unwrap() {

@@ -7,12 +7,12 @@ use rustix::process::Signal;
 
 use crate::support::{Client, PATIENCE, Server, Site, eventually, request};
 
-const DONE: &str = "--config: read again";
+pub(crate) const DONE: &str = "--config: read again";
 const REFUSED: &str = "--config: nothing was changed";
 
 /// A site with folders `one` and `two`, each with a page, and the probe. In a configuration `{}` stands for its
 /// folder.
-fn site() -> Site {
+pub(crate) fn site() -> Site {
     let site = Site::new();
     for name in ["one", "two"] {
         site.file(&format!("{name}/page.txt"), format!("page of {name}\n"));
@@ -20,7 +20,7 @@ fn site() -> Site {
     site
 }
 
-fn configure(folder: &crate::support::Folder, text: &str) {
+pub(crate) fn configure(folder: &crate::support::Folder, text: &str) {
     let text = text.replace("{}", folder.text("").trim_end_matches('/'));
     // As an editor does it: another file in its place.
     folder.file("tollgate.new", text);
@@ -39,7 +39,7 @@ fn count(log: &str, text: &str) -> usize {
 
 /// Has the configuration read, and waits for what is said of it.
 #[track_caller]
-fn reread(server: &Server, text: &str, expected: &str) {
+pub(crate) fn reread(server: &Server, text: &str, expected: &str) {
     configure(server, text);
     let before = count(&server.log(), expected);
     server.signal(Signal::HUP);

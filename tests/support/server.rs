@@ -162,6 +162,7 @@ impl Site {
             site: self,
             child,
             announced: String::new(),
+            console: String::new(),
             log,
         };
         match announced.recv_timeout(PATIENCE) {
@@ -170,6 +171,10 @@ impl Site {
                 "tollgate did not say where it listens; it said {:?}",
                 server.log()
             ),
+        }
+        if arguments.iter().any(|argument| argument == "--console") {
+            let line = announced.recv_timeout(PATIENCE).unwrap();
+            server.console = line.rsplit_once(" at ").unwrap().1.to_string();
         }
         assert!(
             !server.addresses().is_empty(),
@@ -194,6 +199,7 @@ pub(crate) struct Server {
     site: Site,
     child: Child,
     announced: String,
+    console: String,
     log: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -219,6 +225,13 @@ impl Server {
     /// The first address with a path below it: `http://127.0.0.1:34567/path`.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.addresses()[0].trim_end_matches('/'))
+    }
+
+    /// The link of the console, its address and its token.
+    #[cfg(feature = "console")]
+    pub(crate) fn console(&self) -> (&str, &str) {
+        let (address, token) = self.console.split_once("#token=").unwrap();
+        (address.trim(), token)
     }
 
     /// `HOST:PORT` of the first address.

@@ -476,6 +476,19 @@ pub static FLAGS: &[Flag] = &[
         help: "Show that to nobody: it is in the log alone, under the id that the page shows",
         scope: Scope::Site,
     },
+    #[cfg(feature = "console")]
+    Flag {
+        short: None,
+        long: "console",
+        group: Group::Log,
+        takes: Takes::Text("ADDR", |settings, text, _| {
+            value::console_address(text).map(|address| settings.console = Some(address))
+        }),
+        default: Fallback::None,
+        help: "Show at ADDR, for this machine alone, a page with the last requests, what became of them and why; \
+               its address with a key to secrets is printed at the start",
+        scope: Scope::Start,
+    },
     #[cfg(feature = "config")]
     Flag {
         short: None,

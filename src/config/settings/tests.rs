@@ -51,6 +51,8 @@ fn defaults() -> Settings {
         log_format: LogFormat::default(),
         verbosity: None,
         explain: Explain::Local,
+        #[cfg(feature = "console")]
+        console: None,
         confinement: Confinement::default(),
         warnings: Vec::new(),
         sites: Vec::new(),

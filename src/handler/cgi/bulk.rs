@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use super::{PIPE_WIDEST, Relay, Reply, Stage};
+use super::{Course, PIPE_WIDEST, Relay, Reply, Stage};
 use crate::proto::Reason;
 use crate::sys::clock::Moment;
 use crate::sys::pipe::{self, is_unfit};
@@ -89,7 +89,8 @@ impl Relay<'_, '_> {
                 Err(error) => return Err(Reply::broken(&error)),
             };
             moved = true;
-            self.terms.witness.passed_by(sent as u64);
+            let note = |course: &mut Course| course.printed_len += sent as u64;
+            self.terms.witness.note(note);
             self.count(sent);
             if self.reply.is_blocked() {
                 self.bulk.waits_until = Some(now + MOMENT);

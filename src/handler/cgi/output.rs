@@ -21,7 +21,9 @@ impl Relay<'_, '_> {
             Pipe::Bytes => {
                 let read = self.child.read_stderr(self.buffer);
                 read.map_err(|_| Reason::ServerFailed)?;
-                self.stderr.take(self.buffer.filled(), now);
+                let filled = self.buffer.filled();
+                self.terms.witness.note(|course| course.complain(filled));
+                self.stderr.take(filled, now);
             }
         }
         match events.stdout {
@@ -50,7 +52,8 @@ impl Relay<'_, '_> {
         let read = self.child.read_stdout(self.buffer);
         read.map_err(|_| Reason::ServerFailed)?;
         let is_full = self.buffer.is_full();
-        self.terms.witness.printed(self.buffer.filled(), now);
+        let filled = self.buffer.filled();
+        self.terms.witness.note(|course| course.print(filled, now));
         self.count(self.buffer.filled().len());
         self.look_for_bulk();
         self.take_output()?;
@@ -89,13 +92,15 @@ impl Relay<'_, '_> {
             let mut is_quiet = true;
             if events.stderr == Pipe::Bytes && self.child.read_stderr(self.buffer).is_ok() {
                 is_quiet = false;
-                self.stderr.take(self.buffer.filled(), now);
+                let filled = self.buffer.filled();
+                self.terms.witness.note(|course| course.complain(filled));
+                self.stderr.take(filled, now);
             }
             if events.stdout == Pipe::Bytes && self.child.read_stdout(self.buffer).is_ok() {
                 is_quiet = false;
                 let room = EVIDENCE_MAX.saturating_sub(seen.len());
                 let filled = self.buffer.filled();
-                self.terms.witness.printed(filled, now);
+                self.terms.witness.note(|course| course.print(filled, now));
                 seen.extend_from_slice(&filled[..filled.len().min(room)]);
             }
             if events.stdout == Pipe::End {

@@ -8,6 +8,7 @@ fn frame<'a>(form: Form, site: Option<&'a Site>) -> Frame<'a> {
         site: site.map(|site| (&site.site, &site.cache)),
         now: site.map_or(0, |site| site.now),
         finding: None,
+        times: &[],
     }
 }
 
@@ -115,4 +116,21 @@ fn the_fields_of_a_bare_response_stay_and_others_are_left_alone() {
         Reply::from(explain(response, &frame(Form::Text, None))).body,
         ""
     );
+}
+
+#[test]
+fn a_run_is_shown_with_what_happened_when() {
+    assert_eq!(timeline(&[]), "");
+    let shown = timeline(&[
+        ("started", 250),
+        ("first byte", 1_000_250),
+        ("exit", 2_000_000),
+    ]);
+    for part in [
+        "<td>started</td><td><meter min=\"0\" max=\"100\" value=\"1\">1 %</meter></td><td>0.000250 s</td>",
+        "value=\"50\">50 %</meter></td><td>1.000250 s</td>",
+        "<td>exit</td>",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
 }

@@ -112,6 +112,9 @@ struct Backend {
     crowded: Moment,
     /// Requests since it was offered.
     served: u64,
+    /// Requests in all, and how often it failed.
+    requests: u64,
+    failures: u64,
     /// When it last began or ended a request.
     used: Moment,
     /// When it last began to answer one.
@@ -157,6 +160,26 @@ pub enum Asked {
     Nobody,
 }
 
+/// How a backend is.
+#[cfg(feature = "console")]
+#[derive(Debug)]
+pub struct Vitals {
+    /// Its name.
+    pub address: String,
+    /// Whether it is asked.
+    pub is_up: bool,
+    /// How many requests are there.
+    pub busy: u64,
+    /// How many may be.
+    pub max: u64,
+    /// How many idle connections are kept.
+    pub kept: u64,
+    /// How many requests it was given in all.
+    pub requests: u64,
+    /// How often it failed.
+    pub failures: u64,
+}
+
 /// A connection for a request.
 #[derive(Debug)]
 pub enum Given {
@@ -198,6 +221,8 @@ impl Pool {
             accepted_most: 0,
             crowded: Moment(0),
             served: 0,
+            requests: 0,
+            failures: 0,
             used: Moment(0),
             heard: Moment(0),
             dropped: 0,
@@ -232,6 +257,22 @@ impl Pool {
     /// The name of a backend, for the log.
     pub fn address(&self, place: usize) -> &Address {
         &self.addresses[place]
+    }
+
+    /// How all backends are.
+    #[cfg(feature = "console")]
+    pub fn vitals(&self) -> Vec<Vitals> {
+        let backends = self.backends();
+        let vitals = backends.iter().enumerate().map(|(place, backend)| Vitals {
+            address: self.addresses[place].to_string(),
+            is_up: backend.health == Health::Up,
+            busy: self.admission.running_at(place) as u64,
+            max: self.admission.max_at(place) as u64,
+            kept: backend.idle.len() as u64,
+            requests: backend.requests,
+            failures: backend.failures,
+        });
+        vitals.collect()
     }
 
     /// Whether this permit is for one of the backends.
@@ -291,6 +332,7 @@ impl Pool {
         let backend = &mut backends[place];
         backend.used = now;
         backend.served += 1;
+        backend.requests += 1;
         while !wants_new && let Some(kept) = backends[place].idle.pop() {
             drop(backends);
             kept.channel.work_for(client);

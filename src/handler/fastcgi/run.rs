@@ -31,6 +31,7 @@ use crate::handler::admission::Permit;
 use crate::handler::cgi::Outcome;
 use crate::handler::pace::Pace;
 use crate::handler::reply::Reply;
+use crate::handler::report::Course;
 use crate::handler::stderr::StderrLog;
 use crate::proto::Reason;
 use crate::proto::fastcgi::record::{KeepConn, Role};
@@ -88,6 +89,8 @@ pub struct Errand {
     pub filename: PathBuf,
     /// Whether the client is told what went wrong.
     pub explains: bool,
+    /// What is to be noted of how it goes, if anything.
+    pub seen: Option<Box<Course>>,
 }
 
 /// What came of a run.
@@ -140,6 +143,7 @@ pub struct Run {
     name: String,
     filename: PathBuf,
     explains: bool,
+    seen: Option<Box<Course>>,
     /// What is wrong.
     finding: Option<Box<Finding>>,
     connecting: Option<Connecting>,
@@ -221,6 +225,7 @@ impl Run {
             name: errand.name,
             filename: errand.filename,
             explains: errand.explains,
+            seen: errand.seen,
             finding: None,
             connecting,
             channel,
@@ -242,6 +247,21 @@ impl Run {
     /// The backend that was chosen.
     pub fn place(&self) -> usize {
         self.place
+    }
+
+    /// The name of the backend.
+    pub fn address(&self) -> String {
+        self.pool.address(self.place).to_string()
+    }
+
+    /// Whether the connection was kept from before.
+    pub fn is_kept(&self) -> bool {
+        self.is_kept
+    }
+
+    /// What was noted of it, once it is over.
+    pub fn take_seen(&mut self) -> Option<Box<Course>> {
+        self.seen.take()
     }
 
     /// What was found out about it, once it is over.

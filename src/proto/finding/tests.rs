@@ -33,10 +33,10 @@ fn it_is_written_for_a_log_a_terminal_and_a_program() {
         "error[cgi.no-header]: It \"says\" hello.\n  --> it printed\n   | hello\\n\n   | you\\x01\n  \
          = to mend it: echo\n      more\n"
     );
-    let mut json = String::new();
+    let mut json = Json::new();
     finding.push_json(&mut json);
     assert_eq!(
-        json,
+        json.finish(),
         "{\"code\":\"cgi.no-header\",\"severity\":\"error\",\"sentence\":\"It \\\"says\\\" hello.\",\
          \"remedy\":\"echo\\nmore\",\"evidence\":[{\"from\":\"it printed\",\"text\":\"hello\\\\n\\n\
          you\\\\x01\"}]}"

@@ -128,6 +128,13 @@ impl<T> Routes<T> {
         None
     }
 
+    /// The prefixes and what they lead to, the longest first.
+    pub fn prefixes(&self) -> impl Iterator<Item = (&str, &T)> {
+        self.prefixes
+            .iter()
+            .map(|(prefix, target)| (prefix.as_str(), target))
+    }
+
     /// What the prefixes lead to, the longest first.
     pub fn targets(&self) -> impl Iterator<Item = &T> {
         self.prefixes.iter().map(|(_, target)| target)
@@ -182,6 +189,11 @@ impl<T> Routes<T> {
     ///
     /// ASCII case does not matter. A name that is nothing but an extension has none.
     pub fn extension_of(&self, name: &[u8]) -> Option<&T> {
+        self.extension_matched(name).map(|(_, target)| target)
+    }
+
+    /// The same, with the extension as the route has it.
+    pub fn extension_matched(&self, name: &[u8]) -> Option<(&str, &T)> {
         let dot = name.iter().rposition(|&byte| byte == b'.')?;
         let (stem, extension) = name.split_at(dot);
         if stem.is_empty() || stem.ends_with(b"/") {
@@ -191,7 +203,7 @@ impl<T> Routes<T> {
         self.extensions
             .iter()
             .find(|(known, _)| is_extension(known))
-            .map(|(_, target)| target)
+            .map(|(known, target)| (known.as_str(), target))
     }
 }
 

@@ -5,7 +5,8 @@
 use std::fmt::Write;
 
 use super::Told;
-use crate::proto::finding::{Severity, push_json_member, push_json_string, seconds, visible};
+use crate::proto::finding::{Severity, seconds, visible};
+use crate::proto::json::Json;
 use crate::sys::clock::Moment;
 
 /// How much of what a program printed is shown.
@@ -94,44 +95,28 @@ impl Told {
 
     /// For a program.
     pub(super) fn json(&self) -> String {
-        let mut json = String::from("{");
-        push_json_member(&mut json, "path", &self.path.display().to_string());
+        let mut json = Json::new();
+        json.object().text("path", &self.path.display().to_string());
         if self.was_run {
-            push_json_member(&mut json, "request", &self.request);
-            json.push_str("\"variables\":{");
-            for (at, (name, value)) in self.variables.iter().enumerate() {
-                json.push_str(if at > 0 { "," } else { "" });
-                push_json_string(&mut json, name);
-                json.push(':');
-                push_json_string(&mut json, value);
+            json.text("request", &self.request);
+            json.name("variables").object();
+            for (name, value) in &self.variables {
+                json.text(name, value);
             }
-            json.push_str("},");
-            let ending = self.course.ending.as_deref().unwrap_or_default();
-            push_json_member(&mut json, "exit", ending);
-            push_json_member(
-                &mut json,
-                "stdout",
-                &visible(&self.course.printed, SHOWN_MAX),
-            );
-            push_json_member(
-                &mut json,
-                "stderr",
-                &visible(&self.course.stderr, SHOWN_MAX),
-            );
-            push_json_member(
-                &mut json,
-                "response",
-                &String::from_utf8_lossy(&self.response),
-            );
-            let _ = write!(json, "\"stdout_length\":{},", self.course.printed_len);
+            let course = &self.course;
+            json.end_object()
+                .text("exit", course.ending.as_deref().unwrap_or_default())
+                .text("stdout", &visible(&course.printed, SHOWN_MAX))
+                .text("stderr", &visible(&course.stderr, SHOWN_MAX))
+                .text("response", &String::from_utf8_lossy(&self.response))
+                .count("stdout_length", course.printed_len);
         }
-        json.push_str("\"findings\":[");
-        for (at, finding) in self.findings.iter().enumerate() {
-            json.push_str(if at > 0 { "," } else { "" });
+        json.name("findings").array();
+        for finding in &self.findings {
             finding.push_json(&mut json);
         }
-        json.push_str("]}\n");
-        json
+        json.end_array().end_object();
+        json.finish() + "\n"
     }
 }
 

@@ -9,6 +9,7 @@ use crate::proto::proxy;
 use crate::proto::{Parsed, Reason};
 use crate::server::body::{BodyState, Received, Wanted};
 use crate::server::exchange::Turn;
+use crate::server::record::Record;
 use crate::server::request::body_wanted;
 #[cfg(feature = "auth")]
 use crate::server::request::is_behind_door;
@@ -189,7 +190,7 @@ impl Connection {
                     self.stage = Stage::Body(Box::new((pending, body)));
                     return Step::Done(Next::Park);
                 }
-                Err(_) => return self.lose_pending(&pending, worker),
+                Err(_) => return self.lose_pending(&pending, Record::default(), worker),
             }
         }
     }

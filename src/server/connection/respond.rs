@@ -10,6 +10,7 @@ use crate::proto::http::head::RequestHead;
 use crate::server::exchange::{self, Answer, Turn};
 #[cfg(feature = "fastcgi")]
 use crate::server::exchange::{Client, Forward};
+use crate::server::record::Record;
 use crate::server::worker::Worker;
 use crate::sys::clock::Moment;
 use crate::sys::outgoing::Flushed;
@@ -53,7 +54,7 @@ impl Connection {
         // Earlier responses need not wait for this one.
         let is_lost = self.outgoing.flush(&self.stream).is_err() || self.look_for_end().is_err();
         if is_lost {
-            return self.lose_pending(&pending, worker);
+            return self.lose_pending(&pending, course.record, worker);
         }
         if self.input_ended {
             self.deadline = self.deadline.min(worker.now() + HALF_CLOSED_GRACE);
@@ -69,7 +70,7 @@ impl Connection {
         if (self.outgoing.flush(&self.stream).is_err() || self.look_for_end().is_err())
             && let Stage::Paused(stage) = std::mem::replace(&mut self.stage, Stage::Head)
         {
-            return self.lose_pending(&stage.0, worker);
+            return self.lose_pending(&stage.0, stage.1.record, worker);
         }
         Step::Done(Next::Park)
     }
@@ -151,8 +152,19 @@ impl Connection {
         reason: Reason,
         worker: &mut Worker<'_>,
     ) -> Step {
+        self.refuse_after(head, reason, Record::default(), worker)
+    }
+
+    /// The same, of which something was kept before.
+    pub(super) fn refuse_after(
+        &mut self,
+        head: RequestHead,
+        reason: Reason,
+        record: Record,
+        worker: &mut Worker<'_>,
+    ) -> Step {
         self.end_entry(worker);
-        self.entry = exchange::refuse(self, &head, reason, worker);
+        self.entry = exchange::refuse(self, &head, reason, record, worker);
         worker.head = head;
         self.after(Then::Linger)
     }

@@ -7,6 +7,7 @@ use crate::handler::admission::Permit;
 use crate::handler::admission::Places;
 use crate::proto::Reason;
 use crate::proto::finding::Finding;
+use crate::server::record::Record;
 
 /// Why an exchange is driven.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub enum Turn {
 /// The steps that an exchange has behind it.
 #[derive(Debug, Default)]
 pub struct Course {
+    /// What is kept of it for the console.
+    pub(in crate::server) record: Record,
+    /// What a run took, for who is told why it failed: names of steps, and microseconds.
+    pub(super) times: Vec<(&'static str, u64)>,
     /// The id under which the log tells of it, once it was needed.
     pub(super) id: Option<String>,
     /// How many local redirects were followed.
@@ -92,6 +97,7 @@ impl Course {
     /// Goes on with another path of this server.
     pub(super) fn redirect(&mut self, location: Vec<u8>) {
         self.redirects += 1;
+        self.record.redirect(&location);
         self.location = Some(location);
         #[cfg(feature = "fastcgi")]
         self.granted.clear();
@@ -107,6 +113,7 @@ impl Course {
     /// What was found out about one resource does not hold for another.
     fn begin_anew(&mut self) {
         self.finding = None;
+        self.times.clear();
         #[cfg(feature = "auth")]
         {
             self.login = Login::Unasked;

@@ -30,8 +30,12 @@ pub(super) fn error_response(
     id: &str,
     now: u64,
     finding: Option<&Finding>,
+    times: &[(&'static str, u64)],
 ) -> Response {
-    let frame = frame(site, head, id, now, finding);
+    let frame = Frame {
+        times,
+        ..frame(site, head, id, now, finding)
+    };
     let mut response = error_page::error_response(reason, &frame);
     match reason {
         Reason::AuthBusy
@@ -62,5 +66,6 @@ pub(super) fn frame<'f>(
         site: site.and_then(|site| Some((site.document_root()?, &*site.cache))),
         now,
         finding,
+        times: &[],
     }
 }

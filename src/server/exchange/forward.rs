@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::{Answer, Course, Exchange};
 use crate::config::Settings;
+use crate::handler;
 use crate::handler::admission::Permit;
 use crate::handler::fastcgi::authorizer;
 use crate::handler::fastcgi::pool::{Asked, Pool};
@@ -245,12 +246,20 @@ impl Exchange<'_> {
             name,
             filename: script.filename.clone(),
             explains: self.explains(),
+            seen: (role == Role::Responder && self.course.record.is_kept()).then(|| {
+                let kept_max = self.course.record.kept_max();
+                Box::new(handler::report::Course::new(self.server.clock, kept_max))
+            }),
         };
         let params = worker.variables.iter().filter(|(name, _)| match role {
             Role::Authorizer => authorizer::is_told(name) && *name != b"PATH",
             // A program that runs already has one.
             _ => *name != b"PATH",
         });
+        if role == Role::Responder {
+            let has_stdin = subject.body.is_some();
+            self.course.record.ask(has_stdin, params.clone());
+        }
         let mut run = Box::new(Run::start(errand, params, &terms, now));
         let mut means = Means {
             body: subject.body,
@@ -277,6 +286,17 @@ impl Exchange<'_> {
     /// Goes on after a run.
     fn after(&mut self, run: &mut Run, ended: Ended) -> Step {
         let finding = run.take_finding();
+        self.course.record.find(finding.as_deref());
+        if self.course.record.is_kept()
+            && let Some(seen) = run.take_seen()
+        {
+            let is_in_vain = matches!(ended, Ended::Elsewhere(_) | Ended::Stale);
+            let backend = run.address();
+            let is_kept = run.is_kept();
+            self.course
+                .record
+                .asked(backend, is_kept, is_in_vain, Some(*seen));
+        }
         match ended {
             Ended::Over(outcome) => {
                 self.course.turn_to_another();

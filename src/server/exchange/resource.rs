@@ -4,6 +4,7 @@
 //! anything.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use super::Exchange;
 #[cfg(feature = "fastcgi")]
@@ -111,6 +112,8 @@ impl Exchange<'_> {
         }
         let site = &self.hosted.site;
         let found = site.resolve(&path);
+        let record = &mut self.course.record;
+        record.resolve(server, self.hosted, &path, found.as_ref());
         #[cfg(feature = "fastcgi")]
         if let Some(step) =
             self.ask_guard(&path, found.as_ref().ok(), subject, reply, permit, worker)
@@ -146,6 +149,7 @@ impl Exchange<'_> {
                     Some(reason) if self.falls_back(reason, &path) => Step::Again,
                     reason => {
                         let reason = reason.map(|reason| self.find_out(reason, &path));
+                        self.course.record.file(&response);
                         let response = self.explain(response);
                         reply.respond(response);
                         Step::Over(Outcome::Answered(reason))
@@ -240,6 +244,7 @@ impl Exchange<'_> {
     /// Waits in line; this is the reason where it comes to nothing.
     pub(super) fn wait(&mut self, ticket: Ticket, busy: Reason) -> Step {
         self.course.busy = Some(busy);
+        self.course.record.wait();
         Step::Wait(ticket)
     }
 
@@ -264,7 +269,10 @@ impl Exchange<'_> {
         if !script.is_interpreted {
             script.arguments = indexed_query(subject.method, subject.target.query);
         }
-        let witness = Witness::default();
+        let witness = match self.course.record.is_kept() || self.explains() {
+            true => Witness::close(server.clock, self.course.record.kept_max()),
+            false => Witness::default(),
+        };
         let terms = Terms {
             silence: settings.cgi_timeout,
             send_window: settings.send_timeout,
@@ -290,6 +298,13 @@ impl Exchange<'_> {
             &name,
         );
         self.course.finding = witness.findings.take().pop().map(Box::new);
+        let course = witness.course.map(RefCell::into_inner);
+        if let (Some(course), Outcome::Failed(_)) = (&course, &outcome) {
+            self.course.times = course.times();
+        }
+        let record = &mut self.course.record;
+        record.find(self.course.finding.as_deref());
+        record.run(&script, &worker.variables, stdin.is_some(), course);
         outcome
     }
 }

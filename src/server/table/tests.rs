@@ -22,7 +22,9 @@ fn connect(table: &Table, deadline: u64, idle_since: Moment) -> (u32, UnixStream
     let (connection, client) = parked(number, Moment(deadline));
     let filled: Result<(), ()> = table.fill(number, connection, |_| Ok(()));
     filled.unwrap();
-    table.slot(number).park(Moment(deadline), idle_since);
+    table
+        .slot(number)
+        .park(Moment(deadline), idle_since, Standing::Idle);
     (number, client)
 }
 
@@ -197,7 +199,9 @@ fn deadlines_are_those_of_parked_connections() {
         // And yet the stop of the server has to reach it.
         assert_eq!(table.used(), 0..3);
     });
-    table.slot(early).park(Moment(10), Moment::NEVER);
+    table
+        .slot(early)
+        .park(Moment(10), Moment::NEVER, Standing::Head);
     assert_eq!(table.overdue(Moment(30)), [early, late]);
     table.release(early);
     assert_eq!(table.overdue(Moment(30)), [late]);
@@ -232,7 +236,7 @@ fn who_has_an_event_or_an_owner_is_not_sent_away() {
             assert_eq!(evicting.join().unwrap(), Evicted::Nobody);
         });
     });
-    slot.park(Moment(90), Moment(3));
+    slot.park(Moment(90), Moment(3), Standing::Idle);
     // An event whose worker found the slot claimed by the one who looked for room.
     slot.marked.store(true, Ordering::SeqCst);
     assert_eq!(table.evict_idle(Moment(9)), Evicted::Busy(number));

@@ -11,6 +11,9 @@ pub const ORDER_MAX: usize = 128 << 10;
 /// The length of every report.
 pub const REPORT_LEN: usize = 5;
 
+/// How many reports there are about one program.
+pub const REPORTS_MAX: usize = 5;
+
 const START: u8 = 1;
 const SIGNAL: u8 = 2;
 
@@ -58,7 +61,13 @@ pub enum Report {
     Started(i32),
     /// It could not be started: the kernel's error number.
     Failed(i32),
-    /// It has ended, with this status as wait(2) tells it.
+    /// When it had been started, as [`clock::stamp`](crate::sys::clock) gives it.
+    At(i32),
+    /// It had so many microseconds of processor time.
+    Cpu(i32),
+    /// It had so many KiB of memory at its most.
+    Memory(i32),
+    /// It has ended, with this status as wait(2) tells it. Nothing follows.
     Ended(i32),
 }
 
@@ -160,6 +169,9 @@ impl Report {
             Report::Started(pid) => (1, pid),
             Report::Failed(error) => (2, error),
             Report::Ended(status) => (3, status),
+            Report::At(stamp) => (4, stamp),
+            Report::Cpu(micros) => (5, micros),
+            Report::Memory(kib) => (6, kib),
         };
         let [a, b, c, d] = number.to_ne_bytes();
         [kind, a, b, c, d]
@@ -173,6 +185,9 @@ impl Report {
             1 => Some(Report::Started(number)),
             2 => Some(Report::Failed(number)),
             3 => Some(Report::Ended(number)),
+            4 => Some(Report::At(number)),
+            5 => Some(Report::Cpu(number)),
+            6 => Some(Report::Memory(number)),
             _ => None,
         }
     }
@@ -217,7 +232,14 @@ mod tests {
                 Some(Order::Signal(u32::MAX, urgency))
             );
         }
-        for report in [Report::Started(1), Report::Failed(2), Report::Ended(-3)] {
+        for report in [
+            Report::Started(1),
+            Report::Failed(2),
+            Report::Ended(-3),
+            Report::At(4),
+            Report::Cpu(5),
+            Report::Memory(i32::MAX),
+        ] {
             assert_eq!(Report::decode(&report.encode()), Some(report));
         }
     }
@@ -240,7 +262,7 @@ mod tests {
         ] {
             assert_eq!(Order::decode(cut), None);
         }
-        for cut in [&b""[..], b"\x01\0\0\0", b"\x01\0\0\0\0\0", b"\x04\0\0\0\0"] {
+        for cut in [&b""[..], b"\x01\0\0\0", b"\x01\0\0\0\0\0", b"\x07\0\0\0\0"] {
             assert_eq!(Report::decode(cut), None);
         }
         let huge = [&[START, 0, 0, 0, 0, 3][..], &u32::MAX.to_ne_bytes(), b"x"].concat();

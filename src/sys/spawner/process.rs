@@ -33,7 +33,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXCPU};
 
 use super::confinement::{self, Limits};
 use super::order::{ORDER_MAX, Order, Report, Start, Urgency};
-use crate::sys::{descriptors, fault};
+use crate::sys::child::reap;
+use crate::sys::{clock, descriptors, fault};
 
 /// How long programs whose server is gone may take to end after SIGTERM.
 const TERM_GRACE: Duration = Duration::from_secs(2);
@@ -224,11 +225,15 @@ impl Program {
         if self.is_told_to_end {
             self.signal(Signal::KILL);
         }
-        if let Ok(status) = self.child.wait() {
-            // The server reads it, or is gone.
-            let _ = self
-                .report
-                .write(&Report::Ended(status.into_raw()).encode());
+        if let Ok(reaped) = reap(&mut self.child) {
+            let number = |known: u32| known.try_into().unwrap_or(i32::MAX);
+            let reports = [
+                Report::Cpu(number(reaped.cpu)),
+                Report::Memory(number(reaped.memory)),
+                Report::Ended(reaped.status.into_raw()),
+            ];
+            // The server reads it, or is gone. A pipe takes as little as this whole.
+            let _ = self.report.write(&reports.map(Report::encode).concat());
         }
     }
 }
@@ -262,7 +267,9 @@ fn start(
     };
     match spawned {
         Ok((child, pidfd)) => {
-            let _ = report.write(&Report::Started(child.id().cast_signed()).encode());
+            let pid = child.id().cast_signed();
+            let reports = [Report::Started(pid), Report::At(clock::stamp())];
+            let _ = report.write(&reports.map(Report::encode).concat());
             Some(Program {
                 serial: order.serial,
                 child,

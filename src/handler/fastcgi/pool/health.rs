@@ -22,6 +22,7 @@ impl Pool {
     /// Leaves a backend out for a while.
     pub fn failed(&self, place: usize, now: Moment) {
         let mut backends = self.backends();
+        backends[place].failures += 1;
         let after = |failures: u32| {
             let pause = PAUSE_FIRST.saturating_mul(1 << (failures - 1).min(10));
             (failures, now + pause.min(PAUSE_MAX))

@@ -49,6 +49,9 @@ impl Run {
         while let Some(event) = self.decoder.next(&mut input)? {
             match event {
                 Event::Stdout(bytes) if matches!(self.stage, Stage::Body) => {
+                    if let Some(seen) = &mut self.seen {
+                        seen.print(bytes, means.now);
+                    }
                     parts[count] = bytes;
                     count += 1;
                     if count == parts.len() {
@@ -56,8 +59,18 @@ impl Run {
                         count = 0;
                     }
                 }
-                Event::Stdout(bytes) => self.take_output(bytes, reply, means.terms.max_header)?,
-                Event::Stderr(bytes) => self.stderr.take(bytes, means.now),
+                Event::Stdout(bytes) => {
+                    if let Some(seen) = &mut self.seen {
+                        seen.print(bytes, means.now);
+                    }
+                    self.take_output(bytes, reply, means.terms.max_header)?;
+                }
+                Event::Stderr(bytes) => {
+                    if let Some(seen) = &mut self.seen {
+                        seen.complain(bytes);
+                    }
+                    self.stderr.take(bytes, means.now);
+                }
                 Event::End(request) => end = Some(request),
                 Event::UnknownManagement(_) if self.outgoing.in_memory() > ANSWERS_MAX => {}
                 Event::UnknownManagement(record_type) => {

@@ -80,6 +80,9 @@ impl Run {
             match self.outgoing.flush(channel.stream()) {
                 Ok(flushed) => {
                     if self.outgoing.sent() > before {
+                        if let Some(seen) = &mut self.seen {
+                            seen.begin();
+                        }
                         self.silence_ends = means.now + means.terms.silence;
                     }
                     if flushed != Flushed::All {

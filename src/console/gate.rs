@@ -1,0 +1,313 @@
+//! The gate before tiny_http: bounds what that does not, and turns away pages of other origins.
+//!
+//! Source: RFC 9110 section 7.2 (Host); the Fetch standard (Origin, Sec-Fetch-Site).
+//! Shape: for each connection a thread reads one head, which is parsed as any request's is; it is judged, and what
+//! is left of it goes to tiny_http over a socket that is the gate's alone; the answer comes back as it is, and the
+//! connection is closed. Rules:
+//! - A head has a length and a time, and nothing may follow it: there is no body to be read by anybody.
+//! - There are so many connections and no more; one that takes nothing for a while is closed.
+//! - Security: the host that is asked for is the console's address, or another name of this machine to itself. A name
+//!   of the world's that leads here is somebody else's page (DNS rebinding). So is an Origin that is not the console's,
+//!   and a request that the browser says is for another site's page; on this machine another port is another site too.
+
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::plane::Plane;
+use super::spawn;
+use crate::proto::Parsed;
+use crate::proto::http::head::{HeadLimits, RequestHead};
+use crate::proto::http::host::{self, Authority};
+use crate::sys::listener::{Accepted, Bound, Listener};
+
+/// How many connections there are at once.
+pub(super) const CONNECTIONS_MAX: usize = 24;
+
+/// How long a head may be.
+const HEAD_MAX: usize = 8 << 10;
+
+/// How long it may take.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+
+/// How long a client may take none of an answer.
+const SEND_TIME: Duration = Duration::from_secs(10);
+
+/// How long accepting rests where the system has no descriptor or memory for it.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How much of an answer is passed on at once.
+const PIECE: usize = 16 << 10;
+
+/// The name by which a client gives the token.
+pub(super) const TOKEN_FIELD: &str = "X-Tollgate-Token";
+
+/// Who stands before tiny_http.
+#[derive(Debug)]
+pub(super) struct Gate {
+    plane: Arc<Plane>,
+    bounds: Vec<Bound>,
+    inside: AtomicUsize,
+}
+
+/// Why a request is turned away: a status and a sentence.
+type Refusal = (&'static str, &'static str);
+
+const TOO_MANY: Refusal = (
+    "503 Service Unavailable",
+    "The console has as many connections as it takes.",
+);
+const MALFORMED: Refusal = ("400 Bad Request", "That is no request.");
+const TOO_LONG: Refusal = (
+    "431 Request Header Fields Too Large",
+    "The head is too long.",
+);
+const TOO_SLOW: Refusal = ("408 Request Timeout", "The head took too long.");
+const METHOD: Refusal = (
+    "405 Method Not Allowed",
+    "The console shows, and changes nothing: GET and HEAD.",
+);
+const BODY: Refusal = ("413 Content Too Large", "The console takes no body.");
+const HOST: Refusal = (
+    "421 Misdirected Request",
+    "The console answers to its own address alone; open it by the link that was printed at the start.",
+);
+const ORIGIN: Refusal = (
+    "403 Forbidden",
+    "The console answers its own page alone; type its address, or open the link that was printed at the start.",
+);
+const FAILED: Refusal = ("503 Service Unavailable", "The console cannot answer now.");
+
+impl Gate {
+    pub(super) fn new(plane: Arc<Plane>, bounds: Vec<Bound>) -> Gate {
+        Gate {
+            plane,
+            bounds,
+            inside: AtomicUsize::new(0),
+        }
+    }
+
+    /// Lets in whoever comes to a listener, until the process ends.
+    pub(super) fn keep(self: &Arc<Gate>, listener: &Listener) {
+        loop {
+            listener.await_waiting();
+            match listener.accept() {
+                Accepted::Connection(stream, _) => match stream.into_blocking() {
+                    Ok(client) => self.let_in(client),
+                    Err(error) => log::debug!("console: {error}"),
+                },
+                Accepted::Nobody => {}
+                Accepted::Exhausted(error) => {
+                    log::debug!("console: no connection can be accepted for a second: {error}");
+                    thread::sleep(ACCEPT_PAUSE);
+                }
+            }
+        }
+    }
+
+    fn let_in(self: &Arc<Gate>, client: OwnedFd) {
+        // It serves for a socket of any kind: what is called is the same.
+        let client = UnixStream::from(client);
+        if self.inside.fetch_add(1, Ordering::SeqCst) >= CONNECTIONS_MAX {
+            self.inside.fetch_sub(1, Ordering::SeqCst);
+            // It fits into any socket's buffer.
+            let _ = client.set_nonblocking(true);
+            turn_away(&client, TOO_MANY);
+            return;
+        }
+        let gate = Arc::clone(self);
+        let job = move || {
+            // It is closed for whatever went wrong on it.
+            let _ = gate.attend(&client);
+            gate.inside.fetch_sub(1, Ordering::SeqCst);
+        };
+        if spawn("console-visit".to_owned(), Box::new(job)).is_err() {
+            self.inside.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Serves one request.
+    fn attend(&self, client: &UnixStream) -> io::Result<()> {
+        client.set_write_timeout(Some(SEND_TIME))?;
+        let mut head = RequestHead::default();
+        let admitted = read_head(client, &mut head)?.and_then(|()| judge(&head, &self.bounds));
+        if let Err(refusal) = admitted {
+            turn_away(client, refusal);
+            return drop_rest(client);
+        }
+        let Ok(inner) = self.plane.connect(&inner_head(&head)) else {
+            turn_away(client, FAILED);
+            return Ok(());
+        };
+        if pass_on(&inner, client)? == 0 {
+            // Its thread has failed, or it could not accept.
+            self.plane.revive();
+            turn_away(client, FAILED);
+        }
+        Ok(())
+    }
+}
+
+/// Reads a head, and not a byte more.
+fn read_head(mut client: &UnixStream, head: &mut RequestHead) -> io::Result<Result<(), Refusal>> {
+    let until = Instant::now() + HEAD_TIME;
+    let limits = HeadLimits {
+        max_len: HEAD_MAX,
+        ..HeadLimits::default()
+    };
+    let mut input = Vec::new();
+    let mut piece = [0; 2048];
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(Err(TOO_SLOW));
+        }
+        client.set_read_timeout(Some(left))?;
+        let read = match client.read(&mut piece) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Err(TOO_SLOW)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        input.extend_from_slice(&piece[..read]);
+        return Ok(match head.parse(&input, &limits) {
+            Ok(Parsed::Complete { used, .. }) if used == input.len() => Ok(()),
+            Ok(Parsed::Complete { .. }) => Err(BODY),
+            Ok(Parsed::Partial) if input.len() >= HEAD_MAX => Err(TOO_LONG),
+            Ok(Parsed::Partial) => continue,
+            Err(reason) if reason.status().as_u16() == 431 || reason.status().as_u16() == 414 => {
+                Err(TOO_LONG)
+            }
+            Err(_) => Err(MALFORMED),
+        });
+    }
+}
+
+/// Whether a request is let through.
+fn judge(head: &RequestHead, bounds: &[Bound]) -> Result<(), Refusal> {
+    let Ok(Some(authority)) = host::request_authority(head, None) else {
+        return Err(HOST);
+    };
+    if !is_own(&authority, bounds) {
+        return Err(HOST);
+    }
+    // The console's own page, as the browser reached it.
+    let own = [b"http://", head.field("Host").unwrap_or_default()].concat();
+    let is_foreign = |value: &[u8]| !value.eq_ignore_ascii_case(&own);
+    if head.field_values("Origin").any(is_foreign) {
+        return Err(ORIGIN);
+    }
+    let is_elsewhere = |value: &[u8]| !matches!(value, b"same-origin" | b"none");
+    if head.field_values("Sec-Fetch-Site").any(is_elsewhere) {
+        return Err(ORIGIN);
+    }
+    if !matches!(head.method(), "GET" | "HEAD") {
+        return Err(METHOD);
+    }
+    let has_body = head.field("Transfer-Encoding").is_some()
+        || head
+            .field_values("Content-Length")
+            .any(|length| length != b"0");
+    if has_body {
+        return Err(BODY);
+    }
+    Ok(())
+}
+
+/// Whether somebody who asks for this host can mean nobody but the console.
+fn is_own(authority: &Authority<'_>, bounds: &[Bound]) -> bool {
+    if host::is_loopback(authority.host) {
+        // By a tunnel (ssh -L) it has another port.
+        return true;
+    }
+    bounds.iter().any(|bound| match bound {
+        Bound::Tcp(address) => {
+            let host = authority.host.trim_start_matches('[').trim_end_matches(']');
+            host.parse() == Ok(address.ip())
+        }
+        Bound::Unix(_) => false,
+    })
+}
+
+/// What tiny_http is told: what is asked for, and what the answers look at.
+fn inner_head(head: &RequestHead) -> Vec<u8> {
+    let mut inner = Vec::new();
+    inner.extend_from_slice(head.method().as_bytes());
+    inner.push(b' ');
+    inner.extend_from_slice(head.target());
+    inner.extend_from_slice(b" HTTP/1.1\r\nHost: console\r\nConnection: close\r\n");
+    for name in [TOKEN_FIELD, "Last-Event-ID"] {
+        let is_word =
+            |value: &&[u8]| value.len() <= 64 && value.iter().all(u8::is_ascii_alphanumeric);
+        if let Some(value) = head.field(name).filter(is_word) {
+            inner.extend_from_slice(name.as_bytes());
+            inner.extend_from_slice(b": ");
+            inner.extend_from_slice(value);
+            inner.extend_from_slice(b"\r\n");
+        }
+    }
+    inner.extend_from_slice(b"\r\n");
+    inner
+}
+
+/// Passes an answer on as it comes; how much there was of it.
+fn pass_on(mut inner: &UnixStream, mut client: &UnixStream) -> io::Result<u64> {
+    let mut passed = 0;
+    let mut piece = vec![0; PIECE];
+    loop {
+        match inner.read(&mut piece) {
+            Ok(0) => return Ok(passed),
+            Ok(read) => {
+                let mut rest = &piece[..read];
+                if passed == 0 {
+                    // tiny_http does not say that the connection closes.
+                    let line = rest
+                        .windows(2)
+                        .position(|it| it == b"\r\n")
+                        .map_or(0, |at| at + 2);
+                    client.write_all(&[&rest[..line], b"Connection: close\r\n"].concat())?;
+                    rest = &rest[line..];
+                }
+                client.write_all(rest)?;
+                passed += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn turn_away(mut client: &UnixStream, (status, sentence): Refusal) {
+    let length = sentence.len() + 1;
+    let response = format!(
+        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
+         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{sentence}\n"
+    );
+    // Who is gone needs no answer.
+    let _ = client.write_all(response.as_bytes());
+}
+
+/// Drops what is still sent, so that the answer is not lost to a reset; for no longer than a head has.
+fn drop_rest(mut client: &UnixStream) -> io::Result<()> {
+    client.shutdown(std::net::Shutdown::Write)?;
+    let until = Instant::now() + HEAD_TIME;
+    let mut piece = [0; 2048];
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        client.set_read_timeout(Some(left))?;
+        if client.read(&mut piece)? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

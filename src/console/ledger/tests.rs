@@ -1,0 +1,111 @@
+use std::sync::Arc;
+use std::thread;
+
+use super::*;
+use crate::console::journey::Kept;
+
+fn journey(route: &str, kind: Kind, steps: &[(Step, u64)]) -> Box<Journey> {
+    Box::new(Journey {
+        route: route.to_owned(),
+        kind,
+        steps: steps.to_vec(),
+        status: 200,
+        ..Journey::default()
+    })
+}
+
+#[test]
+fn the_last_are_kept_and_the_oldest_given_back() {
+    let ledger = Ledger::new();
+    for seq in 1..=JOURNEYS_MAX as u64 {
+        assert!(ledger.take(Box::default()).is_none());
+        assert_eq!(ledger.after(0), (1, seq + 1));
+    }
+    let gone = ledger.take(Box::default()).unwrap();
+    assert_eq!(gone.seq, 1);
+    let next = JOURNEYS_MAX as u64 + 2;
+    assert_eq!(ledger.after(0), (2, next));
+    assert_eq!(ledger.after(100), (101, next));
+    assert_eq!(ledger.after(next + 5), (next, next));
+    assert_eq!(ledger.after(u64::MAX), (next, next));
+    assert_eq!(ledger.look(1, |it| it.seq), None);
+    assert_eq!(ledger.look(2, |it| it.seq), Some(2));
+    assert_eq!(ledger.look(next - 1, |it| it.seq), Some(next - 1));
+    assert_eq!(ledger.look(next, |it| it.seq), None);
+}
+
+#[test]
+fn all_of_them_take_no_more_than_their_memory() {
+    let ledger = Ledger::new();
+    let each = 1 << 20;
+    for _ in 0..20 {
+        ledger.take(Box::new(Journey {
+            stdout: Some(Kept {
+                bytes: Vec::with_capacity(each),
+                length: 0,
+            }),
+            ..Journey::default()
+        }));
+        assert!(ledger.pages().memory <= MEMORY_MAX);
+    }
+    let (first, next) = ledger.after(0);
+    assert_eq!(next - first, (MEMORY_MAX / each) as u64 - 1);
+}
+
+#[test]
+fn where_the_time_goes_is_added_up_by_route() {
+    let ledger = Ledger::new();
+    for _ in 0..2 {
+        let steps = [
+            (Step::Received, 0),
+            (Step::Resolved, 10),
+            (Step::Waited, 100),
+            (Step::Started, 400),
+            (Step::FirstByte, 900),
+            (Step::Exit, 950),
+            (Step::LastByte, 1_000),
+        ];
+        ledger.take(journey("/cgi-bin/", Kind::Program, &steps));
+    }
+    let steps = [
+        (Step::Received, 5),
+        (Step::Resolved, 6),
+        (Step::LastByte, 30),
+    ];
+    ledger.take(journey("/", Kind::File, &steps));
+    ledger.take(journey("/", Kind::Refusal, &steps));
+    let sums = ledger.sums();
+    let told = |toll: &Toll| (toll.requests, toll.start, toll.work, toll.relay, toll.total);
+    assert_eq!(sums.tolls.len(), 2);
+    assert_eq!(told(&sums.tolls[0]), (2, 600, 1_000, 200, 2_000));
+    assert_eq!(told(&sums.tolls[1]), (1, 0, 24, 0, 25));
+    let programs = sums.kinds[Kind::Program as usize];
+    assert_eq!((programs.classes[2], programs.took), (2, 2_000));
+    assert_eq!(programs.buckets[3], 2); // 1 ms is no longer than 1 ms.
+}
+
+#[test]
+fn routes_that_are_counted_are_bounded() {
+    let ledger = Ledger::new();
+    for number in 0..ROUTES_MAX + 5 {
+        ledger.take(journey(&format!("/{number}/"), Kind::File, &[]));
+    }
+    assert_eq!(ledger.sums().tolls.len(), ROUTES_MAX);
+}
+
+#[test]
+fn who_waits_is_told() {
+    let ledger = Arc::new(Ledger::new());
+    let waiter = thread::spawn({
+        let ledger = Arc::clone(&ledger);
+        move || ledger.wait(0, Duration::from_secs(60))
+    });
+    while ledger.waiting.load(Ordering::Relaxed) == 0 {
+        thread::yield_now();
+    }
+    ledger.take(Box::default());
+    waiter.join().unwrap();
+    // What is there is not waited for, and what does not come has its time.
+    ledger.wait(0, Duration::from_secs(60));
+    ledger.wait(1, Duration::from_millis(1));
+}

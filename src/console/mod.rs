@@ -1,0 +1,192 @@
+//! The console: what the server does, shown to whoever runs it.
+//!
+//! It has a listener and threads of its own, so that it answers while every worker is busy. HTTP is tiny_http's, which
+//! bounds neither a head nor its connections nor any time (docs/limits.md): so it listens at a socket that nobody else
+//! can reach, and whoever comes meets a gate first, which reads the head by the rules of the public port, within its
+//! bounds, and lets through what is left of it.
+//!
+//! ```text
+//! browser ─▶ gate: bounds, Host, Origin ─▶ tiny_http: what is asked for ─▶ ledger, host
+//!                                                                 workers ─▶ ledger
+//! ```
+//!
+//! Shape: workers give what is over to the [`ledger`]; the rest is asked of the server, who is a [`Host`]. Rules:
+//! - Security: it tells of requests, and so is for this machine alone: an address of it, or a unix socket. A page of
+//!   another origin is not answered, whatever name it reaches the console by (DNS rebinding).
+//! - Bodies and secrets are for who has the token that is printed at the start.
+//! - Nothing can be changed by it, and nothing is run for it.
+
+mod answers;
+mod events;
+mod gate;
+pub mod journey;
+pub mod ledger;
+mod meaning;
+pub mod metrics;
+mod plane;
+mod repeat;
+pub mod view;
+
+use std::fmt::Debug;
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use self::events::Listeners;
+use self::gate::Gate;
+use self::ledger::Ledger;
+use self::plane::Plane;
+use self::repeat::Place;
+use crate::handler::site::Why;
+use crate::proto::json::Json;
+use crate::sys::clock::{Clock, epoch_micros};
+use crate::sys::listener::{Bound, Listener};
+use crate::sys::private_folder::PrivateFolder;
+use crate::sys::random;
+
+/// How many descriptors it takes: for each connection its own, and three between the gate and tiny_http; and its
+/// listeners.
+pub const DESCRIPTORS: u64 = gate::CONNECTIONS_MAX as u64 * 4 + 8;
+
+/// How many threads it has at most: tiny_http has one for each connection, and five.
+pub const THREADS_MAX: usize =
+    2 * gate::CONNECTIONS_MAX + events::LISTENERS_MAX + plane::THREADS + 8;
+
+/// The stack of a thread.
+const STACK: usize = 256 << 10;
+
+/// The sockets of a console, opened before the server gives up its rights.
+#[derive(Debug)]
+pub struct Sockets {
+    /// Where it is reached.
+    pub listeners: Vec<Listener>,
+    /// Where tiny_http listens for the gate, in a folder that nobody else may enter.
+    inner: UnixListener,
+    path: PathBuf,
+    folder: Arc<PrivateFolder>,
+}
+
+impl Sockets {
+    /// Opens the inner one in a folder of its own below `parent`.
+    pub fn open(listeners: Vec<Listener>, parent: &std::path::Path) -> io::Result<Sockets> {
+        let folder = PrivateFolder::create(parent)?;
+        let path = folder.path().join("console");
+        Ok(Sockets {
+            listeners,
+            inner: UnixListener::bind(&path)?,
+            path,
+            folder,
+        })
+    }
+}
+
+/// Which of several sites is meant.
+#[derive(Debug, Clone, Copy)]
+pub enum Of<'a> {
+    /// The one of this name; it may be gone.
+    Site(&'a str),
+    /// The one that a request for this host comes to.
+    Host(&'a str),
+}
+
+/// What the console asks the server.
+pub trait Host: Send + Sync {
+    /// Appends the members of the present state.
+    fn state(&self, json: &mut Json);
+
+    /// Appends gauges of it, in Prometheus' format.
+    fn gauges(&self, text: &mut String);
+
+    /// Why a target leads where it leads, at this site.
+    fn why(&self, of: Of<'_>, target: &[u8], method: &str) -> Why;
+
+    /// Where clients reach the server.
+    fn bound(&self) -> Bound;
+
+    /// Whether the server stops.
+    fn is_stopping(&self) -> bool;
+}
+
+/// The console of a server.
+#[derive(Debug)]
+pub struct Console {
+    /// The journeys.
+    pub ledger: Ledger,
+    token: String,
+    listeners: Listeners,
+    /// When the clock began, in microseconds since 1970.
+    epoch: u64,
+    sockets: Sockets,
+}
+
+impl Console {
+    /// One that listens there, whose times are of this clock.
+    pub fn new(sockets: Sockets, clock: Clock) -> io::Result<Console> {
+        Ok(Console {
+            ledger: Ledger::new(),
+            token: random::hex()?,
+            listeners: Listeners::default(),
+            epoch: epoch_micros().saturating_sub(clock.micros()),
+            sockets,
+        })
+    }
+
+    /// The link that opens it, with the token.
+    pub fn link(&self) -> String {
+        let token = &self.token;
+        match self.sockets.listeners.first().map(Listener::bound) {
+            Some(bound @ Bound::Tcp(_)) => format!("{bound}#token={token}"),
+            Some(bound @ Bound::Unix(_)) => format!("{bound} #token={token}"),
+            None => String::new(),
+        }
+    }
+
+    /// Answers from now on, in threads of its own.
+    pub fn start(self: &Arc<Console>, host: Arc<dyn Host>) -> io::Result<()> {
+        let plane = Arc::new(Plane::open(&self.sockets.inner, &self.sockets.path)?);
+        for number in 0..plane::THREADS {
+            let (console, plane, host) = (Arc::clone(self), Arc::clone(&plane), Arc::clone(&host));
+            let job = move || plane.serve(&console, &host);
+            spawn(format!("console-{number}"), Box::new(job))?;
+        }
+        let gate = Arc::new(Gate::new(plane, self.bounds()));
+        for at in 0..self.sockets.listeners.len() {
+            let (console, gate) = (Arc::clone(self), Arc::clone(&gate));
+            let job = move || gate.keep(&console.sockets.listeners[at]);
+            spawn(format!("console-gate-{at}"), Box::new(job))?;
+        }
+        Ok(())
+    }
+
+    fn bounds(&self) -> Vec<Bound> {
+        let listeners = self.sockets.listeners.iter();
+        listeners.map(|listener| listener.bound().clone()).collect()
+    }
+
+    /// Removes what lies in the file system of it.
+    pub fn stop(&self) {
+        for listener in &self.sockets.listeners {
+            // What fails here is gone already.
+            let _ = listener.stop();
+        }
+        let _ = fs::remove_file(&self.sockets.path);
+        self.sockets.folder.remove();
+    }
+}
+
+/// In a box, since each kind of job would have the code that starts a thread for itself.
+fn spawn(name: String, job: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    let builder = thread::Builder::new().name(name).stack_size(STACK);
+    builder.spawn(job).map(drop)
+}
+
+/// Where clients reach a server that is bound there.
+fn with_place<T>(bound: &Bound, with: impl FnOnce(&Place<'_>) -> T) -> T {
+    match bound {
+        Bound::Tcp(address) => with(&Place::Authority(&address.to_string())),
+        Bound::Unix(path) => with(&Place::Unix(&path.display().to_string())),
+    }
+}
