@@ -62,10 +62,13 @@ fn main() -> ExitCode {
     for warning in &settings.warnings {
         log::warn!("{warning}");
     }
-    let reread = move || match command(stdout_is_terminal)? {
-        Command::Serve(settings) => Ok(settings),
-        // The same arguments ask for the same.
-        _ => Err(UsageError::not_to_serve()),
+    let reread = move || match cfg!(feature = "config") {
+        true => match command(stdout_is_terminal)? {
+            Command::Serve(settings) => Ok(settings),
+            // The same arguments ask for the same.
+            _ => Err(UsageError::not_to_serve()),
+        },
+        false => Err(UsageError::not_to_serve()),
     };
     match server::run(settings, Reread(Box::new(reread)), &|name| {
         env::var_os(name)
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
 }
 
 /// What the arguments ask for, and the configuration file that they name, as it is now.
+#[inline(never)] // It is long, and called from two places.
 fn command(stdout_is_terminal: bool) -> Result<Command, UsageError> {
     let surroundings = Surroundings {
         variable: &|name| env::var_os(name),

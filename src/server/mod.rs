@@ -22,12 +22,14 @@ mod listeners;
 mod observe;
 mod opening;
 mod origin;
+mod places;
 mod record;
 mod reload;
 mod request;
 mod sandbox;
 mod seats;
 mod served;
+mod stopping;
 mod supervision;
 mod table;
 mod wakes;
@@ -53,7 +55,7 @@ use reload::Retired;
 use seats::Seats;
 use served::{Current, Hosted, Served};
 use supervision::Supervision;
-use table::{Evicted, Table};
+use table::Table;
 use wakes::Wakes;
 use worker::Worker;
 
@@ -62,9 +64,7 @@ use crate::config::{Settings, StartError};
 use crate::console::{Console, DESCRIPTORS};
 use crate::handler::cache::OPEN_MAX;
 #[cfg(feature = "explain")]
-use crate::handler::{diagnose, lint};
-#[cfg(feature = "explain")]
-use crate::proto::finding::Severity;
+use crate::handler::diagnose;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
 use crate::sys::descriptors;
 use crate::sys::listener::Listener;
@@ -101,16 +101,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether other folders have come to be served, and files need not be open any more.
 const FOLDER_LOOK: Duration = Duration::from_secs(1);
-
-/// How many faults of what is served are told at the start.
-#[cfg(feature = "explain")]
-const FAULTS_TOLD: usize = 20;
-
-/// How long the last responses may take to leave.
-const LAST_WORDS: Duration = Duration::from_millis(200);
-
-/// How long programs that are ended by the stop are waited for: their grace, and some.
-const HALT_GRACE: Duration = Duration::from_secs(4);
 
 /// Everything that the threads share.
 #[derive(Debug)]
@@ -211,7 +201,7 @@ pub fn run(
         );
     }
     #[cfg(feature = "explain")]
-    server.tell_of_faults();
+    server.current.served().tell_of_faults();
     server.serve(steering).map_err(system)
 }
 
@@ -331,30 +321,6 @@ impl Server {
         )
     }
 
-    /// Tells the log what will fail, or is not meant to be seen, among what is served; a line for each.
-    #[cfg(feature = "explain")]
-    fn tell_of_faults(&self) {
-        let mut findings = Vec::new();
-        for hosted in &self.current.served().sites {
-            let site = &hosted.site;
-            for programs in &site.programs {
-                findings.extend(lint::programs(programs, lint::START_MAX));
-            }
-            for files in site.static_roots() {
-                let root = files.root.path();
-                findings.extend(lint::files(root, lint::START_MAX, &site.programs));
-            }
-        }
-        findings.retain(|finding| finding.severity < Severity::Note);
-        for finding in findings.iter().take(FAULTS_TOLD) {
-            log::warn!("{}: {}", finding.code, finding.line());
-        }
-        let untold = findings.len().saturating_sub(FAULTS_TOLD);
-        if untold > 0 {
-            log::warn!("{untold} more faults are told by: tollgate check FOLDER");
-        }
-    }
-
     /// Serves until a signal asks to stop. The threads are not joined: what is not over when this
     /// returns ends with the process.
     fn serve(self: &Arc<Server>, steering: Steering) -> io::Result<()> {
@@ -418,53 +384,6 @@ impl Server {
         builder.spawn(move || job(&server)).map(drop)
     }
 
-    /// Accepts nobody from now on, and has idle connections closed.
-    fn stop_accepting(&self) {
-        let mut worker = Worker::new(self);
-        let listeners = self.listeners.all();
-        for (at, listener) in &listeners {
-            // Those who wait to be accepted came in time; at a shared socket others will accept them.
-            if !listener.is_shared() {
-                worker.accept(*at);
-            }
-        }
-        self.stopping.store(true, Ordering::SeqCst);
-        for (_, listener) in &listeners {
-            self.parking.stop_listening(listener);
-        }
-        self.wake_all();
-    }
-
-    /// Has every connection looked at.
-    fn wake_all(&self) {
-        for number in self.parking.table.used() {
-            self.parking.wakes.push(number);
-        }
-    }
-
-    /// Lets what runs come to its end, then ends what is left.
-    fn drain(&self) {
-        let table = &self.parking.table;
-        let is_done = || table.live() == 0 || self.halt.is_ordered();
-        let patience = self.current.served().settings.drain_timeout;
-        self.wait_until(patience, is_done);
-        if table.live() > 0 {
-            log::info!("stopping with {} connections still open", table.live());
-        }
-        self.halt.order();
-        self.wake_all();
-        self.wait_until(HALT_GRACE, || self.admission.running() == 0);
-        // For what can be told at once to those whose programs were ended.
-        self.wait_until(LAST_WORDS, || table.live() == 0);
-    }
-
-    fn wait_until(&self, patience: Duration, done: impl Fn() -> bool) {
-        let ends = self.clock.now() + patience;
-        while !done() && self.clock.now() < ends {
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-
     /// Walks the deadlines until the server stops: whatever is overdue is looked at by a worker.
     fn keep_deadlines(&self) {
         let tick = || {
@@ -509,62 +428,6 @@ impl Server {
 
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
-    }
-
-    /// Reserves a slot for whoever waits at `listener`, at the cost of an idle connection where it has
-    /// to be. When there is none, accepting goes on with the next connection that closes or comes to
-    /// be idle.
-    fn reserve(&self, listener: &Listener) -> Option<u32> {
-        let table = &self.parking.table;
-        let free = || match table.reserve() {
-            None if listener.has_waiting() && self.evict_idle() => table.reserve(),
-            reserved => reserved,
-        };
-        free().or_else(|| {
-            self.accepting_paused.store(true, Ordering::SeqCst);
-            // One may have closed before it could see that.
-            free()
-        })
-    }
-
-    /// Closes the connection that has been idle for longest; false when none is.
-    fn evict_idle(&self) -> bool {
-        loop {
-            match self.parking.table.evict_idle(self.clock.now()) {
-                Evicted::One => return true,
-                Evicted::Nobody => return false,
-                Evicted::Busy(number) => self.parking.wakes.push(number),
-            }
-        }
-    }
-
-    /// Gives back the slot of a connection that is gone.
-    fn closed(&self, number: u32) {
-        self.parking.table.release(number);
-        self.resume_accepting();
-    }
-
-    /// Goes on accepting where that was given up for want of room.
-    fn resume_accepting(&self) {
-        if self.accepting_paused.load(Ordering::Relaxed)
-            && self.accepting_paused.swap(false, Ordering::SeqCst)
-        {
-            self.accept_all();
-        }
-    }
-
-    fn pause_accepting(&self) {
-        let again = self.clock.now() + ACCEPT_PAUSE;
-        self.accept_again.store(again.0, Ordering::Relaxed);
-    }
-
-    /// Has workers look at all listeners.
-    fn accept_all(&self) {
-        for (at, listener) in self.listeners.all() {
-            // After the stop it is no longer registered, and nobody is to be accepted.
-            let token = LISTENER_TOKEN + at as u64;
-            let _ = self.parking.poller.wake(&*listener, token);
-        }
     }
 
     /// An id that no other request of this server has, nor one of a server started at another second.

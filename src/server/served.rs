@@ -16,11 +16,19 @@ use super::access_log::{AccessLog, Logs};
 use crate::config::{Explain, Settings, UnknownHost};
 #[cfg(feature = "fastcgi")]
 use crate::handler::fastcgi::pool::Pool;
+#[cfg(feature = "explain")]
+use crate::handler::lint;
 use crate::handler::site::Site;
+#[cfg(feature = "explain")]
+use crate::proto::finding::Severity;
 use crate::proto::http::head::{HeadLimits, RequestHead};
 use crate::proto::http::host::request_authority;
 use crate::proto::http::site_hosts::SiteHosts;
 use crate::proto::uri::target::Target;
+
+/// How many faults of what is served are told at the start.
+#[cfg(feature = "explain")]
+const FAULTS_TOLD: usize = 20;
 
 /// A site, and what is its own.
 #[derive(Debug)]
@@ -162,6 +170,32 @@ impl Served {
         match self.sites.first() {
             Some(only) if self.settings.sites.is_empty() => only.site.summary().to_owned(),
             _ => clauses.collect::<Vec<String>>().join("; "),
+        }
+    }
+}
+
+#[cfg(feature = "explain")]
+impl Served {
+    /// Tells the log what will fail, or is not meant to be seen, among what is served; a line for each.
+    pub fn tell_of_faults(&self) {
+        let mut findings = Vec::new();
+        for hosted in &self.sites {
+            let site = &hosted.site;
+            for programs in &site.programs {
+                findings.extend(lint::programs(programs, lint::START_MAX));
+            }
+            for files in site.static_roots() {
+                let root = files.root.path();
+                findings.extend(lint::files(root, lint::START_MAX, &site.programs));
+            }
+        }
+        findings.retain(|finding| finding.severity < Severity::Note);
+        for finding in findings.iter().take(FAULTS_TOLD) {
+            log::warn!("{}: {}", finding.code, finding.line());
+        }
+        let untold = findings.len().saturating_sub(FAULTS_TOLD);
+        if untold > 0 {
+            log::warn!("{untold} more faults are told by: tollgate check FOLDER");
         }
     }
 }

@@ -188,18 +188,19 @@ impl<'s> Worker<'s> {
         self.date.0
     }
 
-    /// A line for the access log, if there is one.
+    /// A line for the access log, if there is one, of a request that comes `from` there, of a user who was
+    /// verified, if of any.
     pub fn entry(
         &mut self,
         hosted: &Hosted,
-        origin: &Origin,
-        user: Option<&str>,
+        from: (&Origin, Option<&str>),
         request_line: &[u8],
         head: &RequestHead,
         started: u64,
         record: Record,
     ) -> Option<Box<Entry>> {
         let log = &hosted.access_log;
+        let (origin, user) = from;
         let mut entry = match log.is_on() {
             true => {
                 let (date, whom) = (self.date(), &origin.whom);
@@ -240,6 +241,7 @@ impl<'s> Worker<'s> {
     }
 
     /// Writes the line of an exchange that has ended, and tells the console of it.
+    #[cfg_attr(not(feature = "console"), allow(clippy::boxed_local))]
     pub fn log(&self, entry: Box<Entry>) {
         let now = self.server.clock.micros();
         entry.write(now);
