@@ -382,8 +382,7 @@ impl Connection {
         };
         self.entry = worker.entry(
             &pending.hosted,
-            &origin.unwrap_or(self.peer.itself()),
-            None,
+            (&origin.unwrap_or(self.peer.itself()), None),
             pending.head.request_line(),
             &pending.head,
             pending.started,

@@ -163,7 +163,7 @@ pub fn refuse(
     let proxies = &hosted.settings.proxies;
     let origin = connection.peer.origin(head, proxies);
     let origin = origin.unwrap_or(connection.peer.itself());
-    let mut entry = worker.entry(hosted, &origin, None, line, head, started, record);
+    let mut entry = worker.entry(hosted, (&origin, None), line, head, started, record);
     if let Some(entry) = &mut entry {
         entry.status = reason.status();
         entry.body_len = body_len;
@@ -265,9 +265,9 @@ impl<'e> Exchange<'e> {
         let mut record = std::mem::take(&mut self.course.record);
         let id = self.course.id.as_ref();
         record.answer(head.bytes(), pending.body.as_ref(), id, &mut reply);
-        let (line, user) = (head.request_line(), self.course.user());
-        let started = pending.started;
-        let mut entry = worker.entry(self.hosted, &self.origin, user, line, head, started, record);
+        let line = head.request_line();
+        let whom = (&self.origin, self.course.user());
+        let mut entry = worker.entry(self.hosted, whom, line, head, pending.started, record);
         if let Some(entry) = &mut entry {
             let untold = reason.map_or(StatusCode::OK, Reason::status);
             entry.status = reply.status().unwrap_or(untold);

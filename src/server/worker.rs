@@ -188,12 +188,12 @@ impl<'s> Worker<'s> {
         self.date.0
     }
 
-    /// A line for the access log, if there is one.
+    /// A line for the access log, and what the console is told, as far as they are there: of whom a request is
+    /// from, and the user that was verified.
     pub fn entry(
         &mut self,
         hosted: &Hosted,
-        origin: &Origin,
-        user: Option<&str>,
+        (origin, user): (&Origin, Option<&str>),
         request_line: &[u8],
         head: &RequestHead,
         started: u64,
