@@ -240,6 +240,10 @@ impl<'s> Worker<'s> {
     }
 
     /// Writes the line of an exchange that has ended, and tells the console of it.
+    #[cfg_attr(
+        not(feature = "console"),
+        allow(clippy::boxed_local, reason = "it is the console's to keep")
+    )]
     pub fn log(&self, entry: Box<Entry>) {
         let now = self.server.clock.micros();
         entry.write(now);
