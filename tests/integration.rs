@@ -65,7 +65,7 @@ mod console_gate;
 #[cfg(feature = "console")]
 #[path = "integration/console_page.rs"]
 mod console_page;
-#[cfg(feature = "console")]
+#[cfg(all(feature = "config", feature = "console"))]
 #[path = "integration/console_sites.rs"]
 mod console_sites;
 #[cfg(feature = "explain")]

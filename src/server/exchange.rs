@@ -265,16 +265,9 @@ impl<'e> Exchange<'e> {
         let mut record = std::mem::take(&mut self.course.record);
         let id = self.course.id.as_ref();
         record.answer(head.bytes(), pending.body.as_ref(), id, &mut reply);
-        let (line, user) = (head.request_line(), self.course.user());
-        let started = pending.started;
-        let mut entry = worker.entry(
-            self.hosted,
-            (&self.origin, user),
-            line,
-            head,
-            started,
-            record,
-        );
+        let line = head.request_line();
+        let whom = (&self.origin, self.course.user());
+        let mut entry = worker.entry(self.hosted, whom, line, head, pending.started, record);
         if let Some(entry) = &mut entry {
             let untold = reason.map_or(StatusCode::OK, Reason::status);
             entry.status = reply.status().unwrap_or(untold);

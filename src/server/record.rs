@@ -29,7 +29,7 @@ mod none {
 
     /// Nothing: this server has no console.
     #[derive(Debug, Default)]
-    pub struct Record {}
+    pub struct Record(());
 
     #[allow(clippy::unused_self, reason = "it is what `kept` has")]
     impl Record {

@@ -188,19 +188,18 @@ impl<'s> Worker<'s> {
         self.date.0
     }
 
-    /// A line for the access log, if there is one, of a request that comes `from` there, of a user who was
-    /// verified, if of any.
+    /// A line for the access log, and what the console is told, as far as they are there: of whom a request is
+    /// from, and the user that was verified.
     pub fn entry(
         &mut self,
         hosted: &Hosted,
-        from: (&Origin, Option<&str>),
+        (origin, user): (&Origin, Option<&str>),
         request_line: &[u8],
         head: &RequestHead,
         started: u64,
         record: Record,
     ) -> Option<Box<Entry>> {
         let log = &hosted.access_log;
-        let (origin, user) = from;
         let mut entry = match log.is_on() {
             true => {
                 let (date, whom) = (self.date(), &origin.whom);
@@ -241,7 +240,10 @@ impl<'s> Worker<'s> {
     }
 
     /// Writes the line of an exchange that has ended, and tells the console of it.
-    #[cfg_attr(not(feature = "console"), allow(clippy::boxed_local))]
+    #[cfg_attr(
+        not(feature = "console"),
+        allow(clippy::boxed_local, reason = "it is the console's to keep")
+    )]
     pub fn log(&self, entry: Box<Entry>) {
         let now = self.server.clock.micros();
         entry.write(now);

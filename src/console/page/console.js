@@ -55,7 +55,7 @@ function write(element, text) {
 
 const number = (value) => value.toLocaleString('en');
 
-/** Three digits of a figure, as many as one reads. */
+/** Three digits, as many as one reads. */
 const digits = (value) => Number(value < 100 ? value.toPrecision(3) : value.toFixed());
 
 /** Microseconds, as a person says them. */
@@ -161,7 +161,7 @@ function row(journey) {
     el('time', { datetime: journey.at }, new Date(journey.at).toLocaleTimeString('en-GB'))));
 }
 
-/** Puts a request where its number belongs: events and what was missed may come in either order. */
+/** Puts a request where its number belongs: it may come in any order. */
 function show(journey) {
   if (known.has(journey.seq)) return;
   const entry = { journey, row: row(journey) };
@@ -243,7 +243,7 @@ const STEPS = {
   exit: ['Until the program ended', 'wait'],
 };
 
-/** The journey as a picture: a row for each step, its bar where and as long as it was. The text says the same. */
+/** A row for each step, its bar where and as long as it was. The text says the same. */
 function timeline(steps) {
   const sorted = steps.toSorted((one, other) => one.at - other.at);
   const whole = Math.max(1, sorted.at(-1).at);
@@ -425,7 +425,7 @@ async function toll() {
     : [el('p.soft', 'No request yet.')]));
 }
 
-/** Bars on one scale, so that a program and an application can be held beside each other. */
+/** Bars on one scale, so that routes can be compared. */
 function chart(routes, longest) {
   const bars = routes.map((route) => {
     const whole = $('shares').checked ? PARTS.reduce((sum, [name]) => sum + route[name], 0) : longest;
@@ -441,7 +441,7 @@ function chart(routes, longest) {
   return el('figure', { 'aria-hidden': true }, el('figcaption.legend', legend), el('ol.tolls', bars));
 }
 
-/** A route; where there are several sites, after its own. */
+/** A route, after its site where there are several. */
 const placeOf = ({ site, route }) => (site ? `${site} ${route}` : route);
 
 const kindOf = ({ kind }) => ({ program: 'program (CGI)', application: 'application (FastCGI)' }[kind] ?? kind);
@@ -498,8 +498,8 @@ function measure(row, [, key, parts, most, unit], values) {
 
 function backends(all) {
   const heads = ['Backend', 'Route', 'Health', 'Busy', 'Kept', 'Requests', 'Failures'];
-  const rows = all.map(({ address, site, route, up, busy, max, kept, requests, failures }) =>
-    [address, placeOf({ site, route }), up ? 'up' : 'down', `${busy} of ${max}`, ...[kept, requests, failures].map(number)]);
+  const rows = all.map((one) => [one.address, placeOf(one), one.up ? 'up' : 'down', `${one.busy} of ${one.max}`,
+    ...[one.kept, one.requests, one.failures].map(number)]);
   const said = JSON.stringify(rows);
   if ($('backends').dataset.said === said) return;
   $('backends').dataset.said = said;
@@ -536,7 +536,7 @@ async function explain() {
   if (!answer || where().get('url') !== url) return;
   $('answer').replaceChildren(el('article',
     el('h2', 'It ', visible(answer.outcome)),
-    facts([['Path', answer.path], ['Site', answer.site], ['Route', answer.route], ['Kind', answer.kind],
+    facts([['Path', answer.path], ['Route', placeOf(answer)], ['Kind', answer.kind],
       ['Reason', answer.reason && el('code', answer.reason)]]),
     ...reasons(answer).filter(Boolean)));
 }
