@@ -90,29 +90,32 @@ pub fn answer(
         Ok(exchange) => exchange,
         Err(reason) => return Answer::Refused(reason),
     };
-    let mut turn = turn;
-    match &mut turn {
+    let (permit, lost) = match turn {
         Turn::First => {
             exchange.course.record = worker.record(pending.started);
             if pending.body.is_some() {
                 exchange.course.record.receive_body(worker.server);
             }
+            (None, None)
         }
-        Turn::Come(course, _) | Turn::Never(course, _) => {
-            exchange.course = std::mem::take(course);
-            exchange.course.record.go_on(worker.server);
+        Turn::Come(course, permit) => {
+            exchange.go_on(*course);
+            (permit, None)
         }
-    }
+        Turn::Never(course, reason) => {
+            exchange.go_on(*course);
+            (None, Some(reason))
+        }
+    };
     let mut draft = Draft::new(exchange.envelope(pending, worker));
     exchange.course.record.lend_head(&mut draft);
     let mut reply = connection.reply(&worker.server.room, draft);
-    let given = match turn {
-        Turn::Never(_, reason) => Given::Answered(exchange.give_error(&mut reply, reason)),
+    let given = match lost {
+        Some(reason) => Given::Answered(exchange.give_error(&mut reply, reason)),
         #[cfg(feature = "auth")]
-        turn if pending.behind_door.is_some() => exchange.knock(&mut reply, turn, worker),
-        Turn::First if exchange.request.is_pathless() => exchange.give_pathless(&mut reply),
-        Turn::First => exchange.give(&mut reply, None, worker),
-        Turn::Come(_, permit) => exchange.give(&mut reply, permit, worker),
+        None if pending.behind_door.is_some() => exchange.knock(&mut reply, permit, worker),
+        None if exchange.request.is_pathless() => exchange.give_pathless(&mut reply),
+        None => exchange.give(&mut reply, permit, worker),
     };
     exchange.conclude(given, reply, pending, worker)
 }
@@ -226,6 +229,12 @@ impl<'e> Exchange<'e> {
             now: worker.seconds(),
             course: Course::default(),
         })
+    }
+
+    /// Takes up how far it had come.
+    fn go_on(&mut self, course: Course) {
+        self.course = course;
+        self.course.record.go_on(self.server);
     }
 
     /// What the request decides about the head of its response.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::resource::Step;
-use super::{Exchange, Given, Turn};
+use super::{Exchange, Given};
 use crate::handler::admission::{Admitted, Permit, Places};
 use crate::handler::auth::{Door, Look};
 use crate::handler::reply::Reply;
@@ -43,14 +43,10 @@ impl Exchange<'_> {
     pub(super) fn knock(
         &mut self,
         reply: &mut Reply<'_>,
-        turn: Turn,
+        permit: Option<Permit>,
         worker: &mut Worker<'_>,
     ) -> Given {
-        let mut permit = None;
-        if let Turn::Come(course, held) = turn {
-            self.course = *course;
-            permit = held;
-        }
+        let mut permit = permit;
         let step = match UrlPath::decode(self.request.target.path) {
             Ok(path) => self.ask_password(&path, &mut permit, worker),
             Err(reason) => Some(Step::failed(reason)),
