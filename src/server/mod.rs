@@ -200,8 +200,6 @@ pub fn run(
             console.link()
         );
     }
-    #[cfg(feature = "explain")]
-    server.current.served().tell_of_faults();
     server.serve(steering).map_err(system)
 }
 
@@ -407,6 +405,9 @@ impl Server {
     /// Takes folders that have come in place of others, and closes files that nobody asks for, until the
     /// server stops. Where a file system hangs, so does this, and nothing else waits for it.
     fn keep_files(&self) {
+        // Nobody has to wait for that, however many files there are.
+        #[cfg(feature = "explain")]
+        self.current.served().tell_of_faults();
         while !self.halt.wait(FOLDER_LOOK) {
             let served = self.current.served();
             for hosted in &served.sites {
