@@ -5,6 +5,7 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use tiny_http::{Header, Method, Request, Response, StatusCode};
 
 use super::events;
@@ -154,7 +155,7 @@ fn parameter(query: &str, name: &str) -> Option<String> {
     let mut parameters = query.split('&').filter_map(|it| it.split_once('='));
     let (_, value) = parameters.find(|it| it.0 == name)?;
     let value = value.replace('+', " ");
-    let decoded = percent_encoding::percent_decode_str(&value);
+    let decoded = percent_decode_str(&value);
     Some(decoded.decode_utf8_lossy().into_owned())
 }
 
@@ -245,14 +246,8 @@ fn push_why(json: &mut Json, url: &str, method: &str, host: &dyn Host) {
 
 /// A target as a browser would send it: what cannot stand there is encoded.
 fn encoded(target: &str) -> String {
-    let mut text = String::with_capacity(target.len());
-    for byte in target.bytes() {
-        match byte {
-            b'!'..=b'~' => text.push(char::from(byte)),
-            _ => text.push_str(percent_encoding::percent_encode_byte(byte)),
-        }
-    }
-    text
+    const NOT_PLAIN: &AsciiSet = &CONTROLS.add(b' ');
+    utf8_percent_encode(target, NOT_PLAIN).to_string()
 }
 
 /// Begins a stream of events by hand, since its length is not known and each is to leave at once.

@@ -6,10 +6,14 @@
 //!
 //! Not here: how a request is repeated (`repeat.rs`).
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 use super::journey::{Client, Journey, Kept, Step};
 use super::meaning;
 use super::repeat::{Place, curl, run};
 use crate::handler::site::Why;
+use crate::proto::http::conditional::{http_date, rfc3339};
 use crate::proto::json::Json;
 
 /// How much of a target stands in a summary.
@@ -246,39 +250,14 @@ fn push_runner(json: &mut Json, journey: &Journey) {
 
 /// Microseconds since 1970 as `2026-11-28T08:30:00.123Z`.
 fn date(micros: u64) -> String {
-    let seconds = micros / 1_000_000;
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Counted from the 1st of March of the year 0, the leap day is the last of its year.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let date = rfc3339(&http_date(micros / 1_000_000));
     let millis = micros / 1_000 % 1_000;
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    format!("{}.{millis:03}Z", String::from_utf8_lossy(&date))
 }
 
 /// RFC 4648 section 4.
 pub(super) fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let letter = LETTERS[(bits >> (18 - 6 * place)) as usize & 63];
-            text.push(if place > chunk.len() {
-                '='
-            } else {
-                char::from(letter)
-            });
-        }
-    }
-    text
+    STANDARD.encode(bytes)
 }
 
 #[cfg(test)]

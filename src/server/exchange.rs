@@ -93,9 +93,6 @@ pub fn answer(
     let (permit, lost) = match turn {
         Turn::First => {
             exchange.course.record = worker.record(pending.started);
-            if pending.body.is_some() {
-                exchange.course.record.receive_body(worker.server);
-            }
             (None, None)
         }
         Turn::Come(course, permit) => {
@@ -107,6 +104,9 @@ pub fn answer(
             (None, Some(reason))
         }
     };
+    if pending.body.is_some() {
+        exchange.course.record.receive_body(worker.server);
+    }
     let mut draft = Draft::new(exchange.envelope(pending, worker));
     exchange.course.record.lend_head(&mut draft);
     let mut reply = connection.reply(&worker.server.room, draft);

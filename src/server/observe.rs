@@ -3,7 +3,6 @@
 //! Rules: nothing here waits for a lock that a worker may hold for long; what cannot be had cheaply is left out.
 
 use std::fmt::Write;
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,6 +22,7 @@ use crate::proto::json::Json;
 use crate::sys::clock::epoch_seconds;
 use crate::sys::descriptors;
 use crate::sys::listener::Bound;
+use crate::sys::look;
 
 impl Host for Server {
     fn state(&self, json: &mut Json) {
@@ -290,28 +290,10 @@ impl Facts {
             workers: (server.settings.threads + spare) as u64,
             running,
             waiting: server.admission.waiting() as u64,
-            descriptors: open_descriptors(),
+            descriptors: descriptors::count_open(),
             descriptors_max: descriptors::limit(),
-            memory: resident(),
+            memory: look::own_memory(),
             lines_dropped: lines_lost(&server.current.served()),
         }
     }
-}
-
-/// How many descriptors are open; 0 where /proc does not tell.
-fn open_descriptors() -> u64 {
-    // Since Linux 6.2 the folder's size is their number.
-    match fs::metadata("/proc/self/fd").map(|folder| folder.len()) {
-        Ok(0) => fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64),
-        Ok(count) => count,
-        Err(_) => 0,
-    }
-}
-
-/// KiB of memory that are in use; 0 where /proc does not tell.
-fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let digits = line.and_then(|line| line.split_ascii_whitespace().next());
-    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }

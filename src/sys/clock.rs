@@ -75,14 +75,17 @@ pub fn epoch_micros() -> u64 {
     u64::try_from(micros).unwrap_or(0)
 }
 
+/// Microseconds of the monotonic clock, which all processes share.
+pub(super) fn monotonic_micros() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    // Neither is ever negative.
+    now.tv_sec.cast_unsigned() * 1_000_000 + now.tv_nsec.cast_unsigned() as u64 / 1_000
+}
+
 /// A stamp that this process and those that it starts can compare: microseconds of the monotonic clock, of which
 /// 31 bits are kept.
 pub(super) fn stamp() -> i32 {
-    let now = clock_gettime(ClockId::Monotonic);
-    // Neither is ever negative.
-    let micros =
-        now.tv_sec.cast_unsigned() * 1_000_000 + now.tv_nsec.cast_unsigned() as u64 / 1_000;
-    (micros & u64::from(STAMP_MASK)) as i32
+    (monotonic_micros() & u64::from(STAMP_MASK)) as i32
 }
 
 /// The microseconds from one stamp to a later one, which may be half an hour apart.

@@ -33,6 +33,17 @@ pub fn limit() -> u64 {
     limit.current.unwrap_or(u64::MAX)
 }
 
+/// How many descriptors are open; 0 where /proc does not tell.
+#[cfg(feature = "console")]
+pub fn count_open() -> u64 {
+    // Since Linux 6.2 the folder's size is their number.
+    match std::fs::metadata("/proc/self/fd").map(|folder| folder.len()) {
+        Ok(0) => std::fs::read_dir("/proc/self/fd").map_or(0, |entries| entries.count() as u64),
+        Ok(count) => count,
+        Err(_) => 0,
+    }
+}
+
 /// Lifts the limit of open descriptors to `wanted`, or as near as the system lets it be, and returns
 /// it. Not higher: programs inherit it, and some go through all descriptors that there could be.
 pub fn raise_limit(wanted: u64) -> u64 {

@@ -224,6 +224,15 @@ pub fn ended_for_memory() -> Option<u64> {
     lines.find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok())
 }
 
+/// KiB of memory that this process has in use; 0 where /proc does not tell.
+#[cfg(feature = "console")]
+pub fn own_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let digits = line.and_then(|line| line.split_ascii_whitespace().next());
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::{Command, Stdio};

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{self, AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
-use rustix::time::{ClockId, clock_gettime};
+
+use super::clock::monotonic_micros;
 
 /// How long a full queue of the manager is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -60,9 +61,7 @@ impl Notifier {
 
     /// Tells that what follows is a change of configuration or log, until it is ready again.
     pub fn tell_of_reload(&self) {
-        let now = clock_gettime(ClockId::Monotonic);
-        let micros =
-            now.tv_sec.cast_unsigned() * 1_000_000 + now.tv_nsec.cast_unsigned() as u64 / 1_000;
+        let micros = monotonic_micros();
         self.tell(&format!("RELOADING=1\nMONOTONIC_USEC={micros}"));
     }
 }

@@ -86,6 +86,34 @@ fn a_unix_socket_that_is_handed_over_stays_where_it_is() {
     assert!(path.exists());
 }
 
+/// Whoever handed it over says where to listen, whatever the file says when it is read again.
+#[cfg(feature = "config")]
+#[test]
+fn a_socket_that_is_handed_over_stays_when_the_configuration_is_read_again() {
+    let (socket, address) = listener();
+    let site = site_with_page();
+    let file = |listing: &str| format!("listen 127.0.0.1:0\nroot {}\n{listing}", site.text(""));
+    site.file("site.conf", file(""));
+    let changed = file("listing\n");
+    let server = site.hand_over(socket).serve_file("site.conf", &[]);
+    assert_eq!(server.get("/").status, 403);
+    server.file("site.conf", &changed);
+    server.signal(Signal::HUP);
+    server.wait_for_log("--config: read again; ");
+    assert_eq!(server.addresses(), [address.as_str()]);
+    assert_eq!(server.get("/").status, 200);
+    let mut client = Client::connect(&address);
+    client.send(request("GET", "/page.txt", &["Connection: close"], b""));
+    assert_eq!(client.read_response("GET").text(), "a page\n");
+    let log = server.log();
+    assert_eq!(
+        log.matches("http://").count(),
+        log.matches(&address).count(),
+        "{log}"
+    );
+    end(server);
+}
+
 #[test]
 fn a_client_of_both_families_has_an_address_of_one() {
     let Ok(socket) = TcpListener::bind("[::]:0") else {

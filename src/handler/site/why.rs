@@ -133,14 +133,10 @@ impl Site {
                 self.say_file(root, rest, &path, &target, method, why)
             }
             Err(reason) => {
-                if let Some(Mount::Programs(folder)) =
-                    self.routes.resolve_prefix(&path).map(|it| it.target)
+                if let Some(matched) = self.routes.resolve_prefix(&path)
+                    && let Mount::Programs(folder) = matched.target
                 {
-                    let rest = self
-                        .routes
-                        .resolve_prefix(&path)
-                        .map_or(&b""[..], |it| it.rest);
-                    say_splits(folder, rest, &mut why);
+                    say_splits(folder, matched.rest, &mut why);
                 }
                 self.refuse_or_fall_back(reason, &path, why)
             }

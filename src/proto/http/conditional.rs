@@ -170,6 +170,20 @@ pub fn http_date(epoch_secs: u64) -> [u8; 29] {
     date
 }
 
+/// Such a date as RFC 3339 has it, but for its zone, which is UTC: `1994-11-06T08:49:37`.
+pub fn rfc3339(date: &[u8; 29]) -> [u8; 19] {
+    const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+    let mut months = MONTHS.chunks_exact(3);
+    let month = months.position(|name| *name == date[8..11]).unwrap_or(0) as u8 + 1;
+    let mut text = *b"0000-00-00T00:00:00";
+    text[..4].copy_from_slice(&date[12..16]);
+    text[5] += month / 10;
+    text[6] += month % 10;
+    text[8..10].copy_from_slice(&date[5..7]);
+    text[11..].copy_from_slice(&date[17..25]);
+    text
+}
+
 /// Seconds since the epoch of a date in one of the three forms of RFC 9110 section 5.6.7; `None` for
 /// anything else, and for a time before the epoch.
 fn parse_http_date(value: &[u8]) -> Option<u64> {

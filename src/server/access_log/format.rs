@@ -11,6 +11,7 @@ use super::super::origin::Whom;
 use super::Entry;
 use crate::config::{Early, Late, LogFormat, Part, Piece};
 use crate::proto::Reason;
+use crate::proto::http::conditional::rfc3339;
 use crate::proto::http::head::RequestHead;
 
 /// How much of a request line is written, and of each other field: in `combined` and `json` together with the
@@ -144,15 +145,8 @@ fn push_log_date(line: &mut Vec<u8>, date: &[u8; 29]) {
 
 /// The same as `"1994-11-06T08:49:37Z"`.
 fn push_timestamp(line: &mut Vec<u8>, date: &[u8; 29]) {
-    const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
-    let month = MONTHS.chunks_exact(3).position(|name| *name == date[8..11]);
     line.push(b'"');
-    line.extend_from_slice(&date[12..16]);
-    // Writing to memory cannot fail.
-    let _ = write!(line, "-{:02}-", month.unwrap_or(0) + 1);
-    line.extend_from_slice(&date[5..7]);
-    line.push(b'T');
-    line.extend_from_slice(&date[17..25]);
+    line.extend_from_slice(&rfc3339(date));
     line.extend_from_slice(b"Z\"");
 }
 

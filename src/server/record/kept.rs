@@ -50,9 +50,11 @@ impl Record {
         }
     }
 
-    /// Notes that its body was whole.
+    /// Notes that its body was whole; again is no news.
     pub fn receive_body(&mut self, server: &Server) {
-        if let Some(journey) = &mut self.0 {
+        if let Some(journey) = &mut self.0
+            && journey.at(Step::Body).is_none()
+        {
             journey.step(Step::Body, server.clock.micros());
         }
     }
