@@ -237,6 +237,18 @@ fn applications_and_authorizers_are_told_the_user_and_never_the_password() {
     }
 }
 
+/// The console tells when a body was whole also where it was received behind a door, and not twice.
+#[cfg(feature = "console")]
+#[test]
+fn the_body_behind_a_door_is_a_step_of_its_request() {
+    let server = guarded(site(), &["/cgi-bin/"], &["--console", "127.0.0.1:0"]);
+    let sent = server.fetch("POST", "/cgi-bin/probe/copy", &[&joe()], b"a body");
+    assert_eq!(sent.text(), "a body");
+    let journey = crate::console::revealed(&server, "/cgi-bin/probe/copy");
+    let steps = journey.matches("{\"name\":\"body\",\"at\":").count();
+    assert_eq!(steps, 1, "{journey}");
+}
+
 #[test]
 fn nobody_uploads_anything_without_the_password() {
     let arguments = ["--max-body", "1K", "--max-connections", "50"];
