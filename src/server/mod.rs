@@ -233,7 +233,7 @@ impl Server {
         let listeners = Listeners::new(listeners);
         let others = (listeners.all().len() + more) as u64 + connected;
         #[cfg(feature = "console")]
-        let others = others + console.as_ref().map_or(0, |_| DESCRIPTORS);
+        let others = others + if console.is_empty() { 0 } else { DESCRIPTORS };
         fit_descriptors(&mut settings, others);
         let parking = Arc::new(Parking {
             table: Table::new(settings.max_connections),
@@ -251,10 +251,10 @@ impl Server {
         let wake = Wake(Arc::new(move |number| waking.wakes.push(number)));
         let clock = Clock::start();
         #[cfg(feature = "console")]
-        let console = console
-            .map(|sockets| Console::new(sockets, clock).map(Arc::new))
-            .transpose()
-            .map_err(system)?;
+        let console = match console.is_empty() {
+            true => None,
+            false => Some(Arc::new(Console::new(console, clock).map_err(system)?)),
+        };
         #[cfg(feature = "fastcgi")]
         let applications = Applications::new(&settings, &parking, &wake, clock, &services);
         #[cfg(feature = "fastcgi")]

@@ -17,8 +17,6 @@ use super::access_log::Logs;
 use super::applications::processes_max;
 use super::sandbox;
 use crate::config::{Explain, ListenAddress, Settings, StartError};
-#[cfg(feature = "console")]
-use crate::console::Sockets;
 use crate::handler::site::Site;
 use crate::proto::account;
 use crate::sys::activation;
@@ -41,7 +39,7 @@ pub(super) struct Opened {
     pub(super) listeners: Vec<(ListenAddress, Vec<Listener>)>,
     /// Where the console is reached.
     #[cfg(feature = "console")]
-    pub(super) console: Option<Sockets>,
+    pub(super) console: Vec<Listener>,
     /// What may be reached, in a sandbox.
     pub(super) permitted: Option<Vec<Rule>>,
     /// Where bodies wait that programs may open again, in a sandbox.
@@ -139,11 +137,6 @@ impl Opened {
                 folder.display()
             );
         }
-        #[cfg(feature = "console")]
-        let console = match console.is_empty() {
-            true => None,
-            false => Some(open_console(console, &folder)?),
-        };
         if runs_programs && !spawners.are_plain() && chroot.is_none() {
             spawners.try_out().map_err(cannot_confine)?;
         }
@@ -455,17 +448,6 @@ fn refused(user: &Identity, error: &io::Error) -> StartError {
         whom,
         format!("is not what the server is; {hint} ({error})"),
     )
-}
-
-/// Opens what the console is reached by, and what it has for itself.
-#[cfg(feature = "console")]
-fn open_console(listeners: Vec<Listener>, folder: &Path) -> Result<Sockets, StartError> {
-    Sockets::open(listeners, folder).map_err(|error| {
-        let problem = format!(
-            "takes no socket of the console ({error}); let it be written to, or set another one"
-        );
-        StartError::failed("TMPDIR", folder.display(), problem)
-    })
 }
 
 /// The sockets that whoever started the server hands over.
