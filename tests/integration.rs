@@ -100,6 +100,8 @@ mod fastcgi_real;
 mod fastcgi_wiki;
 #[path = "integration/framing.rs"]
 mod framing;
+#[path = "integration/health.rs"]
+mod health;
 #[path = "integration/line.rs"]
 mod line;
 #[path = "integration/logs.rs"]

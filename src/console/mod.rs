@@ -13,6 +13,7 @@
 //! Shape: workers give what is over to the [`ledger`]; the rest is asked of the server, who is a [`Host`]. Rules:
 //! - Security: it tells of requests, and so is for this machine alone: an address of it, or a unix socket. A page of
 //!   another origin is not answered, whatever name it reaches the console by (DNS rebinding).
+//!   What `--health` shows to whoever reaches it tells of no request.
 //! - Bodies and secrets are for who has the token that is printed at the start.
 //! - Nothing can be changed by it, and nothing is run for it.
 
@@ -36,7 +37,7 @@ use std::sync::Arc;
 use std::thread;
 
 use self::events::Listeners;
-use self::gate::Gate;
+use self::gate::{Gate, Reached};
 use self::ledger::Ledger;
 use self::plane::Plane;
 use self::repeat::Place;
@@ -61,8 +62,8 @@ const STACK: usize = 256 << 10;
 /// The sockets of a console, opened before the server gives up its rights.
 #[derive(Debug)]
 pub struct Sockets {
-    /// Where it is reached.
-    pub listeners: Vec<Listener>,
+    /// Where it is reached, and where no more of it than how the server is.
+    listeners: [Vec<Listener>; 2],
     /// Where tiny_http listens for the gate, in a folder that nobody else may enter.
     inner: UnixListener,
     path: PathBuf,
@@ -71,7 +72,7 @@ pub struct Sockets {
 
 impl Sockets {
     /// Opens the inner one in a folder of its own below `parent`.
-    pub fn open(listeners: Vec<Listener>, parent: &std::path::Path) -> io::Result<Sockets> {
+    pub fn open(listeners: [Vec<Listener>; 2], parent: &std::path::Path) -> io::Result<Sockets> {
         let folder = PrivateFolder::create(parent)?;
         let path = folder.path().join("console");
         Ok(Sockets {
@@ -125,8 +126,13 @@ pub struct Console {
 impl Console {
     /// One that listens there, whose times are of this clock.
     pub fn new(sockets: Sockets, clock: Clock) -> io::Result<Console> {
+        // Without a page nobody sees them.
+        let kept = match sockets.listeners[0].is_empty() {
+            true => 0,
+            false => ledger::JOURNEYS_MAX,
+        };
         Ok(Console {
-            ledger: Ledger::new(),
+            ledger: Ledger::keeping(kept),
             token: random::hex()?,
             listeners: Listeners::default(),
             epoch: epoch_micros().saturating_sub(clock.micros()),
@@ -134,14 +140,19 @@ impl Console {
         })
     }
 
-    /// The link that opens it, with the token.
-    pub fn link(&self) -> String {
+    /// Where it is: the link that opens it, with the token, and that for machines.
+    pub fn links(&self) -> String {
         let token = &self.token;
-        match self.sockets.listeners.first().map(Listener::bound) {
-            Some(bound @ Bound::Tcp(_)) => format!("{bound}#token={token}"),
-            Some(bound @ Bound::Unix(_)) => format!("{bound} #token={token}"),
-            None => String::new(),
-        }
+        let [page, health] = &self.sockets.listeners;
+        let page = page.first().map(|it| match it.bound() {
+            bound @ Bound::Tcp(_) => format!("tollgate: the console is at {bound}#token={token}\n"),
+            bound @ Bound::Unix(_) => {
+                format!("tollgate: the console is at {bound} #token={token}\n")
+            }
+        });
+        let health = health.first().map(Listener::bound);
+        let health = health.map(|bound| format!("tollgate: health is told at {bound}\n"));
+        page.unwrap_or_default() + &health.unwrap_or_default()
     }
 
     /// Answers from now on, in threads of its own.
@@ -153,22 +164,24 @@ impl Console {
             spawn(format!("console-{number}"), Box::new(job))?;
         }
         let gate = Arc::new(Gate::new(plane, self.bounds()));
-        for at in 0..self.sockets.listeners.len() {
-            let (console, gate) = (Arc::clone(self), Arc::clone(&gate));
-            let job = move || gate.keep(&console.sockets.listeners[at]);
-            spawn(format!("console-gate-{at}"), Box::new(job))?;
+        for (kind, reached) in [Reached::All, Reached::Health].into_iter().enumerate() {
+            for at in 0..self.sockets.listeners[kind].len() {
+                let (console, gate) = (Arc::clone(self), Arc::clone(&gate));
+                let job = move || gate.keep(&console.sockets.listeners[kind][at], reached);
+                spawn(format!("console-gate-{at}"), Box::new(job))?;
+            }
         }
         Ok(())
     }
 
     fn bounds(&self) -> Vec<Bound> {
-        let listeners = self.sockets.listeners.iter();
+        let listeners = self.sockets.listeners[0].iter();
         listeners.map(|listener| listener.bound().clone()).collect()
     }
 
     /// Removes what lies in the file system of it.
     pub fn stop(&self) {
-        for listener in &self.sockets.listeners {
+        for listener in self.sockets.listeners.iter().flatten() {
             // What fails here is gone already.
             let _ = listener.stop();
         }

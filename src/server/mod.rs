@@ -131,6 +131,8 @@ struct Server {
     spawners: Spawners,
     /// Programs are to be ended.
     halt: Halt,
+    /// It is to stop soon, and serves on until then.
+    leaving: AtomicBool,
     stopping: AtomicBool,
     accepting_paused: AtomicBool,
     /// When accepting goes on by itself.
@@ -194,11 +196,7 @@ pub fn run(
     let _ = writeln!(io::stdout(), "tollgate: {}", server.summary());
     #[cfg(feature = "console")]
     if let Some(console) = &server.console {
-        let _ = writeln!(
-            io::stdout(),
-            "tollgate: the console is at {}",
-            console.link()
-        );
+        let _ = write!(io::stdout(), "{}", console.links());
     }
     server.serve(steering).map_err(system)
 }
@@ -295,6 +293,7 @@ impl Server {
             clock,
             spawners,
             halt: Halt::new().map_err(system)?,
+            leaving: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             accepting_paused: AtomicBool::new(false),
             accept_again: AtomicU64::new(Moment::NEVER.0),
@@ -361,13 +360,14 @@ impl Server {
         self.supervision.ready(&self.summary());
         self.await_stop(&mut steering, Server::reload);
         self.supervision.stopping();
-        self.stop_accepting();
-        // A second request to stop ends the drain.
+        // A second request to stop ends the delay and the drain.
         self.spawn("steering".to_owned(), move |server| {
             // What is about to end has no use for another configuration.
             server.await_stop(&mut steering, Server::reopen_logs);
             server.halt.order();
         })?;
+        self.leave();
+        self.stop_accepting();
         self.drain();
         Ok(())
     }
@@ -425,6 +425,11 @@ impl Server {
         return self.console.is_some();
         #[cfg(not(feature = "console"))]
         return false;
+    }
+
+    /// Whether clients do better to go elsewhere.
+    fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     fn is_stopping(&self) -> bool {

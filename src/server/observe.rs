@@ -171,7 +171,7 @@ impl Host for Server {
     }
 
     fn is_stopping(&self) -> bool {
-        Server::is_stopping(self)
+        Server::is_leaving(self)
     }
 }
 

@@ -87,16 +87,18 @@ impl Opened {
         }
         listeners.extend(handed.into_iter().map(|it| (address_of(&it), vec![it])));
         #[cfg(feature = "console")]
-        let mut console = match &settings.console {
-            Some(address) => listen_for("--console", address)?,
-            None => Vec::new(),
-        };
+        let mut shown = [
+            listen_where("--console", settings.console.as_ref())?,
+            listen_where("--health", settings.health.as_ref())?,
+        ];
         if let Some(heir) = heir {
             for (_, opened) in &listeners {
                 hand_over("--listen", heir, opened)?;
             }
             #[cfg(feature = "console")]
-            hand_over("--console", heir, &console)?;
+            for (option, opened) in ["--console", "--health"].into_iter().zip(&shown) {
+                hand_over(option, heir, opened)?;
+            }
         }
         let jail = chroot.map(|root| Cell::enter(root, settings)).transpose()?;
         if jail.is_some() {
@@ -104,7 +106,7 @@ impl Opened {
             let opened = listeners.iter_mut().flat_map(|(_, opened)| opened);
             opened.for_each(Listener::leave_outside);
             #[cfg(feature = "console")]
-            console.iter_mut().for_each(Listener::leave_outside);
+            shown.iter_mut().flatten().for_each(Listener::leave_outside);
         }
         let sites = match early {
             Some(sites) => sites,
@@ -140,9 +142,9 @@ impl Opened {
             );
         }
         #[cfg(feature = "console")]
-        let console = match console.is_empty() {
+        let console = match shown.iter().all(Vec::is_empty) {
             true => None,
-            false => Some(open_console(console, &folder)?),
+            false => Some(open_console(shown, &folder)?),
         };
         if runs_programs && !spawners.are_plain() && chroot.is_none() {
             spawners.try_out().map_err(cannot_confine)?;
@@ -330,10 +332,10 @@ fn tasks(settings: &Settings) -> usize {
     /// main, janitor, caretaker, keeper, steering, watchdog.
     const SINGLE: usize = 6;
     #[cfg(feature = "console")]
-    let console = settings
-        .console
-        .as_ref()
-        .map_or(0, |_| crate::console::THREADS_MAX);
+    let console = match settings.console.is_some() || settings.health.is_some() {
+        true => crate::console::THREADS_MAX,
+        false => 0,
+    };
     #[cfg(not(feature = "console"))]
     let console = 0;
     #[cfg(feature = "fastcgi")]
@@ -459,7 +461,7 @@ fn refused(user: &Identity, error: &io::Error) -> StartError {
 
 /// Opens what the console is reached by, and what it has for itself.
 #[cfg(feature = "console")]
-fn open_console(listeners: Vec<Listener>, folder: &Path) -> Result<Sockets, StartError> {
+fn open_console(listeners: [Vec<Listener>; 2], folder: &Path) -> Result<Sockets, StartError> {
     Sockets::open(listeners, folder).map_err(|error| {
         let problem = format!(
             "takes no socket of the console ({error}); let it be written to, or set another one"
@@ -507,6 +509,15 @@ fn address_of(listener: &Listener) -> ListenAddress {
 /// Listens at an address, which may stand for several.
 pub(super) fn listen(address: &ListenAddress) -> Result<Vec<Listener>, StartError> {
     listen_for("--listen", address)
+}
+
+/// Listens where that is wanted.
+#[cfg(feature = "console")]
+fn listen_where(
+    option: &'static str,
+    address: Option<&ListenAddress>,
+) -> Result<Vec<Listener>, StartError> {
+    address.map_or(Ok(Vec::new()), |address| listen_for(option, address))
 }
 
 fn listen_for(option: &'static str, address: &ListenAddress) -> Result<Vec<Listener>, StartError> {
