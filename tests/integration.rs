@@ -100,6 +100,9 @@ mod fastcgi_real;
 mod fastcgi_wiki;
 #[path = "integration/framing.rs"]
 mod framing;
+#[cfg(feature = "console")]
+#[path = "integration/grow.rs"]
+mod grow;
 #[path = "integration/health.rs"]
 mod health;
 #[path = "integration/line.rs"]
