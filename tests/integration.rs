@@ -68,6 +68,9 @@ mod console_page;
 #[cfg(all(feature = "config", feature = "console"))]
 #[path = "integration/console_sites.rs"]
 mod console_sites;
+#[cfg(feature = "console")]
+#[path = "integration/container.rs"]
+mod container;
 #[cfg(feature = "explain")]
 #[path = "integration/course.rs"]
 mod course;
