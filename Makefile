@@ -16,7 +16,7 @@ TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-
 # In a container one is root, which programs are not run by unless that is allowed.
 TOLLGATE_AS_ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 
-.PHONY: help run build hello toll learn bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static documents install uninstall deb test-deb clean
+.PHONY: help run build hello toll learn bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static image kubernetes documents install uninstall deb test-deb clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 26
@@ -98,6 +98,12 @@ fuzz-differential: build ## send the same random requests to tollgate, lighttpd 
 static: ## build a static binary for this machine, or for TARGET=...
 	dist/static $(TARGET)
 	@echo "target/$(TARGET)/release/tollgate"
+
+image: static ## build a container image FROM scratch, and look into it (buildah of Debian, or podman, or docker)
+	dist/image target/$(TARGET)/release/tollgate
+
+kubernetes: ## hold the manifests of examples/kubernetes to the schemas of its API
+	dist/validate-kubernetes examples/kubernetes/tollgate.yaml
 
 documents: ## write the manual pages and completions anew, from the table of options
 	$(CARGO) run --quiet --locked --example documents

@@ -68,6 +68,9 @@ mod console_page;
 #[cfg(all(feature = "config", feature = "console"))]
 #[path = "integration/console_sites.rs"]
 mod console_sites;
+#[cfg(feature = "console")]
+#[path = "integration/container.rs"]
+mod container;
 #[cfg(feature = "explain")]
 #[path = "integration/course.rs"]
 mod course;
@@ -100,6 +103,11 @@ mod fastcgi_real;
 mod fastcgi_wiki;
 #[path = "integration/framing.rs"]
 mod framing;
+#[cfg(feature = "console")]
+#[path = "integration/grow.rs"]
+mod grow;
+#[path = "integration/health.rs"]
+mod health;
 #[path = "integration/line.rs"]
 mod line;
 #[path = "integration/logs.rs"]

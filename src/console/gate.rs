@@ -5,6 +5,7 @@
 //! answered, and closes the connection. Rules:
 //! - A head has a length and a time, and nothing may follow it: there is no body to be read by anybody.
 //! - There are so many connections and no more; one that takes nothing for a while is closed.
+//! - At the address of `--health` /healthz and /metrics alone are answered, to anybody, who may call it what they like.
 //! - Security: the host that is asked for is the console's address, or another name of this machine to itself. A name
 //!   of the world's that leads here is somebody else's page (DNS rebinding). So is an Origin that is not the console's,
 //!   and a request that the browser says is for another site's page; on this machine another port is another site too.
@@ -39,6 +40,18 @@ const SEND_TIME: Duration = Duration::from_secs(10);
 /// How long accepting rests where the system has no descriptor or memory for it.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
+/// What is answered at the address of `--health`.
+const HEALTH: [&[u8]; 2] = [b"/healthz", b"/metrics"];
+
+/// What is reached at a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// All of the console.
+    All,
+    /// [`HEALTH`].
+    Health,
+}
+
 /// Who stands there, and for whom.
 pub(super) struct Gate {
     console: Arc<Console>,
@@ -64,6 +77,7 @@ const ORIGIN: Refusal = (
     403,
     "The console answers its own page alone; type its address, or open the link that was printed at the start.",
 );
+const NOWHERE: Refusal = (404, "Here are /healthz and /metrics, and nothing else.");
 
 impl Gate {
     pub(super) fn new(console: &Arc<Console>, host: &Arc<dyn Host>) -> Gate {
@@ -76,12 +90,12 @@ impl Gate {
     }
 
     /// Lets in whoever comes to a listener, until the process ends.
-    pub(super) fn keep(self: &Arc<Gate>, listener: &Listener) {
+    pub(super) fn keep(self: &Arc<Gate>, listener: &Listener, reached: Reached) {
         loop {
             listener.await_waiting();
             match listener.accept() {
                 Accepted::Connection(stream, _) => match stream.into_blocking() {
-                    Ok(client) => self.let_in(client),
+                    Ok(client) => self.let_in(client, reached),
                     Err(error) => log::debug!("console: {error}"),
                 },
                 Accepted::Nobody => {}
@@ -93,7 +107,7 @@ impl Gate {
         }
     }
 
-    fn let_in(self: &Arc<Gate>, client: OwnedFd) {
+    fn let_in(self: &Arc<Gate>, client: OwnedFd, reached: Reached) {
         // It serves for a socket of any kind: what is called is the same.
         let client = UnixStream::from(client);
         if self.inside.fetch_add(1, Ordering::SeqCst) >= CONNECTIONS_MAX {
@@ -106,7 +120,7 @@ impl Gate {
         let gate = Arc::clone(self);
         let job = move || {
             // It is closed for whatever went wrong on it.
-            let _ = gate.attend(&client);
+            let _ = gate.attend(&client, reached);
             gate.inside.fetch_sub(1, Ordering::SeqCst);
         };
         if spawn("console-visit".to_owned(), Box::new(job)).is_err() {
@@ -115,10 +129,11 @@ impl Gate {
     }
 
     /// Serves one request.
-    fn attend(&self, client: &UnixStream) -> io::Result<()> {
+    fn attend(&self, client: &UnixStream, reached: Reached) -> io::Result<()> {
         client.set_write_timeout(Some(SEND_TIME))?;
         let mut head = RequestHead::default();
-        let admitted = read_head(client, &mut head)?.and_then(|()| judge(&head, &self.bounds));
+        let admitted =
+            read_head(client, &mut head)?.and_then(|()| judge(&head, reached, &self.bounds));
         match admitted {
             Ok(()) => answer(&head, client, &self.console, &*self.host),
             Err(refusal) => {
@@ -166,7 +181,27 @@ fn read_head(mut client: &UnixStream, head: &mut RequestHead) -> io::Result<Resu
 }
 
 /// Whether a request is let through.
-fn judge(head: &RequestHead, bounds: &[Bound]) -> Result<(), Refusal> {
+fn judge(head: &RequestHead, reached: Reached, bounds: &[Bound]) -> Result<(), Refusal> {
+    match reached {
+        Reached::All => judge_origin(head, bounds)?,
+        Reached::Health if HEALTH.contains(&head.target()) => {}
+        Reached::Health => return Err(NOWHERE),
+    }
+    if !matches!(head.method(), "GET" | "HEAD") {
+        return Err(METHOD);
+    }
+    let has_body = head.field("Transfer-Encoding").is_some()
+        || head
+            .field_values("Content-Length")
+            .any(|length| length != b"0");
+    if has_body {
+        return Err(BODY);
+    }
+    Ok(())
+}
+
+/// Whether it comes from nobody else's page.
+fn judge_origin(head: &RequestHead, bounds: &[Bound]) -> Result<(), Refusal> {
     let Ok(Some(authority)) = host::request_authority(head, None) else {
         return Err(HOST);
     };
@@ -182,16 +217,6 @@ fn judge(head: &RequestHead, bounds: &[Bound]) -> Result<(), Refusal> {
     let is_elsewhere = |value: &[u8]| !matches!(value, b"same-origin" | b"none");
     if head.field_values("Sec-Fetch-Site").any(is_elsewhere) {
         return Err(ORIGIN);
-    }
-    if !matches!(head.method(), "GET" | "HEAD") {
-        return Err(METHOD);
-    }
-    let has_body = head.field("Transfer-Encoding").is_some()
-        || head
-            .field_values("Content-Length")
-            .any(|length| length != b"0");
-    if has_body {
-        return Err(BODY);
     }
     Ok(())
 }

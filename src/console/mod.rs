@@ -12,6 +12,7 @@
 //! Shape: workers give what is over to the [`ledger`]; the rest is asked of the server, who is a [`Host`]. Rules:
 //! - Security: it tells of requests, and so is for this machine alone: an address of it, or a unix socket. A page of
 //!   another origin is not answered, whatever name it reaches the console by (DNS rebinding).
+//!   What `--health` shows to whoever reaches it tells of no request.
 //! - Bodies and secrets are for who has the token that is printed at the start.
 //! - Nothing can be changed by it, and nothing is run for it.
 
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use std::thread;
 
 use self::events::Listeners;
-use self::gate::Gate;
+use self::gate::{Gate, Reached};
 use self::ledger::Ledger;
 use self::repeat::Place;
 use crate::handler::site::Why;
@@ -85,15 +86,20 @@ pub struct Console {
     listeners: Listeners,
     /// When the clock began, in microseconds since 1970.
     epoch: u64,
-    /// Where it is reached.
-    sockets: Vec<Listener>,
+    /// Where it is reached, and where no more of it than how the server is.
+    sockets: [Vec<Listener>; 2],
 }
 
 impl Console {
-    /// One that is reached there, whose times are of this clock.
-    pub fn new(sockets: Vec<Listener>, clock: Clock) -> io::Result<Console> {
+    /// One that is reached there, and where no more of it than how the server is; its times are of this clock.
+    pub fn new(sockets: [Vec<Listener>; 2], clock: Clock) -> io::Result<Console> {
+        // Without a page nobody sees them.
+        let kept = match sockets[0].is_empty() {
+            true => 0,
+            false => ledger::JOURNEYS_MAX,
+        };
         Ok(Console {
-            ledger: Ledger::new(),
+            ledger: Ledger::keeping(kept),
             token: random::hex()?,
             listeners: Listeners::default(),
             epoch: epoch_micros().saturating_sub(clock.micros()),
@@ -101,34 +107,41 @@ impl Console {
         })
     }
 
-    /// The link that opens it, with the token.
-    pub fn link(&self) -> String {
+    /// Where it is: the link that opens it, with the token, and that for machines.
+    pub fn links(&self) -> String {
         let token = &self.token;
-        match self.sockets.first().map(Listener::bound) {
-            Some(bound @ Bound::Tcp(_)) => format!("{bound}#token={token}"),
-            Some(bound @ Bound::Unix(_)) => format!("{bound} #token={token}"),
-            None => String::new(),
-        }
+        let [page, health] = &self.sockets;
+        let page = page.first().map(|it| match it.bound() {
+            bound @ Bound::Tcp(_) => format!("tollgate: the console is at {bound}#token={token}\n"),
+            bound @ Bound::Unix(_) => {
+                format!("tollgate: the console is at {bound} #token={token}\n")
+            }
+        });
+        let health = health.first().map(Listener::bound);
+        let health = health.map(|bound| format!("tollgate: health is told at {bound}\n"));
+        page.unwrap_or_default() + &health.unwrap_or_default()
     }
 
     /// Answers from now on, in threads of its own.
     pub fn start(self: &Arc<Console>, host: Arc<dyn Host>) -> io::Result<()> {
         let gate = Arc::new(Gate::new(self, &host));
-        for at in 0..self.sockets.len() {
-            let (console, gate) = (Arc::clone(self), Arc::clone(&gate));
-            let job = move || gate.keep(&console.sockets[at]);
-            spawn(format!("console-gate-{at}"), Box::new(job))?;
+        for (kind, reached) in [Reached::All, Reached::Health].into_iter().enumerate() {
+            for at in 0..self.sockets[kind].len() {
+                let (console, gate) = (Arc::clone(self), Arc::clone(&gate));
+                let job = move || gate.keep(&console.sockets[kind][at], reached);
+                spawn(format!("console-gate-{at}"), Box::new(job))?;
+            }
         }
         Ok(())
     }
 
     fn bounds(&self) -> impl Iterator<Item = &Bound> {
-        self.sockets.iter().map(Listener::bound)
+        self.sockets[0].iter().map(Listener::bound)
     }
 
     /// Removes what lies in the file system of it.
     pub fn stop(&self) {
-        for listener in &self.sockets {
+        for listener in self.sockets.iter().flatten() {
             // What fails here is gone already.
             let _ = listener.stop();
         }

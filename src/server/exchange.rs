@@ -241,7 +241,7 @@ impl<'e> Exchange<'e> {
     fn envelope(&self, pending: &Pending, worker: &mut Worker<'_>) -> Envelope {
         let head = self.request.head;
         let goes_on = persist::of_request(head) == Persistence::Keep;
-        let keeps = goes_on && !pending.leaves_body() && !worker.server.is_stopping();
+        let keeps = goes_on && !pending.leaves_body() && !worker.server.is_leaving();
         Envelope {
             version: head.version(),
             is_head: head.method() == "HEAD",
@@ -374,7 +374,7 @@ impl<'e> Exchange<'e> {
         let id = self.id();
         let finding = self.take_finding();
         let finding = finding.filter(|it| it.reason() == Some(reason) && self.explains());
-        if self.server.is_stopping() {
+        if self.server.is_leaving() {
             reply.close();
         }
         let head = self.request.head;

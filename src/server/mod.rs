@@ -131,6 +131,8 @@ struct Server {
     spawners: Spawners,
     /// Programs are to be ended.
     halt: Halt,
+    /// It is to stop soon, and serves on until then.
+    leaving: AtomicBool,
     stopping: AtomicBool,
     accepting_paused: AtomicBool,
     /// When accepting goes on by itself.
@@ -194,11 +196,7 @@ pub fn run(
     let _ = writeln!(io::stdout(), "tollgate: {}", server.summary());
     #[cfg(feature = "console")]
     if let Some(console) = &server.console {
-        let _ = writeln!(
-            io::stdout(),
-            "tollgate: the console is at {}",
-            console.link()
-        );
+        let _ = write!(io::stdout(), "{}", console.links());
     }
     server.serve(steering).map_err(system)
 }
@@ -233,7 +231,9 @@ impl Server {
         let listeners = Listeners::new(listeners);
         let others = (listeners.all().len() + more) as u64 + connected;
         #[cfg(feature = "console")]
-        let others = others + if console.is_empty() { 0 } else { DESCRIPTORS };
+        let is_watched = console.iter().any(|listeners| !listeners.is_empty());
+        #[cfg(feature = "console")]
+        let others = others + if is_watched { DESCRIPTORS } else { 0 };
         fit_descriptors(&mut settings, others);
         let parking = Arc::new(Parking {
             table: Table::new(settings.max_connections),
@@ -251,9 +251,9 @@ impl Server {
         let wake = Wake(Arc::new(move |number| waking.wakes.push(number)));
         let clock = Clock::start();
         #[cfg(feature = "console")]
-        let console = match console.is_empty() {
-            true => None,
-            false => Some(Arc::new(Console::new(console, clock).map_err(system)?)),
+        let console = match is_watched {
+            true => Some(Arc::new(Console::new(console, clock).map_err(system)?)),
+            false => None,
         };
         #[cfg(feature = "fastcgi")]
         let applications = Applications::new(&settings, &parking, &wake, clock, &services);
@@ -295,6 +295,7 @@ impl Server {
             clock,
             spawners,
             halt: Halt::new().map_err(system)?,
+            leaving: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             accepting_paused: AtomicBool::new(false),
             accept_again: AtomicU64::new(Moment::NEVER.0),
@@ -361,13 +362,14 @@ impl Server {
         self.supervision.ready(&self.summary());
         self.await_stop(&mut steering, Server::reload);
         self.supervision.stopping();
-        self.stop_accepting();
-        // A second request to stop ends the drain.
+        // A second request to stop ends the delay and the drain.
         self.spawn("steering".to_owned(), move |server| {
             // What is about to end has no use for another configuration.
             server.await_stop(&mut steering, Server::reopen_logs);
             server.halt.order();
         })?;
+        self.leave();
+        self.stop_accepting();
         self.drain();
         Ok(())
     }
@@ -425,6 +427,11 @@ impl Server {
         return self.console.is_some();
         #[cfg(not(feature = "console"))]
         return false;
+    }
+
+    /// Whether clients do better to go elsewhere.
+    fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     fn is_stopping(&self) -> bool {

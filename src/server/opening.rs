@@ -37,9 +37,9 @@ pub(super) struct Opened {
     pub(super) sites: Vec<Site>,
     pub(super) logs: Logs,
     pub(super) listeners: Vec<(ListenAddress, Vec<Listener>)>,
-    /// Where the console is reached.
+    /// Where the console is reached, and where health is told.
     #[cfg(feature = "console")]
-    pub(super) console: Vec<Listener>,
+    pub(super) console: [Vec<Listener>; 2],
     /// What may be reached, in a sandbox.
     pub(super) permitted: Option<Vec<Rule>>,
     /// Where bodies wait that programs may open again, in a sandbox.
@@ -85,16 +85,18 @@ impl Opened {
         }
         listeners.extend(handed.into_iter().map(|it| (address_of(&it), vec![it])));
         #[cfg(feature = "console")]
-        let mut console = match &settings.console {
-            Some(address) => listen_for("--console", address)?,
-            None => Vec::new(),
-        };
+        let mut shown = [
+            listen_where("--console", settings.console.as_ref())?,
+            listen_where("--health", settings.health.as_ref())?,
+        ];
         if let Some(heir) = heir {
             for (_, opened) in &listeners {
                 hand_over("--listen", heir, opened)?;
             }
             #[cfg(feature = "console")]
-            hand_over("--console", heir, &console)?;
+            for (option, opened) in ["--console", "--health"].into_iter().zip(&shown) {
+                hand_over(option, heir, opened)?;
+            }
         }
         let jail = chroot.map(|root| Cell::enter(root, settings)).transpose()?;
         if jail.is_some() {
@@ -102,7 +104,7 @@ impl Opened {
             let opened = listeners.iter_mut().flat_map(|(_, opened)| opened);
             opened.for_each(Listener::leave_outside);
             #[cfg(feature = "console")]
-            console.iter_mut().for_each(Listener::leave_outside);
+            shown.iter_mut().flatten().for_each(Listener::leave_outside);
         }
         let sites = match early {
             Some(sites) => sites,
@@ -149,7 +151,7 @@ impl Opened {
             logs,
             listeners,
             #[cfg(feature = "console")]
-            console,
+            console: shown,
             permitted,
             spool,
             spawners,
@@ -323,10 +325,10 @@ fn tasks(settings: &Settings) -> usize {
     /// main, janitor, caretaker, keeper, steering, watchdog.
     const SINGLE: usize = 6;
     #[cfg(feature = "console")]
-    let console = settings
-        .console
-        .as_ref()
-        .map_or(0, |_| crate::console::THREADS_MAX);
+    let console = match settings.console.is_some() || settings.health.is_some() {
+        true => crate::console::THREADS_MAX,
+        false => 0,
+    };
     #[cfg(not(feature = "console"))]
     let console = 0;
     #[cfg(feature = "fastcgi")]
@@ -489,6 +491,15 @@ fn address_of(listener: &Listener) -> ListenAddress {
 /// Listens at an address, which may stand for several.
 pub(super) fn listen(address: &ListenAddress) -> Result<Vec<Listener>, StartError> {
     listen_for("--listen", address)
+}
+
+/// Listens where that is wanted.
+#[cfg(feature = "console")]
+fn listen_where(
+    option: &'static str,
+    address: Option<&ListenAddress>,
+) -> Result<Vec<Listener>, StartError> {
+    address.map_or(Ok(Vec::new()), |address| listen_for(option, address))
 }
 
 fn listen_for(option: &'static str, address: &ListenAddress) -> Result<Vec<Listener>, StartError> {

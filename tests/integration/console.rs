@@ -135,6 +135,8 @@ fn a_request_is_shown_with_what_became_of_it() {
         "/cgi-bin/probe/hello",
     ] {
         server.get(target);
+        // An answer is there before its exchange has ended, and the next one may end sooner.
+        list_with(&server, &format!("\"{target}\""));
     }
     server.exchange(
         "GET",

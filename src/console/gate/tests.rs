@@ -77,7 +77,7 @@ fn whoever_means_the_console_is_let_through_and_nobody_else() {
             Some(BODY),
         ),
     ] {
-        let judged = judge(&head("GET", fields), &bounds());
+        let judged = judge(&head("GET", fields), Reached::All, &bounds());
         assert_eq!(judged.err(), refusal, "{fields}");
     }
     for (method, refusal) in [
@@ -85,6 +85,36 @@ fn whoever_means_the_console_is_let_through_and_nobody_else() {
         ("POST", Some(METHOD)),
         ("OPTIONS", Some(METHOD)),
     ] {
-        assert_eq!(judge(&head(method, own), &bounds()).err(), refusal);
+        assert_eq!(
+            judge(&head(method, own), Reached::All, &bounds()).err(),
+            refusal
+        );
+    }
+}
+
+#[test]
+fn machines_are_told_health_and_nothing_else() {
+    for (line, refusal) in [
+        ("GET /healthz HTTP/1.0", None),
+        ("HEAD /healthz HTTP/1.1\r\nHost: anybody.example", None),
+        ("GET /metrics HTTP/1.1\r\nHost: 10.0.0.7:9100", None),
+        ("GET / HTTP/1.1", Some(NOWHERE)),
+        ("GET /metrics?reveal=1 HTTP/1.1", Some(NOWHERE)),
+        (
+            "GET /api/state HTTP/1.1\r\nHost: 127.0.0.1:8081",
+            Some(NOWHERE),
+        ),
+        ("GET /healthz/../ HTTP/1.1", Some(NOWHERE)),
+        ("POST /healthz HTTP/1.1", Some(METHOD)),
+        ("GET /healthz HTTP/1.1\r\nContent-Length: 1", Some(BODY)),
+    ] {
+        let mut head = RequestHead::default();
+        let parsed = head.parse(format!("{line}\r\n\r\n").as_bytes(), &HeadLimits::default());
+        assert!(matches!(parsed, Ok(Parsed::Complete { .. })), "{line}");
+        assert_eq!(
+            judge(&head, Reached::Health, &bounds()).err(),
+            refusal,
+            "{line}"
+        );
     }
 }

@@ -259,6 +259,12 @@ impl Pool {
         &self.addresses[place]
     }
 
+    /// How many requests wait in line for any of the backends.
+    #[cfg(feature = "console")]
+    pub fn waiting(&self) -> usize {
+        self.admission.waiting()
+    }
+
     /// How all backends are.
     #[cfg(feature = "console")]
     pub fn vitals(&self) -> Vec<Vitals> {
