@@ -346,8 +346,10 @@ fn a_run_can_be_repeated_exactly() {
         b"\0binary\xff\n\n",
         b"two\nlines\n",
     ] {
-        server.post("/cgi-bin/probe/copy", body);
-        let run = member(&revealed(&server, "/cgi-bin/probe/copy"), "run");
+        // Each has a target of its own: the one before may be in the list alone.
+        let target = format!("/cgi-bin/probe/copy?{}", body.len());
+        server.post(&target, body);
+        let run = member(&revealed(&server, &target), "run");
         let printed = shell(&run);
         assert!(printed.ends_with(body), "{run}: {printed:?}");
     }
