@@ -100,6 +100,8 @@ mod fastcgi_real;
 mod fastcgi_wiki;
 #[path = "integration/framing.rs"]
 mod framing;
+#[path = "integration/kernel.rs"]
+mod kernel;
 #[path = "integration/line.rs"]
 mod line;
 #[path = "integration/logs.rs"]
