@@ -108,6 +108,8 @@ mod line;
 mod logs;
 #[path = "integration/managers.rs"]
 mod managers;
+#[path = "integration/memory.rs"]
+mod memory;
 #[cfg(feature = "explain")]
 #[path = "integration/new.rs"]
 mod new;
