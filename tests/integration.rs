@@ -108,12 +108,16 @@ mod framing;
 mod grow;
 #[path = "integration/health.rs"]
 mod health;
+#[path = "integration/kernel.rs"]
+mod kernel;
 #[path = "integration/line.rs"]
 mod line;
 #[path = "integration/logs.rs"]
 mod logs;
 #[path = "integration/managers.rs"]
 mod managers;
+#[path = "integration/memory.rs"]
+mod memory;
 #[cfg(feature = "explain")]
 #[path = "integration/new.rs"]
 mod new;

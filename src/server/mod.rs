@@ -36,7 +36,7 @@ mod wakes;
 mod worker;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -66,7 +66,6 @@ use crate::handler::cache::OPEN_MAX;
 #[cfg(feature = "explain")]
 use crate::handler::diagnose;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
-use crate::sys::descriptors;
 use crate::sys::listener::Listener;
 use crate::sys::poller::Poller;
 use crate::sys::private_folder::PrivateFolder;
@@ -75,6 +74,7 @@ use crate::sys::signal::Steering;
 use crate::sys::spawner::Spawners;
 use crate::sys::spool::Room;
 use crate::sys::watch::Halt;
+use crate::sys::{descriptors, kernel};
 
 /// Tokens from here on name listeners; below, they are the numbers of slots.
 const LISTENER_TOKEN: u64 = 1 << 32;
@@ -167,6 +167,20 @@ impl Parking {
     }
 }
 
+/// What of the system keeps the server from starting.
+fn system(error: io::Error) -> StartError {
+    match error.kind() {
+        ErrorKind::Unsupported => {
+            let problem = format!(
+                "the kernel lacks a call ({error}); {} has it",
+                kernel::OLDEST
+            );
+            StartError::failed("tollgate", "", problem)
+        }
+        _ => StartError::failed("tollgate", "", error),
+    }
+}
+
 /// Serves until told to stop by a signal; `reread` reads the configuration again when another one tells to.
 ///
 /// Prints one line to stdout once it accepts connections: what is served where. `variable` looks up what
@@ -179,12 +193,12 @@ pub fn run(
     reread: Reread,
     variable: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<(), StartError> {
-    let system = |error: io::Error| StartError::failed("tollgate", "", error);
     descriptors::hand_down_default_signals();
     descriptors::unblock_signals().map_err(system)?;
     descriptors::survive_file_limit().map_err(system)?;
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
+    kernel::wants().for_each(|it| log::warn!("{it}"));
     let supervision = Supervision::open(variable)?;
     let handed = opening::take_over(variable)?;
     let named = settings.clone();
@@ -209,7 +223,6 @@ impl Server {
         handed: Vec<Listener>,
         supervision: Supervision,
     ) -> Result<Server, StartError> {
-        let system = |error: io::Error| StartError::failed("tollgate", "", error);
         let Opened {
             sites,
             logs,

@@ -15,7 +15,7 @@ use std::thread;
 use super::access_log::Logs;
 #[cfg(feature = "fastcgi")]
 use super::applications::processes_max;
-use super::sandbox;
+use super::{sandbox, system};
 use crate::config::{Explain, ListenAddress, Settings, StartError};
 use crate::handler::site::Site;
 use crate::proto::account;
@@ -58,7 +58,6 @@ impl Opened {
         settings: &mut Settings,
         handed: Vec<Listener>,
     ) -> Result<Opened, StartError> {
-        let system = |error: io::Error| StartError::failed("tollgate", "", error);
         if !handed.is_empty() {
             listen_there_alone(settings, handed.iter());
         }
