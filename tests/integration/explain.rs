@@ -295,7 +295,7 @@ fn a_closed_folder_is_named() {
     let words = [
         "user (65534) may not pass",
         closed.trim(),
-        "chmod o+x ",
+        "chmod a+x ",
         "rwx------ (0700)",
     ];
     expect(
@@ -310,7 +310,7 @@ fn a_closed_folder_is_named() {
         "/closed/x.txt",
         403,
         "file.denied",
-        &["may not pass", "chmod o+x "],
+        &["may not pass", "chmod a+x "],
     );
     expect(
         &server,
