@@ -453,13 +453,13 @@ impl<'e> Exchange<'e> {
             // than where, as HTTP/1.0 and under the name it knows us by), and a page elsewhere can have
             // a browser here ask for what it gives a name of its own (DNS rebinding).
             Explain::Local => {
-                let comes_itself = |name: &str| self.request.head.field(name).is_none();
+                let mut fields = self.request.head.field_lines();
                 let whom = self.origin.whom.address();
                 let host = self.request.authority.map(|authority| authority.host);
                 whom.is_some_and(|whom| whom.is_loopback())
                     && self.request.head.version() == Version::Http11
                     && host.is_none_or(host::is_loopback)
-                    && errors::BY_PROXY.into_iter().all(comes_itself)
+                    && !fields.any(|(name, _)| errors::is_by_proxy(name))
             }
         }
     }
