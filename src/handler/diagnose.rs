@@ -125,7 +125,9 @@ fn of_shape(path: &Path, head: &[u8]) -> Option<Finding> {
                 Some(line) => {
                     format!("let its first line name the interpreter: sed -i '1i {line}' {word}")
                 }
-                None => "put it among the files that are sent (www/), and give --cgi .php=/usr/bin/php-cgi".to_owned(),
+                None => "put it among the files that are sent (www/), and give both --cgi /cgi-bin/=cgi-bin \
+                         and --cgi .php=/usr/bin/php-cgi"
+                    .to_owned(),
             },
         ))
         .map(|finding| {

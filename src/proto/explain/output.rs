@@ -97,8 +97,8 @@ fn no_header(printed: &[u8]) -> Finding {
         return error(
             "php-cgi refuses to run a script that names it in its #! line (cgi.force_redirect)."
                 .to_owned(),
-            "take the #! line out, put it among the files that are sent (www/), and give --cgi \
-             .php=/usr/bin/php-cgi",
+            "take the #! line out, put it among the files that are sent (www/), and give both --cgi \
+             /cgi-bin/=cgi-bin and --cgi .php=/usr/bin/php-cgi",
         );
     }
     if let Some(at) = lines(printed).position(begins_header) {
