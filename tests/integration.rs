@@ -77,6 +77,9 @@ mod course;
 #[cfg(feature = "explain")]
 #[path = "integration/explain.rs"]
 mod explain;
+#[cfg(feature = "explain")]
+#[path = "integration/explain_mended.rs"]
+mod explain_mended;
 #[cfg(feature = "fastcgi")]
 #[path = "integration/fastcgi.rs"]
 mod fastcgi;
