@@ -117,3 +117,20 @@ fn the_delay_has_an_end() {
     assert_eq!(ended, Some(0), "{}", server.log());
     assert!(told.elapsed() >= Duration::from_secs(1));
 }
+
+#[cfg(feature = "console")]
+#[test]
+fn health_at_a_path_goes_with_the_server() {
+    let site = site_with_page();
+    let address = format!("unix:{}", site.text("health"));
+    let mut arguments = vec!["--health", &address];
+    if cfg!(feature = "sandbox") {
+        arguments.push("--sandbox");
+    }
+    let mut server = site.serve(&arguments);
+    assert_eq!(ask(&server, "GET /healthz HTTP/1.0").status, 200);
+    server.signal(Signal::TERM);
+    let ended = server.wait(PATIENCE).and_then(|status| status.code());
+    assert_eq!(ended, Some(0), "{}", server.log());
+    assert!(!server.path("health").exists());
+}
