@@ -16,7 +16,7 @@ TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-
 # In a container one is root, which programs are not run by unless that is allowed.
 TOLLGATE_AS_ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 
-.PHONY: help run build hello toll learn bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static documents install uninstall deb test-deb clean
+.PHONY: help run build hello toll learn bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static documents install uninstall deb test-deb picture release-check clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 26
@@ -99,7 +99,7 @@ static: ## build a static binary for this machine, or for TARGET=...
 	dist/static $(TARGET)
 	@echo "target/$(TARGET)/release/tollgate"
 
-documents: ## write the manual pages and completions anew, from the table of options
+documents: ## write the manual pages, the completions and docs/options.md anew, from the table of options
 	$(CARGO) run --quiet --locked --example documents
 
 install: ## install what `make static` or `make build` built, with its pages, below PREFIX (/usr/local)
@@ -114,6 +114,12 @@ deb: static ## build a Debian package of the static binary
 
 test-deb: deb ## install, upgrade, remove and purge that package, in a folder of its own
 	dist/test-deb target/tollgate.deb
+
+picture: build ## take docs/console.png of the real console, with the browser of its test
+	cd tests/console && TOLLGATE_BIN=$(CURDIR)/target/release/tollgate node picture.mjs
+
+release-check: ## go through all that has to hold before a release (STEPS="tree versions" for some of it)
+	@dist/release-check $(STEPS)
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -30,6 +30,16 @@ mod cgi_response;
 mod check;
 #[path = "integration/cli.rs"]
 mod cli;
+#[cfg(all(
+    feature = "auth",
+    feature = "config",
+    feature = "console",
+    feature = "explain",
+    feature = "fastcgi",
+    feature = "sandbox"
+))]
+#[path = "integration/commands.rs"]
+mod commands;
 #[cfg(feature = "config")]
 #[path = "integration/config.rs"]
 mod config;
@@ -106,6 +116,8 @@ mod line;
 mod logs;
 #[path = "integration/managers.rs"]
 mod managers;
+#[path = "integration/migrating.rs"]
+mod migrating;
 #[cfg(feature = "explain")]
 #[path = "integration/new.rs"]
 mod new;
