@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::Site;
+use crate::support::{Folder, Front, Site, nginx};
 
 const SHOW: &str = "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n'\n";
 
@@ -149,4 +149,40 @@ fn env_runs_programs_by_their_own_first_line() {
     }
     // Its first line is printed too, and is no header.
     assert_eq!(server.get("/two.cgi").status, 502);
+}
+
+/// The block for nginx in place of fcgiwrap's, with a client's address where nginx has none: it listens at a unix socket here.
+#[test]
+fn nginx_asks_as_the_page_has_it() {
+    let Some(nginx) = nginx("nginx_asks_as_the_page_has_it") else {
+        return;
+    };
+    let page = include_str!("../../MIGRATING.md");
+    let block = page.split("```nginx\n").nth(1).unwrap();
+    let block = block.split("```").next().unwrap();
+    let site = Site::new();
+    let socket = format!("unix:{}", site.text("socket"));
+    let server = site
+        .listen(&[&socket])
+        .serve(&["--trusted-proxy", "unix", "--no-explain"]);
+    let here = server.addresses()[0].to_owned();
+    assert!(block.contains("unix:/run/tollgate.sock"));
+    let block = block
+        .replace("unix:/run/tollgate.sock", &here)
+        .replace("$proxy_add_x_forwarded_for", "192.0.2.7");
+    let folder = Folder::new();
+    let front = folder.text("front");
+    let http = format!("access_log off; server {{ listen unix:{front}; {block} }}\n");
+    let front = Front::nginx(&nginx, folder, &http);
+    let mut client = front.connect();
+    client
+        .send("GET /cgi-bin/probe HTTP/1.1\r\nHost: example.org\r\nForwarded: for=6.6.6.6\r\n\r\n");
+    let shown = client.read_response("GET").text();
+    for line in [
+        "REMOTE_ADDR=192.0.2.7",
+        "REQUEST_SCHEME=http",
+        "HTTP_HOST=example.org",
+    ] {
+        assert!(shown.lines().any(|it| it == line), "{line}: {shown}");
+    }
 }

@@ -1,13 +1,17 @@
 //! What a reader of the documents is taken to have: a folder with a site, and the places of a system that are named.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
 use rustix::process::geteuid;
 
 use crate::course::lesson::{ADDRESS, CONSOLE, LONGEST, Running, prerequisites, start};
-use crate::support::{Folder, Ran, can_change_user, example, installed, run_within, tollgate};
+use crate::fastcgi_php::php_fpm;
+use crate::support::{
+    Folder, Fpm, Ran, can_change_user, example, installed, run_within, skipped, tollgate,
+};
 
 /// Places of a system that are put below the scene's folder.
 const PLACES: &[&str] = &[
@@ -51,7 +55,11 @@ pub(super) struct Scene {
     /// Whether servers can go on as `www-data`, who is named in examples.
     has_user: bool,
     running: Option<Running>,
+    /// Recipes are tried with the real one.
+    _php: Option<Fpm>,
 }
+
+const FPM_SOCKET: &str = "/run/php/php-fpm.sock";
 
 impl Scene {
     /// The scene of a section, or `None` if it wants what is not installed.
@@ -76,6 +84,11 @@ impl Scene {
         ] {
             fs::create_dir_all(folder.path(place)).unwrap();
         }
+        let mut php = None;
+        if document == "docs/recipes.md" && section.contains(FPM_SOCKET) {
+            php = Some(Fpm::start(&php_fpm(document)?, &folder, 2, ""));
+            symlink(folder.path("fpm.sock"), folder.path(&FPM_SOCKET[1..])).unwrap();
+        }
         // A newcomer's folder is empty.
         if document != "README.md" && document != "docs/recipes.md" {
             furnish(&folder);
@@ -99,6 +112,7 @@ impl Scene {
             folder,
             has_user,
             running: None,
+            _php: php,
         })
     }
 
@@ -187,6 +201,7 @@ impl Scene {
             return;
         }
         if command.contains(" --chroot ") && !self.has_user {
+            skipped(&at, "root alone can have another root");
             return;
         }
         let is_said = [" -l ", " --listen ", " --config "]
