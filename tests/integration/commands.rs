@@ -4,6 +4,7 @@
 //! site, `/srv`, `/run` and others, which are put below that folder). Its fenced blocks are those of the course, but:
 //!
 //! - `sh server`: one command a line that starts a server; the last runs until the next one or the section's end;
+//! - `conf`: a configuration file, which is checked;
 //! - a block of `sh` whose every line is in [`ELSEWHERE`] is run elsewhere, or by nobody, for the reason there.
 //!
 //! In tables, what stands between backticks and begins with `tollgate`, or with `-` where the column is tollgate's, is a
@@ -168,7 +169,7 @@ fn run_document(document: &str) {
     for (first, section) in sections(&text(document)) {
         let wanted: Vec<Block> = blocks(&section)
             .into_iter()
-            .filter(|block| block.kind != Kind::Shown)
+            .filter(|block| block.kind != Kind::Shown || block.word == "conf")
             .collect();
         if wanted.is_empty() {
             continue;
@@ -191,7 +192,7 @@ fn run_document(document: &str) {
                         panic!("{at}: {difference}");
                     }
                 }
-                Kind::Shown => {}
+                Kind::Shown => scene.check_configuration(&block.text, &at),
             }
         }
     }

@@ -181,6 +181,12 @@ impl Scene {
         printed
     }
 
+    /// Has a configuration file checked, in which nothing may be wrong.
+    pub(super) fn check_configuration(&self, text: &str, at: &str) {
+        self.folder.file("home/shown.conf", self.adapt(text));
+        self.run("tollgate --config shown.conf check-config", true, at);
+    }
+
     /// Starts a server in place of the one that runs. One command that says something and ends has to succeed.
     pub(super) fn serve(&mut self, command: &str, at: &str) {
         self.running = None;

@@ -26,6 +26,8 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) kind: Kind,
+    /// What stands behind the fence.
+    pub(crate) word: String,
     pub(crate) line: usize,
     pub(crate) text: String,
 }
@@ -63,7 +65,13 @@ pub(crate) fn blocks(lesson: &str) -> Vec<Block> {
                 None => panic!("line {line}: a block without an end"),
             }
         }
-        blocks.push(Block { kind, line, text });
+        let word = word.to_owned();
+        blocks.push(Block {
+            kind,
+            word,
+            line,
+            text,
+        });
     }
     blocks
 }
