@@ -9,6 +9,8 @@
 
 #[path = "documents/figures.rs"]
 mod figures;
+#[path = "documents/measured.rs"]
+mod measured;
 #[path = "documents/tree.rs"]
 mod tree;
 
@@ -420,6 +422,20 @@ fn links_lead_somewhere() {
         let path = page.strip_prefix(&tree.root).unwrap();
         let problems = links(&fs::read_to_string(&page).unwrap(), path, &tree);
         assert!(problems.is_empty(), "{}", problems.join("\n"));
+    }
+}
+
+#[test]
+fn the_readme_says_who_is_faster_as_it_was_measured() {
+    let tree = Tree::read();
+    let page = tree.document("docs/performance.md");
+    assert_eq!(measured::differences(&page), Vec::<String>::new());
+    for (right, wrong) in [
+        ("| CGI, sh hello | ", "| CGI, sh hello | 1 | "),
+        ("| file of 100 KB |", "| file |"),
+    ] {
+        let page = page.replace(right, wrong);
+        assert!(!measured::differences(&page).is_empty(), "{wrong}");
     }
 }
 
