@@ -4,6 +4,9 @@ CARGO ?= cargo
 CC ?= cc
 TARGET ?= $(shell uname -m)-unknown-linux-musl
 
+# What `make test-cross` runs.
+CROSS ?= aarch64-unknown-linux-musl armv7-unknown-linux-musleabihf
+
 # Where `make install` puts things; DESTDIR comes before it, for those who pack.
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -16,7 +19,7 @@ TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-
 # In a container one is root, which programs are not run by unless that is allowed.
 TOLLGATE_AS_ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 
-.PHONY: help run build hello toll learn bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static documents install uninstall deb test-deb picture release-check clean
+.PHONY: help run build hello toll learn bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static image kubernetes documents install uninstall deb test-deb dist reproducible test-cross picture release-check clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 26
@@ -60,9 +63,11 @@ bench-report: ## write docs/performance.md and its pictures from the last figure
 bench-parsers: ## measure the parsers alone
 	$(CARGO) bench --locked --bench parsers $(ARGS)
 
+# The end-to-end tests run the binary that TESTED names in place of the one that was just built, with the default
+# features, where it is given.
 test: hello ## run all tests; on Debian, install first what they need and is missing
 	@.ci/install
-	$(CARGO) test --locked
+	$(if $(TESTED),TOLLGATE_BIN='$(TESTED)') $(CARGO) test --locked
 	$(CARGO) test --locked --no-default-features
 	$(CARGO) test --locked --features fault-points --test faults
 
@@ -99,6 +104,12 @@ static: ## build a static binary for this machine, or for TARGET=...
 	dist/static $(TARGET)
 	@echo "target/$(TARGET)/release/tollgate"
 
+image: static ## build a container image FROM scratch, and look into it (buildah of Debian, or podman, or docker)
+	dist/image target/$(TARGET)/release/tollgate
+
+kubernetes: ## hold the manifests of examples/kubernetes to the schemas of its API
+	dist/validate-kubernetes examples/kubernetes/tollgate.yaml
+
 documents: ## write the manual pages, the completions and docs/options.md anew, from the table of options
 	$(CARGO) run --quiet --locked --example documents
 
@@ -114,6 +125,15 @@ deb: static ## build a Debian package of the static binary
 
 test-deb: deb ## install, upgrade, remove and purge that package, in a folder of its own
 	dist/test-deb target/tollgate.deb
+
+dist: ## build for every processor, with bills of materials and SHA256SUMS, in target/dist (ARGS="TARGET..." for some)
+	dist/release $(ARGS)
+
+reproducible: ## build the last commit twice, in two places: the same bytes (ARGS="TARGET..." for others than two)
+	dist/reproducible $(ARGS)
+
+test-cross: ## run the end-to-end tests against the binaries for aarch64 and armv7, under qemu-user (CROSS="TARGET..." for others)
+	@for target in $(CROSS); do dist/static $$target && dist/test-cross $$target $(ARGS) || exit 1; done
 
 picture: build ## take docs/console.png of the real console, with the browser of its test
 	cd tests/console && TOLLGATE_BIN=$(CURDIR)/target/release/tollgate node picture.mjs

@@ -9,12 +9,13 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bench import calls, load
 from bench.crowd import BareSleepers, Idle, Sleepers
 from bench.measure import Options, median, say
-from bench.rows import NO_BUSYBOX, ROWS, Target
+from bench.rows import NO_BUSYBOX, ROWS, Row, Target
 from bench.servers import PATIENCE, Server
 from bench.site import FOLDERS, Site
 
@@ -24,6 +25,8 @@ MANY = f"/of-{FOLDERS[-1]}"
 # tollgate closes what has been idle for 15 s, and takes 10,000 connections, if nothing else is said.
 ROOMY = ("--idle-timeout", "120", "--max-connections", "12000")
 CGI_HELLO = next(row for row in ROWS if row.name == "cgi-c")
+SMALL_FILE = next(row for row in ROWS if row.name == "file-12b")
+CONSOLE = ("--console", "127.0.0.1:0")
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,9 @@ class Context:
     site: Site
     options: Options
 
-    def start(self, kind: str = "file", more: tuple[str, ...] = ()) -> Server:
+    def start(self, kind: str = "file", more: tuple[str, ...] = (), binary: Path | None = None) -> Server:
         """The server, answering."""
-        server = Server(self.server, self.site, self.options.tollgate, kind, options=more)
+        server = Server(self.server, self.site, binary or self.options.tollgate, kind, options=more)
         try:
             server.wait()
         except BaseException:
@@ -107,6 +110,35 @@ def crowded(context: Context) -> float:
 def _cgi_rate(server: Server, seconds: float) -> float:
     row = CGI_HELLO
     return load.wrk(server, row.path, row.length, row.clients, seconds).rate
+
+
+def _rate(context: Context, row: Row, more: tuple[str, ...] = (), binary: Path | None = None) -> float:
+    with context.start(row.kind, more, binary) as server:
+        return load.wrk(server, row.path, row.length, row.clients, context.options.seconds, row.load).rate
+
+
+def _against(context: Context, one: Callable[[], float], other: Callable[[], float]) -> float:
+    """The rate of one divided by that of the other; who begins changes from round to round."""
+    if context.number % 2:
+        first = one()
+        return first / other()
+    second = other()
+    return one() / second
+
+
+def console_on(row: Row) -> Callable[[Context], float]:
+    """The rate of a row while the console is on, divided by the rate without."""
+    return lambda context: _against(context, lambda: _rate(context, row, CONSOLE), lambda: _rate(context, row))
+
+
+def console_off(row: Row) -> Callable[[Context], float | None]:
+    """The rate of a row with a program that has a console, which is off, divided by that of one without features."""
+    def measure(context: Context) -> float | None:
+        without = context.options.no_default_binary
+        if without is None:
+            return None
+        return _against(context, lambda: _rate(context, row), lambda: _rate(context, row, binary=without))
+    return measure
 
 
 def start(context: Context) -> float:
@@ -194,6 +226,14 @@ FIGURES = (
            isolation_bare, (), peers=(), rounds=5),
     Figure("cgi-crowded", "CGI rate with 5,000 idle connections and 500 MiB of files, against without", "×", crowded,
            _limit("×", at_least=0.95), rounds=5, quick_peers=False),
+    Figure("console-file", "12 bytes with the console on, against without", "×", console_on(SMALL_FILE),
+           _limit("×", at_least=0.85), peers=(), rounds=5),
+    Figure("console-cgi", "CGI with the console on, against without", "×", console_on(CGI_HELLO),
+           _limit("×", at_least=0.95), peers=(), rounds=5),
+    Figure("console-off-file", "12 bytes by a program with all features, against one with none", "×",
+           console_off(SMALL_FILE), (), peers=(), rounds=5),
+    Figure("console-off-cgi", "CGI by a program with all features, against one with none", "×",
+           console_off(CGI_HELLO), (), peers=(), rounds=5),
     Figure("start", "start to first answer", "ms", start, _limit("ms", at_most=5), peers=(*NO_BUSYBOX, "busybox")),
     Figure("memory", "memory at start (Pss)", "KiB", memory_at_start, _limit("KiB", at_most=2048),
            peers=(*NO_BUSYBOX, "busybox")),

@@ -78,12 +78,18 @@ mod console_page;
 #[cfg(all(feature = "config", feature = "console"))]
 #[path = "integration/console_sites.rs"]
 mod console_sites;
+#[cfg(feature = "console")]
+#[path = "integration/container.rs"]
+mod container;
 #[cfg(feature = "explain")]
 #[path = "integration/course.rs"]
 mod course;
 #[cfg(feature = "explain")]
 #[path = "integration/explain.rs"]
 mod explain;
+#[cfg(feature = "explain")]
+#[path = "integration/explain_mended.rs"]
+mod explain_mended;
 #[cfg(feature = "fastcgi")]
 #[path = "integration/fastcgi.rs"]
 mod fastcgi;
@@ -110,12 +116,21 @@ mod fastcgi_real;
 mod fastcgi_wiki;
 #[path = "integration/framing.rs"]
 mod framing;
+#[cfg(feature = "console")]
+#[path = "integration/grow.rs"]
+mod grow;
+#[path = "integration/health.rs"]
+mod health;
+#[path = "integration/kernel.rs"]
+mod kernel;
 #[path = "integration/line.rs"]
 mod line;
 #[path = "integration/logs.rs"]
 mod logs;
 #[path = "integration/managers.rs"]
 mod managers;
+#[path = "integration/memory.rs"]
+mod memory;
 #[path = "integration/migrating.rs"]
 mod migrating;
 #[cfg(feature = "explain")]

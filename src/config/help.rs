@@ -56,8 +56,8 @@ PATH is a program; or a folder, whose programs and files are looked at and not r
   --json               report in JSON
 
 Options of the server hold here too: --env, --cgi .php=PROGRAM, --cgi-timeout,
---limit, --user, --allow-root and others. Exit status: 0 if nothing is wrong, 1 if
-something is, 2 for a wrong option.
+--limit, --user, --allow-root and others. Exit status: 0 if there is no error,
+1 if there is one, 2 for a wrong option.
 ";
 
 const PASSWD_USAGE: &str = "       tollgate passwd FILE USER    sets a password for --auth\n";

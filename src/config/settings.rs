@@ -69,6 +69,8 @@ pub struct Settings {
     pub send_timeout: Duration,
     /// The longest time that running exchanges are given when the server stops.
     pub drain_timeout: Duration,
+    /// How long it is served on before that.
+    pub stop_delay: Duration,
     /// The longest request body, in bytes.
     pub max_body: u64,
     /// The longest request head, in bytes.
@@ -92,6 +94,9 @@ pub struct Settings {
     /// Where it is shown what the server does.
     #[cfg(feature = "console")]
     pub console: Option<ListenAddress>,
+    /// Where machines are told how it is.
+    #[cfg(feature = "console")]
+    pub health: Option<ListenAddress>,
     /// Whom the server runs as, and what programs are kept from.
     pub confinement: Confinement,
     /// What is permitted and yet worth a line in the log.
@@ -301,12 +306,20 @@ fn settle_options(
         return Err(settings.refuse(option, problem));
     }
     #[cfg(feature = "console")]
-    if let Some(console) = &settings.console
-        && settings.listen.contains(console)
-        && !matches!(console, ListenAddress::Tcp { port: 0, .. })
-    {
-        let problem = format!("'{console}' is that of --listen; give the console one of its own");
-        return Err(settings.refuse("--console", &problem));
+    for (option, address, others) in [
+        ("--console", &settings.console, &None),
+        ("--health", &settings.health, &settings.console),
+    ] {
+        let Some(address) = address else { continue };
+        let whose = match settings.listen.contains(address) {
+            true => "--listen",
+            false if others.as_ref() == Some(address) => "--console",
+            false => continue,
+        };
+        if !matches!(address, ListenAddress::Tcp { port: 0, .. }) {
+            let problem = format!("'{address}' is that of {whose}; give it one of its own");
+            return Err(settings.refuse(option, &problem));
+        }
     }
     settings.warn_of_body_beyond_spool();
     Ok(settings)
@@ -337,6 +350,7 @@ impl Settings {
             idle_timeout: Duration::ZERO,
             send_timeout: Duration::ZERO,
             drain_timeout: Duration::ZERO,
+            stop_delay: Duration::ZERO,
             max_body: 0,
             max_header: 0,
             max_spool: 0,
@@ -349,6 +363,8 @@ impl Settings {
             explain: Explain::Local,
             #[cfg(feature = "console")]
             console: None,
+            #[cfg(feature = "console")]
+            health: None,
             confinement: Confinement::default(),
             warnings: Vec::new(),
             sites: Vec::new(),

@@ -63,6 +63,7 @@ impl Settings {
         #[cfg(feature = "console")]
         {
             self.console = old.console.clone();
+            self.health = old.health.clone();
         }
         self.confinement = old.confinement.clone();
         self.fixed = old.fixed.clone();

@@ -1,18 +1,20 @@
 //! What the console answers, by path.
 //!
-//! Source: ours; docs/console.md has it. Rules: every answer says that no other page may embed, frame or read it.
+//! Source: ours; docs/console.md has it. Heads are written by tiny_http. Rules: every answer says that no other page may
+//! embed, frame or read it, and that the connection is closed.
 
 use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
-use tiny_http::{Header, Method, Request, Response, StatusCode};
+use tiny_http::{HTTPVersion, Header, Response, StatusCode};
 
 use super::events;
-use super::gate::TOKEN_FIELD;
 use super::view::{self, Sight};
 use super::{Console, Host, Of, metrics, with_place};
 use crate::handler::site::Why;
+use crate::proto::http::head::RequestHead;
 use crate::proto::http::response::SERVER_SOFTWARE;
 use crate::proto::json::Json;
 
@@ -20,11 +22,14 @@ const PAGE: &str = include_str!("page/index.html");
 const SCRIPT: &str = include_str!("page/console.js");
 const STYLE: &str = include_str!("page/console.css");
 
+/// The name by which a client gives the token.
+const TOKEN_FIELD: &str = "X-Tollgate-Token";
+
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// What stands in every answer.
-pub(super) const FIELDS: &[(&str, &str)] = &[
+const FIELDS: &[(&str, &str)] = &[
     (
         "Content-Security-Policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
@@ -39,46 +44,72 @@ pub(super) const FIELDS: &[(&str, &str)] = &[
 ];
 
 /// An answer: its status, its media type, and itself.
-struct Answer(u16, &'static str, String);
+pub(super) struct Answer(u16, &'static str, String);
 
-/// Answers a request. What cannot be sent is nobody's any more.
-pub(super) fn answer(request: Request, console: &Arc<Console>, host: &Arc<dyn Host>) {
-    let url = request.url().to_owned();
-    let (path, query) = url.split_once('?').unwrap_or((&url, ""));
-    if path == "/api/events" {
-        return events::begin(request, console, host);
+impl Answer {
+    /// One of a sentence.
+    pub(super) fn sentence(status: u16, sentence: &str) -> Answer {
+        Answer(status, TEXT, format!("{sentence}\n"))
     }
-    let Answer(status, media_type, text) = find(&request, path, query, console, host);
-    let mut response = Response::from_string(text)
-        .with_status_code(StatusCode(status))
-        .with_chunked_threshold(usize::MAX);
-    for (name, value) in FIELDS.iter().chain(&[("Content-Type", media_type)]) {
-        response.headers_push(name, value);
-    }
-    let _ = request.respond(response);
-}
 
-/// Adds a field; those here are well formed.
-trait Push {
-    fn headers_push(&mut self, name: &str, value: &str);
-}
-
-impl<R: io::Read> Push for Response<R> {
-    fn headers_push(&mut self, name: &str, value: &str) {
-        if let Ok(header) = Header::from_bytes(name, value) {
-            self.add_header(header);
+    /// Sends it, or its head alone.
+    pub(super) fn send(self, mut client: &UnixStream, head_only: bool) -> io::Result<()> {
+        let Answer(status, media_type, text) = self;
+        client.write_all(&response_head(status, media_type, text.len())?)?;
+        if head_only {
+            return Ok(());
         }
+        client.write_all(text.as_bytes())
     }
 }
 
-fn find(
-    request: &Request,
-    path: &str,
-    query: &str,
-    console: &Console,
-    host: &Arc<dyn Host>,
-) -> Answer {
-    let sight = match sight(request, query, console) {
+/// The head of an answer of this length.
+fn response_head(status: u16, media_type: &str, length: usize) -> io::Result<Vec<u8>> {
+    let of_type = ("Content-Type", media_type);
+    let fields = FIELDS.iter().chain([&of_type]);
+    // Those here are well formed.
+    let fields = fields.filter_map(|&(name, value)| Header::from_bytes(name, value).ok());
+    let (status, fields) = (StatusCode(status), fields.collect());
+    let response = Response::new(status, fields, io::empty(), Some(length), None)
+        .with_chunked_threshold(usize::MAX);
+    let mut head = Vec::with_capacity(1024);
+    response.raw_print(&mut head, HTTPVersion(1, 1), &[], true, None)?;
+    // It takes no Connection field.
+    head.truncate(head.len() - 2);
+    head.extend_from_slice(b"Connection: close\r\n\r\n");
+    Ok(head)
+}
+
+/// The head of a stream of events, which ends with the connection: tiny_http's have a length or chunks.
+pub(super) fn stream_head() -> String {
+    let mut head = "HTTP/1.1 200 OK\r\nConnection: close\r\n".to_owned();
+    for (name, value) in FIELDS
+        .iter()
+        .chain(&[("Content-Type", "text/event-stream")])
+    {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head + "\r\n"
+}
+
+/// Answers a request.
+pub(super) fn answer(
+    head: &RequestHead,
+    client: &UnixStream,
+    console: &Arc<Console>,
+    host: &dyn Host,
+) -> io::Result<()> {
+    let head_only = head.method() == "HEAD";
+    let target = String::from_utf8_lossy(head.target());
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    if path == "/api/events" && !head_only {
+        return events::tell(client, console, host);
+    }
+    find(head, path, query, console, host).send(client, head_only)
+}
+
+fn find(head: &RequestHead, path: &str, query: &str, console: &Console, host: &dyn Host) -> Answer {
+    let sight = match sight(head, query, console) {
         Ok(sight) => sight,
         Err(answer) => return answer,
     };
@@ -89,15 +120,15 @@ fn find(
         "/console.css" => return Answer(200, "text/css; charset=utf-8", STYLE.to_owned()),
         "/healthz" => {
             return match host.is_stopping() {
-                false => Answer(200, TEXT, "ok\n".to_owned()),
-                true => Answer(503, TEXT, "stopping\n".to_owned()),
+                false => Answer::sentence(200, "ok"),
+                true => Answer::sentence(503, "stopping"),
             };
         }
         "/metrics" => {
-            let text = metrics::text(&console.ledger.sums(), &**host);
+            let text = metrics::text(&console.ledger.sums(), host);
             return Answer(200, "text/plain; version=0.0.4; charset=utf-8", text);
         }
-        "/api/state" => push_state(&mut json, &**host),
+        "/api/state" => push_state(&mut json, host),
         "/api/toll" => push_tolls(&mut json, console),
         "/api/journeys" => {
             let after = parameter(query, "after").and_then(|it| it.parse().ok());
@@ -106,16 +137,15 @@ fn find(
         "/api/why" => {
             let url = parameter(query, "url").unwrap_or_default();
             let method = parameter(query, "method").filter(|it| !it.is_empty());
-            push_why(&mut json, &url, method.as_deref().unwrap_or("GET"), &**host);
+            push_why(&mut json, &url, method.as_deref().unwrap_or("GET"), host);
         }
         _ => {
             let seq = path
                 .strip_prefix("/api/journeys/")
                 .and_then(|seq| seq.parse().ok());
-            let found =
-                seq.is_some_and(|seq| push_journey(&mut json, seq, console, &**host, sight));
+            let found = seq.is_some_and(|seq| push_journey(&mut json, seq, console, host, sight));
             if !found {
-                return Answer(404, TEXT, "There is no such thing here.\n".to_owned());
+                return Answer::sentence(404, "There is no such thing here.");
             }
         }
     }
@@ -123,15 +153,13 @@ fn find(
 }
 
 /// What may be seen: all where the token is right; a wrong one is told.
-fn sight(request: &Request, query: &str, console: &Console) -> Result<Sight, Answer> {
-    let mut fields = request.headers().iter();
-    let given = fields.find(|it| it.field.as_str().as_str().eq_ignore_ascii_case(TOKEN_FIELD));
+fn sight(head: &RequestHead, query: &str, console: &Console) -> Result<Sight, Answer> {
     let asks = parameter(query, "reveal").as_deref() == Some("1");
-    let refused = |sentence: &str| Err(Answer(403, TEXT, format!("{sentence}\n")));
-    match given {
+    let refused = |sentence: &str| Err(Answer::sentence(403, sentence));
+    match head.field(TOKEN_FIELD) {
         None if asks => refused("Secrets are shown with the token alone."),
         None => Ok(Sight::default()),
-        Some(given) if !is_same(given.value.as_str().as_bytes(), console.token.as_bytes()) => {
+        Some(given) if !is_same(given, console.token.as_bytes()) => {
             refused("That is not the token of this console.")
         }
         Some(_) => Ok(Sight {
@@ -248,29 +276,6 @@ fn push_why(json: &mut Json, url: &str, method: &str, host: &dyn Host) {
 fn encoded(target: &str) -> String {
     const NOT_PLAIN: &AsciiSet = &CONTROLS.add(b' ');
     utf8_percent_encode(target, NOT_PLAIN).to_string()
-}
-
-/// Begins a stream of events by hand, since its length is not known and each is to leave at once.
-pub(super) fn begin_events(writer: &mut dyn Write) -> io::Result<()> {
-    let mut head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n".to_owned();
-    for (name, value) in FIELDS {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    head.push_str("\r\nretry: 1000\n\n");
-    writer.write_all(head.as_bytes())?;
-    writer.flush()
-}
-
-/// Answers that there are listeners enough.
-pub(super) fn refuse_listener(request: Request) {
-    let response = Response::from_string("There are as many listeners as there may be.\n")
-        .with_status_code(StatusCode(503));
-    let _ = request.respond(response);
-}
-
-/// Whether only the head is wanted.
-pub(super) fn is_head(request: &Request) -> bool {
-    *request.method() == Method::Head
 }
 
 #[cfg(test)]

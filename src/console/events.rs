@@ -1,20 +1,19 @@
 //! Journeys and the state as they come (server-sent events).
 //!
-//! Source: the HTML standard, section 9.2. Shape: a thread for each listener, of whom there are few. Rules: a listener
+//! Source: the HTML standard, section 9.2. Shape: the thread of a connection tells its client until he is gone; there are
+//! few of them. Rules: a listener
 //! who cannot keep up is told of the newest, and never holds up a worker; one who is gone is noticed by the state,
 //! which is sent each second.
 
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tiny_http::Request;
-
-use super::answers::{begin_events, is_head, push_state, refuse_listener};
+use super::answers::{Answer, push_state, stream_head};
 use super::ledger::Ledger;
-use super::{Console, Host, spawn, view};
+use super::{Console, Host, view};
 use crate::proto::json::Json;
 
 /// How many listeners there are at once.
@@ -33,28 +32,20 @@ const BATCH_MAX: u64 = 64;
 #[derive(Debug, Default)]
 pub(super) struct Listeners(AtomicUsize);
 
-/// Begins to tell a listener.
-pub(super) fn begin(request: Request, console: &Arc<Console>, host: &Arc<dyn Host>) {
+/// Tells a listener, until he is gone.
+pub(super) fn tell(client: &UnixStream, console: &Console, host: &dyn Host) -> io::Result<()> {
     let count = &console.listeners.0;
-    if is_head(&request) || count.fetch_add(1, Ordering::SeqCst) >= LISTENERS_MAX {
-        if !is_head(&request) {
-            count.fetch_sub(1, Ordering::SeqCst);
-        }
-        return refuse_listener(request);
-    }
-    let (own, host) = (Arc::clone(console), Arc::clone(host));
-    let job = move || {
-        // He is gone.
-        let _ = tell(&mut *request.into_writer(), &own, &*host);
-        own.listeners.0.fetch_sub(1, Ordering::SeqCst);
+    let told = match count.fetch_add(1, Ordering::SeqCst) {
+        LISTENERS_MAX.. => Answer::sentence(503, "There are as many listeners as there may be.")
+            .send(client, false),
+        _ => go_on_telling(client, console, host),
     };
-    if spawn("console-events".to_owned(), Box::new(job)).is_err() {
-        count.fetch_sub(1, Ordering::SeqCst);
-    }
+    count.fetch_sub(1, Ordering::SeqCst);
+    told
 }
 
-fn tell(writer: &mut dyn Write, console: &Console, host: &dyn Host) -> io::Result<()> {
-    begin_events(writer)?;
+fn go_on_telling(mut client: &UnixStream, console: &Console, host: &dyn Host) -> io::Result<()> {
+    client.write_all((stream_head() + "retry: 1000\n\n").as_bytes())?;
     let mut told = console.ledger.after(u64::MAX).1 - 1;
     let mut state_due = Instant::now();
     loop {
@@ -63,8 +54,7 @@ fn tell(writer: &mut dyn Write, console: &Console, host: &dyn Host) -> io::Resul
             state_due = now + STATE;
             let mut json = Json::new();
             push_state(&mut json, host);
-            write!(writer, "event: state\ndata: {}\n\n", json.finish())?;
-            writer.flush()?;
+            client.write_all(format!("event: state\ndata: {}\n\n", json.finish()).as_bytes())?;
         }
         console
             .ledger
@@ -73,8 +63,7 @@ fn tell(writer: &mut dyn Write, console: &Console, host: &dyn Host) -> io::Resul
         if first == next {
             continue;
         }
-        writer.write_all(batch(&console.ledger, first, next, console.epoch).as_bytes())?;
-        writer.flush()?;
+        client.write_all(batch(&console.ledger, first, next, console.epoch).as_bytes())?;
         told = next - 1;
         thread::sleep(PACE);
     }

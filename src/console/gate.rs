@@ -1,16 +1,16 @@
-//! The gate before tiny_http: bounds what that does not, and turns away pages of other origins.
+//! The gate of the console: bounds what comes to it, and turns away pages of other origins.
 //!
 //! Source: RFC 9110 section 7.2 (Host); the Fetch standard (Origin, Sec-Fetch-Site).
-//! Shape: for each connection a thread reads one head, which is parsed as any request's is; it is judged, and what
-//! is left of it goes to tiny_http over a socket that is the gate's alone; the answer comes back as it is, and the
-//! connection is closed. Rules:
+//! Shape: each connection has a thread, which reads one head by the rules of the public port, judges it, has it
+//! answered, and closes the connection. Rules:
 //! - A head has a length and a time, and nothing may follow it: there is no body to be read by anybody.
 //! - There are so many connections and no more; one that takes nothing for a while is closed.
+//! - At the address of `--health` /healthz and /metrics alone are answered, to anybody, who may call it what they like.
 //! - Security: the host that is asked for is the console's address, or another name of this machine to itself. A name
 //!   of the world's that leads here is somebody else's page (DNS rebinding). So is an Origin that is not the console's,
 //!   and a request that the browser says is for another site's page; on this machine another port is another site too.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::plane::Plane;
-use super::spawn;
+use super::answers::{Answer, answer};
+use super::{Console, Host, spawn};
 use crate::proto::Parsed;
 use crate::proto::http::head::{HeadLimits, RequestHead};
 use crate::proto::http::host::{self, Authority};
@@ -40,64 +40,62 @@ const SEND_TIME: Duration = Duration::from_secs(10);
 /// How long accepting rests where the system has no descriptor or memory for it.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// How much of an answer is passed on at once.
-const PIECE: usize = 16 << 10;
+/// What is answered at the address of `--health`.
+const HEALTH: [&[u8]; 2] = [b"/healthz", b"/metrics"];
 
-/// The name by which a client gives the token.
-pub(super) const TOKEN_FIELD: &str = "X-Tollgate-Token";
+/// What is reached at a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// All of the console.
+    All,
+    /// [`HEALTH`].
+    Health,
+}
 
-/// Who stands before tiny_http.
-#[derive(Debug)]
+/// Who stands there, and for whom.
 pub(super) struct Gate {
-    plane: Arc<Plane>,
+    console: Arc<Console>,
+    host: Arc<dyn Host>,
     bounds: Vec<Bound>,
     inside: AtomicUsize,
 }
 
 /// Why a request is turned away: a status and a sentence.
-type Refusal = (&'static str, &'static str);
+type Refusal = (u16, &'static str);
 
-const TOO_MANY: Refusal = (
-    "503 Service Unavailable",
-    "The console has as many connections as it takes.",
-);
-const MALFORMED: Refusal = ("400 Bad Request", "That is no request.");
-const TOO_LONG: Refusal = (
-    "431 Request Header Fields Too Large",
-    "The head is too long.",
-);
-const TOO_SLOW: Refusal = ("408 Request Timeout", "The head took too long.");
-const METHOD: Refusal = (
-    "405 Method Not Allowed",
-    "The console shows, and changes nothing: GET and HEAD.",
-);
-const BODY: Refusal = ("413 Content Too Large", "The console takes no body.");
+const TOO_MANY: Refusal = (503, "The console has as many connections as it takes.");
+const MALFORMED: Refusal = (400, "That is no request.");
+const TOO_LONG: Refusal = (431, "The head is too long.");
+const TOO_SLOW: Refusal = (408, "The head took too long.");
+const METHOD: Refusal = (405, "The console shows, and changes nothing: GET and HEAD.");
+const BODY: Refusal = (413, "The console takes no body.");
 const HOST: Refusal = (
-    "421 Misdirected Request",
+    421,
     "The console answers to its own address alone; open it by the link that was printed at the start.",
 );
 const ORIGIN: Refusal = (
-    "403 Forbidden",
+    403,
     "The console answers its own page alone; type its address, or open the link that was printed at the start.",
 );
-const FAILED: Refusal = ("503 Service Unavailable", "The console cannot answer now.");
+const NOWHERE: Refusal = (404, "Here are /healthz and /metrics, and nothing else.");
 
 impl Gate {
-    pub(super) fn new(plane: Arc<Plane>, bounds: Vec<Bound>) -> Gate {
+    pub(super) fn new(console: &Arc<Console>, host: &Arc<dyn Host>) -> Gate {
         Gate {
-            plane,
-            bounds,
+            bounds: console.bounds().cloned().collect(),
+            console: Arc::clone(console),
+            host: Arc::clone(host),
             inside: AtomicUsize::new(0),
         }
     }
 
     /// Lets in whoever comes to a listener, until the process ends.
-    pub(super) fn keep(self: &Arc<Gate>, listener: &Listener) {
+    pub(super) fn keep(self: &Arc<Gate>, listener: &Listener, reached: Reached) {
         loop {
             listener.await_waiting();
             match listener.accept() {
                 Accepted::Connection(stream, _) => match stream.into_blocking() {
-                    Ok(client) => self.let_in(client),
+                    Ok(client) => self.let_in(client, reached),
                     Err(error) => log::debug!("console: {error}"),
                 },
                 Accepted::Nobody => {}
@@ -109,7 +107,7 @@ impl Gate {
         }
     }
 
-    fn let_in(self: &Arc<Gate>, client: OwnedFd) {
+    fn let_in(self: &Arc<Gate>, client: OwnedFd, reached: Reached) {
         // It serves for a socket of any kind: what is called is the same.
         let client = UnixStream::from(client);
         if self.inside.fetch_add(1, Ordering::SeqCst) >= CONNECTIONS_MAX {
@@ -122,7 +120,7 @@ impl Gate {
         let gate = Arc::clone(self);
         let job = move || {
             // It is closed for whatever went wrong on it.
-            let _ = gate.attend(&client);
+            let _ = gate.attend(&client, reached);
             gate.inside.fetch_sub(1, Ordering::SeqCst);
         };
         if spawn("console-visit".to_owned(), Box::new(job)).is_err() {
@@ -131,24 +129,18 @@ impl Gate {
     }
 
     /// Serves one request.
-    fn attend(&self, client: &UnixStream) -> io::Result<()> {
+    fn attend(&self, client: &UnixStream, reached: Reached) -> io::Result<()> {
         client.set_write_timeout(Some(SEND_TIME))?;
         let mut head = RequestHead::default();
-        let admitted = read_head(client, &mut head)?.and_then(|()| judge(&head, &self.bounds));
-        if let Err(refusal) = admitted {
-            turn_away(client, refusal);
-            return drop_rest(client);
+        let admitted =
+            read_head(client, &mut head)?.and_then(|()| judge(&head, reached, &self.bounds));
+        match admitted {
+            Ok(()) => answer(&head, client, &self.console, &*self.host),
+            Err(refusal) => {
+                turn_away(client, refusal);
+                drop_rest(client)
+            }
         }
-        let Ok(inner) = self.plane.connect(&inner_head(&head)) else {
-            turn_away(client, FAILED);
-            return Ok(());
-        };
-        if pass_on(&inner, client)? == 0 {
-            // Its thread has failed, or it could not accept.
-            self.plane.revive();
-            turn_away(client, FAILED);
-        }
-        Ok(())
     }
 }
 
@@ -189,7 +181,27 @@ fn read_head(mut client: &UnixStream, head: &mut RequestHead) -> io::Result<Resu
 }
 
 /// Whether a request is let through.
-fn judge(head: &RequestHead, bounds: &[Bound]) -> Result<(), Refusal> {
+fn judge(head: &RequestHead, reached: Reached, bounds: &[Bound]) -> Result<(), Refusal> {
+    match reached {
+        Reached::All => judge_origin(head, bounds)?,
+        Reached::Health if HEALTH.contains(&head.target()) => {}
+        Reached::Health => return Err(NOWHERE),
+    }
+    if !matches!(head.method(), "GET" | "HEAD") {
+        return Err(METHOD);
+    }
+    let has_body = head.field("Transfer-Encoding").is_some()
+        || head
+            .field_values("Content-Length")
+            .any(|length| length != b"0");
+    if has_body {
+        return Err(BODY);
+    }
+    Ok(())
+}
+
+/// Whether it comes from nobody else's page.
+fn judge_origin(head: &RequestHead, bounds: &[Bound]) -> Result<(), Refusal> {
     let Ok(Some(authority)) = host::request_authority(head, None) else {
         return Err(HOST);
     };
@@ -205,16 +217,6 @@ fn judge(head: &RequestHead, bounds: &[Bound]) -> Result<(), Refusal> {
     let is_elsewhere = |value: &[u8]| !matches!(value, b"same-origin" | b"none");
     if head.field_values("Sec-Fetch-Site").any(is_elsewhere) {
         return Err(ORIGIN);
-    }
-    if !matches!(head.method(), "GET" | "HEAD") {
-        return Err(METHOD);
-    }
-    let has_body = head.field("Transfer-Encoding").is_some()
-        || head
-            .field_values("Content-Length")
-            .any(|length| length != b"0");
-    if has_body {
-        return Err(BODY);
     }
     Ok(())
 }
@@ -234,62 +236,9 @@ fn is_own(authority: &Authority<'_>, bounds: &[Bound]) -> bool {
     })
 }
 
-/// What tiny_http is told: what is asked for, and what the answers look at.
-fn inner_head(head: &RequestHead) -> Vec<u8> {
-    let mut inner = Vec::new();
-    inner.extend_from_slice(head.method().as_bytes());
-    inner.push(b' ');
-    inner.extend_from_slice(head.target());
-    inner.extend_from_slice(b" HTTP/1.1\r\nHost: console\r\nConnection: close\r\n");
-    for name in [TOKEN_FIELD, "Last-Event-ID"] {
-        let is_word =
-            |value: &&[u8]| value.len() <= 64 && value.iter().all(u8::is_ascii_alphanumeric);
-        if let Some(value) = head.field(name).filter(is_word) {
-            inner.extend_from_slice(name.as_bytes());
-            inner.extend_from_slice(b": ");
-            inner.extend_from_slice(value);
-            inner.extend_from_slice(b"\r\n");
-        }
-    }
-    inner.extend_from_slice(b"\r\n");
-    inner
-}
-
-/// Passes an answer on as it comes; how much there was of it.
-fn pass_on(mut inner: &UnixStream, mut client: &UnixStream) -> io::Result<u64> {
-    let mut passed = 0;
-    let mut piece = vec![0; PIECE];
-    loop {
-        match inner.read(&mut piece) {
-            Ok(0) => return Ok(passed),
-            Ok(read) => {
-                let mut rest = &piece[..read];
-                if passed == 0 {
-                    // tiny_http does not say that the connection closes.
-                    let line = rest
-                        .windows(2)
-                        .position(|it| it == b"\r\n")
-                        .map_or(0, |at| at + 2);
-                    client.write_all(&[&rest[..line], b"Connection: close\r\n"].concat())?;
-                    rest = &rest[line..];
-                }
-                client.write_all(rest)?;
-                passed += read as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-fn turn_away(mut client: &UnixStream, (status, sentence): Refusal) {
-    let length = sentence.len() + 1;
-    let response = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
-         Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n{sentence}\n"
-    );
+fn turn_away(client: &UnixStream, (status, sentence): Refusal) {
     // Who is gone needs no answer.
-    let _ = client.write_all(response.as_bytes());
+    let _ = Answer::sentence(status, sentence).send(client, false);
 }
 
 /// Drops what is still sent, so that the answer is not lost to a reset; for no longer than a head has.

@@ -39,6 +39,8 @@ pub struct Ledger {
 
 #[derive(Debug)]
 struct Pages {
+    /// How many journeys are kept.
+    kept: usize,
     /// With what each takes; each has the number after the one before it.
     journeys: VecDeque<(Box<Journey>, usize)>,
     memory: usize,
@@ -94,9 +96,15 @@ pub struct Toll {
 impl Ledger {
     /// An empty one.
     pub fn new() -> Ledger {
+        Ledger::keeping(JOURNEYS_MAX)
+    }
+
+    /// An empty one, which keeps so many journeys.
+    pub fn keeping(kept: usize) -> Ledger {
         Ledger {
             pages: Mutex::new(Pages {
-                journeys: VecDeque::with_capacity(JOURNEYS_MAX),
+                kept,
+                journeys: VecDeque::with_capacity(kept),
                 memory: 0,
                 next: 1,
                 sums: Sums {
@@ -120,7 +128,7 @@ impl Ledger {
         pages.memory += size;
         pages.journeys.push_back((journey, size));
         let mut gone = None;
-        while pages.journeys.len() > JOURNEYS_MAX || pages.memory > MEMORY_MAX {
+        while pages.journeys.len() > pages.kept || pages.memory > MEMORY_MAX {
             let Some((oldest, size)) = pages.journeys.pop_front() else {
                 break;
             };

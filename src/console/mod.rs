@@ -1,18 +1,18 @@
 //! The console: what the server does, shown to whoever runs it.
 //!
-//! It has a listener and threads of its own, so that it answers while every worker is busy. HTTP is tiny_http's, which
-//! bounds neither a head nor its connections nor any time (docs/limits.md): so it listens at a socket that nobody else
-//! can reach, and whoever comes meets a gate first, which reads the head by the rules of the public port, within its
-//! bounds, and lets through what is left of it.
+//! It has listeners and threads of its own, so that it answers while every worker is busy. Of tiny_http it takes the
+//! writing of answers: its server bounds neither a head nor its connections nor any time, and one accept that fails
+//! ends it. So whoever comes meets a gate, which reads heads by the rules of the public port, within its bounds.
 //!
 //! ```text
-//! browser ─▶ gate: bounds, Host, Origin ─▶ tiny_http: what is asked for ─▶ ledger, host
-//!                                                                 workers ─▶ ledger
+//! browser ─▶ gate: bounds, Host, Origin ─▶ answers ─▶ ledger, host
+//!                                          workers ─▶ ledger
 //! ```
 //!
 //! Shape: workers give what is over to the [`ledger`]; the rest is asked of the server, who is a [`Host`]. Rules:
 //! - Security: it tells of requests, and so is for this machine alone: an address of it, or a unix socket. A page of
 //!   another origin is not answered, whatever name it reaches the console by (DNS rebinding).
+//!   What `--health` shows to whoever reaches it tells of no request.
 //! - Bodies and secrets are for who has the token that is printed at the start.
 //! - Nothing can be changed by it, and nothing is run for it.
 
@@ -23,65 +23,32 @@ pub mod journey;
 pub mod ledger;
 mod meaning;
 pub mod metrics;
-mod plane;
 mod repeat;
 pub mod view;
 
 use std::fmt::Debug;
-use std::fs;
 use std::io;
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
 use self::events::Listeners;
-use self::gate::Gate;
+use self::gate::{Gate, Reached};
 use self::ledger::Ledger;
-use self::plane::Plane;
 use self::repeat::Place;
 use crate::handler::site::Why;
 use crate::proto::json::Json;
 use crate::sys::clock::{Clock, epoch_micros};
 use crate::sys::listener::{Bound, Listener};
-use crate::sys::private_folder::PrivateFolder;
 use crate::sys::random;
 
-/// How many descriptors it takes: for each connection its own, and three between the gate and tiny_http; and its
-/// listeners.
-pub const DESCRIPTORS: u64 = gate::CONNECTIONS_MAX as u64 * 4 + 8;
+/// How many descriptors it takes: for its connections, its listeners, and one that is turned away.
+pub const DESCRIPTORS: u64 = gate::CONNECTIONS_MAX as u64 + 8;
 
-/// How many threads it has at most: tiny_http has one for each connection, and five.
-pub const THREADS_MAX: usize =
-    2 * gate::CONNECTIONS_MAX + events::LISTENERS_MAX + plane::THREADS + 8;
+/// How many threads it has at most: one for each connection and each listener.
+pub const THREADS_MAX: usize = gate::CONNECTIONS_MAX + 4;
 
 /// The stack of a thread.
 const STACK: usize = 256 << 10;
-
-/// The sockets of a console, opened before the server gives up its rights.
-#[derive(Debug)]
-pub struct Sockets {
-    /// Where it is reached.
-    pub listeners: Vec<Listener>,
-    /// Where tiny_http listens for the gate, in a folder that nobody else may enter.
-    inner: UnixListener,
-    path: PathBuf,
-    folder: Arc<PrivateFolder>,
-}
-
-impl Sockets {
-    /// Opens the inner one in a folder of its own below `parent`.
-    pub fn open(listeners: Vec<Listener>, parent: &std::path::Path) -> io::Result<Sockets> {
-        let folder = PrivateFolder::create(parent)?;
-        let path = folder.path().join("console");
-        Ok(Sockets {
-            listeners,
-            inner: UnixListener::bind(&path)?,
-            path,
-            folder,
-        })
-    }
-}
 
 /// Which of several sites is meant.
 #[derive(Debug, Clone, Copy)]
@@ -119,14 +86,20 @@ pub struct Console {
     listeners: Listeners,
     /// When the clock began, in microseconds since 1970.
     epoch: u64,
-    sockets: Sockets,
+    /// Where it is reached, and where no more of it than how the server is.
+    sockets: [Vec<Listener>; 2],
 }
 
 impl Console {
-    /// One that listens there, whose times are of this clock.
-    pub fn new(sockets: Sockets, clock: Clock) -> io::Result<Console> {
+    /// One that is reached there, and where no more of it than how the server is; its times are of this clock.
+    pub fn new(sockets: [Vec<Listener>; 2], clock: Clock) -> io::Result<Console> {
+        // Without a page nobody sees them.
+        let kept = match sockets[0].is_empty() {
+            true => 0,
+            false => ledger::JOURNEYS_MAX,
+        };
         Ok(Console {
-            ledger: Ledger::new(),
+            ledger: Ledger::keeping(kept),
             token: random::hex()?,
             listeners: Listeners::default(),
             epoch: epoch_micros().saturating_sub(clock.micros()),
@@ -134,46 +107,44 @@ impl Console {
         })
     }
 
-    /// The link that opens it, with the token.
-    pub fn link(&self) -> String {
+    /// Where it is: the link that opens it, with the token, and that for machines.
+    pub fn links(&self) -> String {
         let token = &self.token;
-        match self.sockets.listeners.first().map(Listener::bound) {
-            Some(bound @ Bound::Tcp(_)) => format!("{bound}#token={token}"),
-            Some(bound @ Bound::Unix(_)) => format!("{bound} #token={token}"),
-            None => String::new(),
-        }
+        let [page, health] = &self.sockets;
+        let page = page.first().map(|it| match it.bound() {
+            bound @ Bound::Tcp(_) => format!("tollgate: the console is at {bound}#token={token}\n"),
+            bound @ Bound::Unix(_) => {
+                format!("tollgate: the console is at {bound} #token={token}\n")
+            }
+        });
+        let health = health.first().map(Listener::bound);
+        let health = health.map(|bound| format!("tollgate: health is told at {bound}\n"));
+        page.unwrap_or_default() + &health.unwrap_or_default()
     }
 
     /// Answers from now on, in threads of its own.
     pub fn start(self: &Arc<Console>, host: Arc<dyn Host>) -> io::Result<()> {
-        let plane = Arc::new(Plane::open(&self.sockets.inner, &self.sockets.path)?);
-        for number in 0..plane::THREADS {
-            let (console, plane, host) = (Arc::clone(self), Arc::clone(&plane), Arc::clone(&host));
-            let job = move || plane.serve(&console, &host);
-            spawn(format!("console-{number}"), Box::new(job))?;
-        }
-        let gate = Arc::new(Gate::new(plane, self.bounds()));
-        for at in 0..self.sockets.listeners.len() {
-            let (console, gate) = (Arc::clone(self), Arc::clone(&gate));
-            let job = move || gate.keep(&console.sockets.listeners[at]);
-            spawn(format!("console-gate-{at}"), Box::new(job))?;
+        let gate = Arc::new(Gate::new(self, &host));
+        for (kind, reached) in [Reached::All, Reached::Health].into_iter().enumerate() {
+            for at in 0..self.sockets[kind].len() {
+                let (console, gate) = (Arc::clone(self), Arc::clone(&gate));
+                let job = move || gate.keep(&console.sockets[kind][at], reached);
+                spawn(format!("console-gate-{at}"), Box::new(job))?;
+            }
         }
         Ok(())
     }
 
-    fn bounds(&self) -> Vec<Bound> {
-        let listeners = self.sockets.listeners.iter();
-        listeners.map(|listener| listener.bound().clone()).collect()
+    fn bounds(&self) -> impl Iterator<Item = &Bound> {
+        self.sockets[0].iter().map(Listener::bound)
     }
 
     /// Removes what lies in the file system of it.
     pub fn stop(&self) {
-        for listener in &self.sockets.listeners {
+        for listener in self.sockets.iter().flatten() {
             // What fails here is gone already.
             let _ = listener.stop();
         }
-        let _ = fs::remove_file(&self.sockets.path);
-        self.sockets.folder.remove();
     }
 }
 

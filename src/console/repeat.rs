@@ -53,17 +53,13 @@ pub(super) fn curl(journey: &Journey, place: &Place<'_>, sight: Sight) -> Option
             continue;
         }
         seen.push(name.to_ascii_lowercase());
-        let (name, value) = (
-            String::from_utf8_lossy(name),
-            String::from_utf8_lossy(value),
-        );
-        let field = match meaning::is_secret_field(name.as_bytes()) && !sight.secrets {
-            true => format!("{name}: {MASK}"),
+        let (between, value): (&[u8], &[u8]) = match value {
+            _ if meaning::is_secret_field(name) && !sight.secrets => (b": ", MASK.as_bytes()),
             // Without a value curl would leave it out.
-            false if value.is_empty() => format!("{name};"),
-            false => format!("{name}: {value}"),
+            b"" => (b";", b""),
+            value => (b": ", value),
         };
-        let _ = write!(command, " -H {}", quoted(&field));
+        let _ = write!(command, " -H {}", word(&[name, between, value].concat()));
     }
     let is_unseen = |name: &str| !seen.contains(&name.to_ascii_lowercase().into_bytes());
     for name in OF_CURL.into_iter().filter(|name| is_unseen(name)) {
@@ -110,21 +106,13 @@ pub(super) fn curl(journey: &Journey, place: &Place<'_>, sight: Sight) -> Option
 /// The run of a program as a command that has it see the same again; none where there was none.
 pub(super) fn run(journey: &Journey, sight: Sight) -> Option<String> {
     let program = journey.program.as_deref()?;
-    let words: Vec<_> = program
-        .command
-        .iter()
-        .map(|it| String::from_utf8_lossy(it))
-        .collect();
     // env(1) takes a word with a '=' for a variable.
-    if words.first()?.contains('=') {
+    if program.command.first()?.contains(&b'=') {
         return None;
     }
     let stdin = journey.body.as_ref().filter(|_| journey.is_body_stdin);
     let stdin = stdin.filter(|body| body.length > 0);
-    let mut command = format!(
-        "cd {} && ",
-        quoted(&String::from_utf8_lossy(&program.folder))
-    );
+    let mut command = format!("cd {} && ", word(&program.folder));
     let mut remark = "";
     if let Some(body) = stdin {
         let data = data(body, sight);
@@ -136,31 +124,43 @@ pub(super) fn run(journey: &Journey, sight: Sight) -> Option<String> {
     }
     command.push_str("env -i");
     for (name, value) in journey.variables() {
-        let (name, value) = (
-            String::from_utf8_lossy(name),
-            String::from_utf8_lossy(value),
-        );
-        let value = match meaning::is_secret_variable(&name) && !sight.secrets {
-            true => MASK,
-            false => &value,
+        let shown = String::from_utf8_lossy(name);
+        let value = match meaning::is_secret_variable(&shown) && !sight.secrets {
+            true => MASK.as_bytes(),
+            false => value,
         };
         // The name stays bare, as people write it.
         let _ = match name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
         {
-            true => write!(command, " {name}={}", quoted(value)),
-            false => write!(command, " {}", quoted(&format!("{name}={value}"))),
+            true => write!(command, " {shown}={}", word(value)),
+            false => write!(command, " {}", word(&[name, b"=", value].concat())),
         };
     }
-    for word in &words {
-        let _ = write!(command, " {}", quoted(word));
+    for it in &program.command {
+        let _ = write!(command, " {}", word(it));
     }
     if stdin.is_none() {
         command.push_str(" </dev/null");
     }
     command.push_str(remark);
     Some(command)
+}
+
+/// Bytes as one word to a shell. What is no text is written out, since no page could show it to be copied.
+fn word(bytes: &[u8]) -> String {
+    if let Ok(text) = str::from_utf8(bytes) {
+        return quoted(text);
+    }
+    let mut word = "\"$(printf '".to_owned();
+    for &byte in bytes {
+        let _ = match byte.is_ascii_alphanumeric() {
+            true => write!(word, "{}", byte as char),
+            false => write!(word, "\\{byte:03o}"),
+        };
+    }
+    word + "')\""
 }
 
 /// A body for a shell.

@@ -63,7 +63,7 @@ fn closed_folder(path: &Path) -> Option<Finding> {
         own_user(),
         path.display()
     );
-    let remedy = format!("chmod o+x {}", quoted(&shown.to_string()));
+    let remedy = format!("chmod a+x {}", quoted(&shown.to_string()));
     let finding = Finding::error(Reason::CgiFolderDenied, sentence, remedy);
     Some(finding.shown_by(format!("rights of {shown}"), mode.as_bytes()))
 }
@@ -106,10 +106,29 @@ fn of_shape(path: &Path, head: &[u8]) -> Option<Finding> {
             format!("{shown} begins with a byte-order mark (EF BB BF), which hides its #! line."),
             format!("sed -i '1s/^\\xEF\\xBB\\xBF//' {word}"),
         ),
+        Shape::Wide => error(
+            Reason::CgiByteOrderMark,
+            format!("{shown} is written in UTF-16, which hides its #! line."),
+            format!(
+                "save it as UTF-8: iconv -f UTF-16 -t UTF-8 {word} > copy && cat copy > {word} && rm copy"
+            ),
+        ),
+        Shape::Indented => error(
+            Reason::CgiBadFormat,
+            format!("White space stands before the #! line of {shown}, so it is none."),
+            format!("sed -i -z 's/^[[:space:]]*//' {word}"),
+        ),
         Shape::Text => Some(Finding::error(
             Reason::CgiBadFormat,
             format!("{shown} has no #! line and is no compiled program."),
-            format!("let its first line name the interpreter: sed -i '1i #!/bin/sh' {word}"),
+            match file::usual_line(shown.as_bytes()) {
+                Some(line) => {
+                    format!("let its first line name the interpreter: sed -i '1i {line}' {word}")
+                }
+                None => "put it among the files that are sent (www/), and give both --cgi /cgi-bin/=cgi-bin \
+                         and --cgi .php=/usr/bin/php-cgi"
+                    .to_owned(),
+            },
         ))
         .map(|finding| {
             let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -190,15 +209,9 @@ fn of_shebang(path: &Path, shown: &str, shebang: &Shebang<'_>) -> Option<(Reason
     let folder = path.parent().unwrap_or(Path::new("/"));
     let interpreter = folder.join(OsStr::from_bytes(shebang.interpreter));
     if !interpreter.exists() {
-        let found = interpreter.file_name().and_then(find_in_path);
+        let found = interpreter.file_name().and_then(installed_as);
         let remedy = match found {
-            Some(found) => {
-                let found = found.display();
-                format!(
-                    "it is there as {found}: sed -i '1s|.*|#!{found}|' {}",
-                    quoted(shown)
-                )
-            }
+            Some(found) => put_for(shown, &name, &found.display().to_string()),
             None => "install it, or name another with its whole path".to_owned(),
         };
         let sentence =
@@ -214,17 +227,46 @@ fn of_shebang(path: &Path, shown: &str, shebang: &Shebang<'_>) -> Option<(Reason
         return Some((Reason::CgiNotExecutable, sentence, remedy));
     }
     let wanted = OsStr::from_bytes(looked_up?);
+    let found = installed_as(wanted);
+    let word = wanted.display();
+    if shebang.is_one_word() {
+        let argument = String::from_utf8_lossy(shebang.argument);
+        let sentence = format!(
+            "{shown} has env look for '{argument}', which the kernel gives it as one word."
+        );
+        let remedy = match &found {
+            Some(found) => put_for(
+                shown,
+                &format!("{name}[[:space:]]*{word}"),
+                &found.display().to_string(),
+            ),
+            None => format!("name {word} with its whole path, in place of {name}"),
+        };
+        return Some((Reason::CgiNoInterpreter, sentence, remedy));
+    }
     if wanted.as_bytes().contains(&b'/') || find_in_path(wanted).is_some() {
         return None;
     }
-    let wanted = wanted.display();
     let sentence = format!(
-        "{shown} has env look for '{wanted}', which is in no folder of PATH ({DEFAULT_PATH})."
+        "{shown} has env look for '{word}', which is in no folder of PATH ({DEFAULT_PATH})."
     );
-    let remedy = format!(
-        "install {wanted}, name it with its whole path, or give programs another PATH: --env PATH=..."
-    );
+    let remedy = match found.as_deref().and_then(Path::file_name) {
+        Some(found) => put_for(shown, &word.to_string(), &found.display().to_string()),
+        None => format!(
+            "install {word}, name it with its whole path, or give programs another PATH: --env PATH=..."
+        ),
+    };
     Some((Reason::CgiNoInterpreter, sentence, remedy))
+}
+
+/// What puts another name into a first line.
+fn put_for(shown: &str, name: &str, found: &str) -> String {
+    let edit = format!("1s|{name}|{found}|");
+    format!(
+        "it is there as {found}: sed -i {} {}",
+        quoted(&edit),
+        quoted(shown)
+    )
 }
 
 /// What interprets a script, by its first line.
@@ -245,6 +287,15 @@ fn find_in_path(name: &OsStr) -> Option<PathBuf> {
     folders
         .map(|folder| folder.join(name))
         .find(|path| path.is_file() && may_execute(path))
+}
+
+/// Where a program of this name lies, or one of another version: python3 for python.
+fn installed_as(name: &OsStr) -> Option<PathBuf> {
+    let text = name.to_str().unwrap_or_default();
+    let stem = text.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    find_in_path(name)
+        .or_else(|| find_in_path(OsStr::new(stem)))
+        .or_else(|| find_in_path(OsStr::new(&format!("{stem}3"))))
 }
 
 /// Why a program could not be started, from what exec(2) said and what its file shows.

@@ -54,7 +54,7 @@ pub fn program(path: &Path) -> Vec<Finding> {
     if meta.is_file() {
         let head = first_bytes(path, file::SHEBANG_MAX).unwrap_or_default();
         let shape = file::shape(&head);
-        if mode & 0o111 == 0 && matches!(shape, Shape::Text | Shape::Empty) {
+        if mode & 0o111 == 0 && matches!(shape, Shape::Text | Shape::Empty | Shape::Wide) {
             return findings;
         }
         findings = diagnose::program(path);

@@ -163,7 +163,9 @@ pub fn report(name: &str, finding: &Finding, detail: &str) {
         Some(Reason::ClientGone | Reason::ClientSlow | Reason::ServerStopping) => {
             log::info!("{name}: {code}: {line} ({detail})");
         }
-        Some(Reason::CgiExit | Reason::CgiLong) => log::warn!("{name}: {code}: {line} ({detail})"),
+        Some(Reason::CgiExit | Reason::CgiLong | Reason::FastcgiStatus) => {
+            log::warn!("{name}: {code}: {line} ({detail})")
+        }
         _ => log::error!("{name}: {code}: {line} ({detail})"),
     }
 }

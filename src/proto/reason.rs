@@ -160,7 +160,7 @@ reasons! {
     FastcgiRequestId "fastcgi.request-id" 502 "A record belongs to a request that was not asked.";
     FastcgiEndRequest "fastcgi.end-request" 502 "An FCGI_END_REQUEST record is malformed, or bytes follow it.";
     FastcgiTimeout "fastcgi.timeout" 504 "The FastCGI application was silent for longer than --fastcgi-timeout.";
-    FastcgiStatus "fastcgi.status" 500 "The FastCGI application ended the request with a non-zero status; its response stands.";
+    FastcgiStatus "fastcgi.status" 500 "The FastCGI application ended the request with a non-zero status, or complained of its failure; its response stands.";
     FastcgiScriptUnknown "fastcgi.script-unknown" 404 "PHP finds no file under the path that it is told.";
     ClientGone "client.gone" 499 "The client ended the connection before its response was whole.";
     ClientSlow "client.slow" 499 "The client took the response more slowly than the least rate.";

@@ -39,6 +39,8 @@ use crate::handler::admission::{Party, Permit, Ticket};
 use crate::handler::cgi::Outcome;
 use crate::handler::error_page;
 use crate::handler::reply::{Draft, Envelope, Reply};
+#[cfg(feature = "fastcgi")]
+use crate::handler::report::report;
 use crate::handler::{Body, Response};
 use crate::proto::Reason;
 use crate::proto::finding::Finding;
@@ -241,7 +243,7 @@ impl<'e> Exchange<'e> {
     fn envelope(&self, pending: &Pending, worker: &mut Worker<'_>) -> Envelope {
         let head = self.request.head;
         let goes_on = persist::of_request(head) == Persistence::Keep;
-        let keeps = goes_on && !pending.leaves_body() && !worker.server.is_stopping();
+        let keeps = goes_on && !pending.leaves_body() && !worker.server.is_leaving();
         Envelope {
             version: head.version(),
             is_head: head.method() == "HEAD",
@@ -372,9 +374,10 @@ impl<'e> Exchange<'e> {
     /// Gives an error page, with what was found out where the client may know it.
     fn give_error(&mut self, reply: &mut Reply<'_>, reason: Reason) -> Option<Reason> {
         let id = self.id();
+        self.find_untold(reason);
         let finding = self.take_finding();
         let finding = finding.filter(|it| it.reason() == Some(reason) && self.explains());
-        if self.server.is_stopping() {
+        if self.server.is_leaving() {
             reply.close();
         }
         let head = self.request.head;
@@ -388,6 +391,33 @@ impl<'e> Exchange<'e> {
         }
         reply.respond(response);
         Some(reason)
+    }
+
+    /// Finds out what nobody has who ran something, as nothing ran. Rules: that nobody is left is in the
+    /// log; that all are busy is not, which a flood of requests would fill.
+    fn find_untold(&mut self, reason: Reason) {
+        if self.course.finding.is_some() {
+            return;
+        }
+        let finding = match reason {
+            #[cfg(feature = "fastcgi")]
+            Reason::FastcgiDown => match &self.course.waits_for {
+                Some(pool) => {
+                    let finding = pool.down();
+                    report(&self.id(), &finding, "not asked");
+                    finding
+                }
+                None => return,
+            },
+            Reason::CgiBusy | Reason::FastcgiBusy => Finding::error(
+                reason,
+                reason.meaning(),
+                "have each request take less time, or let more of them be served at once: --max-processes, \
+                 --max-backend",
+            ),
+            _ => return,
+        };
+        self.course.finding = Some(Box::new(finding));
     }
 
     /// What was found out, for who is told of it; the console is told of it always.
@@ -423,13 +453,13 @@ impl<'e> Exchange<'e> {
             // than where, as HTTP/1.0 and under the name it knows us by), and a page elsewhere can have
             // a browser here ask for what it gives a name of its own (DNS rebinding).
             Explain::Local => {
-                let comes_itself = |name: &str| self.request.head.field(name).is_none();
+                let mut fields = self.request.head.field_lines();
                 let whom = self.origin.whom.address();
                 let host = self.request.authority.map(|authority| authority.host);
                 whom.is_some_and(|whom| whom.is_loopback())
                     && self.request.head.version() == Version::Http11
                     && host.is_none_or(host::is_loopback)
-                    && errors::BY_PROXY.into_iter().all(comes_itself)
+                    && !fields.any(|(name, _)| errors::is_by_proxy(name))
             }
         }
     }

@@ -36,7 +36,7 @@ mod wakes;
 mod worker;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -66,7 +66,6 @@ use crate::handler::cache::OPEN_MAX;
 #[cfg(feature = "explain")]
 use crate::handler::diagnose;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
-use crate::sys::descriptors;
 use crate::sys::listener::Listener;
 use crate::sys::poller::Poller;
 use crate::sys::private_folder::PrivateFolder;
@@ -75,6 +74,7 @@ use crate::sys::signal::Steering;
 use crate::sys::spawner::Spawners;
 use crate::sys::spool::Room;
 use crate::sys::watch::Halt;
+use crate::sys::{descriptors, kernel};
 
 /// Tokens from here on name listeners; below, they are the numbers of slots.
 const LISTENER_TOKEN: u64 = 1 << 32;
@@ -131,6 +131,8 @@ struct Server {
     spawners: Spawners,
     /// Programs are to be ended.
     halt: Halt,
+    /// It is to stop soon, and serves on until then.
+    leaving: AtomicBool,
     stopping: AtomicBool,
     accepting_paused: AtomicBool,
     /// When accepting goes on by itself.
@@ -165,6 +167,20 @@ impl Parking {
     }
 }
 
+/// What of the system keeps the server from starting.
+fn system(error: io::Error) -> StartError {
+    match error.kind() {
+        ErrorKind::Unsupported => {
+            let problem = format!(
+                "the kernel lacks a call ({error}); {} has it",
+                kernel::OLDEST
+            );
+            StartError::failed("tollgate", "", problem)
+        }
+        _ => StartError::failed("tollgate", "", error),
+    }
+}
+
 /// Serves until told to stop by a signal; `reread` reads the configuration again when another one tells to.
 ///
 /// Prints one line to stdout once it accepts connections: what is served where. `variable` looks up what
@@ -177,12 +193,12 @@ pub fn run(
     reread: Reread,
     variable: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<(), StartError> {
-    let system = |error: io::Error| StartError::failed("tollgate", "", error);
     descriptors::hand_down_default_signals();
     descriptors::unblock_signals().map_err(system)?;
     descriptors::survive_file_limit().map_err(system)?;
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
+    kernel::wants().for_each(|it| log::warn!("{it}"));
     let supervision = Supervision::open(variable)?;
     let handed = opening::take_over(variable)?;
     let named = settings.clone();
@@ -194,11 +210,7 @@ pub fn run(
     let _ = writeln!(io::stdout(), "tollgate: {}", server.summary());
     #[cfg(feature = "console")]
     if let Some(console) = &server.console {
-        let _ = writeln!(
-            io::stdout(),
-            "tollgate: the console is at {}",
-            console.link()
-        );
+        let _ = write!(io::stdout(), "{}", console.links());
     }
     server.serve(steering).map_err(system)
 }
@@ -211,7 +223,6 @@ impl Server {
         handed: Vec<Listener>,
         supervision: Supervision,
     ) -> Result<Server, StartError> {
-        let system = |error: io::Error| StartError::failed("tollgate", "", error);
         let Opened {
             sites,
             logs,
@@ -233,7 +244,9 @@ impl Server {
         let listeners = Listeners::new(listeners);
         let others = (listeners.all().len() + more) as u64 + connected;
         #[cfg(feature = "console")]
-        let others = others + console.as_ref().map_or(0, |_| DESCRIPTORS);
+        let is_watched = console.iter().any(|listeners| !listeners.is_empty());
+        #[cfg(feature = "console")]
+        let others = others + if is_watched { DESCRIPTORS } else { 0 };
         fit_descriptors(&mut settings, others);
         let parking = Arc::new(Parking {
             table: Table::new(settings.max_connections),
@@ -251,10 +264,10 @@ impl Server {
         let wake = Wake(Arc::new(move |number| waking.wakes.push(number)));
         let clock = Clock::start();
         #[cfg(feature = "console")]
-        let console = console
-            .map(|sockets| Console::new(sockets, clock).map(Arc::new))
-            .transpose()
-            .map_err(system)?;
+        let console = match is_watched {
+            true => Some(Arc::new(Console::new(console, clock).map_err(system)?)),
+            false => None,
+        };
         #[cfg(feature = "fastcgi")]
         let applications = Applications::new(&settings, &parking, &wake, clock, &services);
         #[cfg(feature = "fastcgi")]
@@ -295,6 +308,7 @@ impl Server {
             clock,
             spawners,
             halt: Halt::new().map_err(system)?,
+            leaving: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             accepting_paused: AtomicBool::new(false),
             accept_again: AtomicU64::new(Moment::NEVER.0),
@@ -361,13 +375,14 @@ impl Server {
         self.supervision.ready(&self.summary());
         self.await_stop(&mut steering, Server::reload);
         self.supervision.stopping();
-        self.stop_accepting();
-        // A second request to stop ends the drain.
+        // A second request to stop ends the delay and the drain.
         self.spawn("steering".to_owned(), move |server| {
             // What is about to end has no use for another configuration.
             server.await_stop(&mut steering, Server::reopen_logs);
             server.halt.order();
         })?;
+        self.leave();
+        self.stop_accepting();
         self.drain();
         Ok(())
     }
@@ -425,6 +440,11 @@ impl Server {
         return self.console.is_some();
         #[cfg(not(feature = "console"))]
         return false;
+    }
+
+    /// Whether clients do better to go elsewhere.
+    fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     fn is_stopping(&self) -> bool {

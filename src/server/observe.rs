@@ -171,7 +171,7 @@ impl Host for Server {
     }
 
     fn is_stopping(&self) -> bool {
-        Server::is_stopping(self)
+        Server::is_leaving(self)
     }
 }
 
@@ -180,17 +180,23 @@ impl Server {
     fn backend_gauges(&self, text: &mut String) {
         use crate::console::metrics::label;
         use crate::handler::fastcgi::pool::Vitals;
-        let mut all = Vec::new();
+        let (mut all, mut lines) = (Vec::new(), Vec::new());
         for (site, route, pool) in pools(&self.current.served()) {
             let mut labels = match site {
                 Some(site) => format!("site=\"{}\",", label(&site)),
                 None => String::new(),
             };
             let _ = write!(labels, "route=\"{}\"", label(&route));
+            lines.push((labels.clone(), pool.waiting()));
             all.extend(pool.vitals().into_iter().map(|it| (labels.clone(), it)));
         }
         if all.is_empty() {
             return;
+        }
+        let help = "Requests in line for a route's backends.";
+        head(text, "backends_waiting", "gauge", help);
+        for (labels, waiting) in lines {
+            let _ = writeln!(text, "tollgate_backends_waiting{{{labels}}} {waiting}");
         }
         type Value = fn(&Vitals) -> u64;
         let metrics: [(&str, &str, &str, Value); 5] = [

@@ -15,10 +15,8 @@ use std::thread;
 use super::access_log::Logs;
 #[cfg(feature = "fastcgi")]
 use super::applications::processes_max;
-use super::sandbox;
+use super::{sandbox, system};
 use crate::config::{Explain, ListenAddress, Settings, StartError};
-#[cfg(feature = "console")]
-use crate::console::Sockets;
 use crate::handler::site::Site;
 use crate::proto::account;
 use crate::sys::activation;
@@ -39,9 +37,9 @@ pub(super) struct Opened {
     pub(super) sites: Vec<Site>,
     pub(super) logs: Logs,
     pub(super) listeners: Vec<(ListenAddress, Vec<Listener>)>,
-    /// Where the console is reached.
+    /// Where the console is reached, and where health is told.
     #[cfg(feature = "console")]
-    pub(super) console: Option<Sockets>,
+    pub(super) console: [Vec<Listener>; 2],
     /// What may be reached, in a sandbox.
     pub(super) permitted: Option<Vec<Rule>>,
     /// Where bodies wait that programs may open again, in a sandbox.
@@ -60,7 +58,6 @@ impl Opened {
         settings: &mut Settings,
         handed: Vec<Listener>,
     ) -> Result<Opened, StartError> {
-        let system = |error: io::Error| StartError::failed("tollgate", "", error);
         if !handed.is_empty() {
             listen_there_alone(settings, handed.iter());
         }
@@ -87,16 +84,18 @@ impl Opened {
         }
         listeners.extend(handed.into_iter().map(|it| (address_of(&it), vec![it])));
         #[cfg(feature = "console")]
-        let mut console = match &settings.console {
-            Some(address) => listen_for("--console", address)?,
-            None => Vec::new(),
-        };
+        let mut shown = [
+            listen_where("--console", settings.console.as_ref())?,
+            listen_where("--health", settings.health.as_ref())?,
+        ];
         if let Some(heir) = heir {
             for (_, opened) in &listeners {
                 hand_over("--listen", heir, opened)?;
             }
             #[cfg(feature = "console")]
-            hand_over("--console", heir, &console)?;
+            for (option, opened) in ["--console", "--health"].into_iter().zip(&shown) {
+                hand_over(option, heir, opened)?;
+            }
         }
         let jail = chroot.map(|root| Cell::enter(root, settings)).transpose()?;
         if jail.is_some() {
@@ -104,7 +103,7 @@ impl Opened {
             let opened = listeners.iter_mut().flat_map(|(_, opened)| opened);
             opened.for_each(Listener::leave_outside);
             #[cfg(feature = "console")]
-            console.iter_mut().for_each(Listener::leave_outside);
+            shown.iter_mut().flatten().for_each(Listener::leave_outside);
         }
         let sites = match early {
             Some(sites) => sites,
@@ -139,11 +138,6 @@ impl Opened {
                 folder.display()
             );
         }
-        #[cfg(feature = "console")]
-        let console = match console.is_empty() {
-            true => None,
-            false => Some(open_console(console, &folder)?),
-        };
         if runs_programs && !spawners.are_plain() && chroot.is_none() {
             spawners.try_out().map_err(cannot_confine)?;
         }
@@ -156,7 +150,7 @@ impl Opened {
             logs,
             listeners,
             #[cfg(feature = "console")]
-            console,
+            console: shown,
             permitted,
             spool,
             spawners,
@@ -330,10 +324,10 @@ fn tasks(settings: &Settings) -> usize {
     /// main, janitor, caretaker, keeper, steering, watchdog.
     const SINGLE: usize = 6;
     #[cfg(feature = "console")]
-    let console = settings
-        .console
-        .as_ref()
-        .map_or(0, |_| crate::console::THREADS_MAX);
+    let console = match settings.console.is_some() || settings.health.is_some() {
+        true => crate::console::THREADS_MAX,
+        false => 0,
+    };
     #[cfg(not(feature = "console"))]
     let console = 0;
     #[cfg(feature = "fastcgi")]
@@ -457,17 +451,6 @@ fn refused(user: &Identity, error: &io::Error) -> StartError {
     )
 }
 
-/// Opens what the console is reached by, and what it has for itself.
-#[cfg(feature = "console")]
-fn open_console(listeners: Vec<Listener>, folder: &Path) -> Result<Sockets, StartError> {
-    Sockets::open(listeners, folder).map_err(|error| {
-        let problem = format!(
-            "takes no socket of the console ({error}); let it be written to, or set another one"
-        );
-        StartError::failed("TMPDIR", folder.display(), problem)
-    })
-}
-
 /// The sockets that whoever started the server hands over.
 pub(super) fn take_over(
     variable: &dyn Fn(&str) -> Option<OsString>,
@@ -507,6 +490,15 @@ fn address_of(listener: &Listener) -> ListenAddress {
 /// Listens at an address, which may stand for several.
 pub(super) fn listen(address: &ListenAddress) -> Result<Vec<Listener>, StartError> {
     listen_for("--listen", address)
+}
+
+/// Listens where that is wanted.
+#[cfg(feature = "console")]
+fn listen_where(
+    option: &'static str,
+    address: Option<&ListenAddress>,
+) -> Result<Vec<Listener>, StartError> {
+    address.map_or(Ok(Vec::new()), |address| listen_for(option, address))
 }
 
 fn listen_for(option: &'static str, address: &ListenAddress) -> Result<Vec<Listener>, StartError> {

@@ -116,10 +116,10 @@ pub(super) fn of_server(settings: &Settings) -> Vec<Rule> {
     let config = settings.config.as_deref().and_then(folder_of);
     rules.extend(config.map(|folder| (Access::Read, folder)));
     #[cfg(feature = "console")]
-    let console = settings.console.as_ref();
+    let shown = settings.console.iter().chain(&settings.health);
     #[cfg(not(feature = "console"))]
-    let console = None;
-    for address in settings.listen.iter().chain(console) {
+    let shown = None;
+    for address in settings.listen.iter().chain(shown) {
         // So do the sockets, which are left where they are at the end.
         if let ListenAddress::Unix(path) = address
             && settings.confinement.chroot.is_none()

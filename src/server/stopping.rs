@@ -1,4 +1,5 @@
-//! The end: nobody is accepted any more, what runs comes to its end, and what is left is ended.
+//! The end: clients are told to go elsewhere and served on for `--stop-delay`; then nobody is accepted any more, what
+//! runs comes to its end, and what is left is ended.
 //!
 //! Rules: no response is cut before `--drain-timeout` is over, and no program outlives the server.
 
@@ -16,6 +17,14 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 const HALT_GRACE: Duration = Duration::from_secs(4);
 
 impl Server {
+    /// Serves on for as long as those who send clients here take to notice that they should not: each response
+    /// closes its connection, and health is told as 503.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
+        let patience = self.current.served().settings.stop_delay;
+        self.wait_until(patience, || self.halt.is_ordered());
+    }
+
     /// Accepts nobody from now on, and has idle connections closed.
     pub(super) fn stop_accepting(&self) {
         let mut worker = Worker::new(self);

@@ -9,6 +9,7 @@
 use std::ffi::OsString;
 use std::fmt;
 
+use rustix::io::Errno;
 use rustix::process::{ForeignRawFd, PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use super::listener::Listener;
@@ -51,11 +52,12 @@ pub fn take(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Vec<Listener>
     })?;
     let names = text("LISTEN_FDNAMES").unwrap_or_default();
     let mut names = names.split(':');
-    let process = pidfd_open(own, PidfdFlags::empty()).map_err(|error| {
+    let too_old = |error| {
         wrong(&format_args!(
             "cannot be taken over: {error}; that wants Linux 5.6"
         ))
-    })?;
+    };
+    let process = pidfd_open(own, PidfdFlags::empty()).map_err(too_old)?;
     let mut listeners = Vec::new();
     for number in FIRST..FIRST + count {
         let name = names
@@ -63,6 +65,9 @@ pub fn take(variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Vec<Listener>
             .filter(|name| !name.is_empty())
             .unwrap_or("unnamed");
         let socket = pidfd_getfd(&process, number as ForeignRawFd, PidfdGetfdFlags::empty());
+        if socket.as_ref().is_err_and(|error| *error == Errno::NOSYS) {
+            return Err(too_old(Errno::NOSYS));
+        }
         let listener = socket
             .map_err(std::io::Error::from)
             .and_then(Listener::take_over)

@@ -408,6 +408,13 @@ const RACES: usize = 8;
 /// How often a root is tried to be renewed between two others that read from it.
 const RENEWALS: usize = 100;
 
+/// Whether the kernel confines paths.
+pub(super) fn confines_root() -> bool {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    // Without a root that can be opened nothing is known against the kernel.
+    sys::open("/", flags, Mode::empty()).map_or(true, |root| confines(&root))
+}
+
 fn confines(folder: &OwnedFd) -> bool {
     open_confined(folder, b".", OFlags::PATH | OFlags::CLOEXEC).is_ok()
 }

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod descriptors;
 pub mod fault;
 pub mod identity;
+pub mod kernel;
 pub mod listener;
 pub mod log_file;
 pub mod look;

@@ -30,9 +30,10 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "fastcgi")]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, getpid, kill_process_group, pidfd_open};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::child::Usage;
+use super::kernel::has_pidfds;
 use super::{clock, fault};
 pub use confinement::{Confinement, Jail, Limits};
 #[cfg(feature = "fastcgi")]
@@ -129,10 +130,9 @@ impl Spawners {
     /// At most so many spawners; none where the kernel has no pidfds (before 5.3), by which a spawner
     /// sees the end of its programs.
     pub fn new(max: usize, launch: Launch) -> Spawners {
-        let has_pidfds = pidfd_open(getpid(), PidfdFlags::empty()).is_ok();
         Spawners {
             launch,
-            max: if has_pidfds { max } else { 0 },
+            max: if has_pidfds() { max } else { 0 },
             all: Mutex::default(),
             serial: AtomicU32::new(0),
             failures: Mutex::default(),

@@ -44,6 +44,19 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "make test-deb installs, upgrades and purges the package",
     ),
     (
+        "make dist",
+        "minutes for each processor: a step of release-check",
+    ),
+    ("make reproducible", "as make dist"),
+    (
+        "rustup target add",
+        "changes the toolchain of who runs the tests",
+    ),
+    (
+        "cargo build --release",
+        "minutes; made.rs has what it leads to installed",
+    ),
+    (
         "systemctl",
         "needs systemd; activation.rs and managers.rs do what it does",
     ),
@@ -82,6 +95,9 @@ const COMMANDS: &[&str] = &[
     "git",
     "systemctl",
     "cargo",
+    "rustup",
+    "kubectl",
+    "buildah",
     "mkdir",
     "chmod",
     "printf",

@@ -126,6 +126,31 @@ fn every_lesson_is_run_by_a_test_and_leads_on() {
     }
 }
 
+/// Nobody finds what is called otherwise on the page, nor what is hidden from who opens it without the key.
+#[test]
+#[cfg(feature = "console")]
+fn what_is_to_be_watched_is_on_the_page() {
+    let page = [
+        include_str!("../../src/console/page/index.html"),
+        include_str!("../../src/console/page/console.js"),
+    ]
+    .concat();
+    for name in lessons().iter().skip(1) {
+        let text = text(name);
+        let watch = text.split("\n## Watch\n").nth(1).expect(name);
+        let watch = watch.split("\n## ").next().unwrap();
+        let watch = watch.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(watch.contains("the link that the server printed"), "{name}");
+        assert!(!watch.contains(":8081"), "{name}");
+        let named: Vec<&str> = watch.split('*').skip(1).step_by(2).collect();
+        assert!(!named.is_empty() || *name == "5-broken.md", "{name}");
+        for word in named {
+            let word = word.trim_end_matches([',', ':']);
+            assert!(page.contains(word), "{name}: {word:?} is not on the page");
+        }
+    }
+}
+
 #[test]
 fn ten_broken_scripts_are_told_of_and_mended() {
     let text = text("5-broken.md");

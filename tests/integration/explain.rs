@@ -295,7 +295,7 @@ fn a_closed_folder_is_named() {
     let words = [
         "user (65534) may not pass",
         closed.trim(),
-        "chmod o+x ",
+        "chmod a+x ",
         "rwx------ (0700)",
     ];
     expect(
@@ -310,7 +310,7 @@ fn a_closed_folder_is_named() {
         "/closed/x.txt",
         403,
         "file.denied",
-        &["may not pass", "chmod o+x "],
+        &["may not pass", "chmod a+x "],
     );
     expect(
         &server,
@@ -445,6 +445,11 @@ fn by_default_only_who_comes_by_itself_is_told() {
         "Via: 1.1 proxy",
         "X-Real-IP: 192.0.2.1",
         "X-Forwarded-Host: example.org",
+        "x-forwarded-proto: https",
+        "X-Forwarded-Server: example.org",
+        "X-Client-IP: 192.0.2.1",
+        "CF-Connecting-IP: 192.0.2.1",
+        "True-Client-IP: 192.0.2.1",
     ] {
         expect_plain(&fetch(&server, "GET", "/cgi-bin/x", &[field]));
     }

@@ -83,6 +83,34 @@ fn php_fpm_is_told_what_php_programs_look_for() {
     assert_eq!(value("HTTP_PROXY"), None);
 }
 
+/// PHP answers with an empty page, and ends the request as if all were well.
+#[cfg(feature = "explain")]
+#[test]
+fn what_php_complains_of_is_told_with_its_line() {
+    let Some(fpm) = php_fpm("what_php_complains_of_is_told_with_its_line") else {
+        return;
+    };
+    let site = Site::new();
+    let faults = [
+        ("empty", "<?php\n\nnowhere();\n", 500),
+        ("begun", "<?php\necho 1;flush();\nnowhere();\n", 200),
+    ];
+    for (name, content, _) in faults {
+        site.file(&format!("www/{name}.php"), content);
+    }
+    let (_fpm, server) = serve_php(&fpm, site, 2);
+    for (name, _, status) in faults {
+        let response = server.get(&format!("/{name}.php"));
+        assert_eq!(response.status, status, "{}", response.text());
+        server.wait_for_log(&format!(
+            "fastcgi.status: The program failed at line 3 of {} (PHP): Uncaught Error: Call to undefined function \
+             nowhere()",
+            server.text(&format!("www/{name}.php"))
+        ));
+        server.expect_access(&format!("/{name}.php"), status, "fastcgi.status");
+    }
+}
+
 #[test]
 fn php_fpm_takes_forms_uploads_and_sessions() {
     let Some(fpm) = php_fpm("php_fpm_takes_forms_uploads_and_sessions") else {

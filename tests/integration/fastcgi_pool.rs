@@ -220,14 +220,42 @@ fn a_client_that_leaves_while_it_waits_in_line_is_asked_for_no_more() {
             echo(exchange)
         }
     });
-    let server = serve(&[backend.address()], &["--max-backend", "1"]);
+    let server = serve(
+        &[backend.address()],
+        &[
+            "--max-backend",
+            "1",
+            #[cfg(feature = "console")]
+            "--health",
+            #[cfg(feature = "console")]
+            "127.0.0.1:0",
+        ],
+    );
     let mut first = server.connect();
     first.send(request("GET", "/app/", &[], b""));
     backend.wait_for_requests(1);
+    // How many wait is counted by the route.
+    let is_waiting = |count: usize| {
+        #[cfg(feature = "console")]
+        {
+            let line = format!("\ntollgate_backends_waiting{{route=\"/app/\"}} {count}\n");
+            let metrics = || super::health::ask(&server, "GET /metrics HTTP/1.0").text();
+            assert!(
+                eventually(PATIENCE, || metrics().contains(&line)),
+                "{}",
+                metrics()
+            );
+        }
+        #[cfg(not(feature = "console"))]
+        let _ = count;
+    };
+    is_waiting(0);
     let mut waiting = server.connect();
     waiting.send(request("GET", "/app/waiting", &[], b""));
+    is_waiting(1);
     waiting.reset();
     server.wait_for_access("client.gone");
+    is_waiting(0);
     gate.open();
     assert_eq!(first.read_response("GET").text(), "hello");
     assert_eq!(server.get("/app/").text(), "hello");

@@ -163,6 +163,7 @@ impl Site {
             child,
             announced: String::new(),
             console: String::new(),
+            health: String::new(),
             log,
         };
         match announced.recv_timeout(PATIENCE) {
@@ -175,6 +176,10 @@ impl Site {
         if arguments.iter().any(|argument| argument == "--console") {
             let line = announced.recv_timeout(PATIENCE).unwrap();
             server.console = line.rsplit_once(" at ").unwrap().1.to_string();
+        }
+        if arguments.iter().any(|argument| argument == "--health") {
+            let line = announced.recv_timeout(PATIENCE).unwrap();
+            server.health = line.rsplit_once(" at ").unwrap().1.trim().to_string();
         }
         assert!(
             !server.addresses().is_empty(),
@@ -200,6 +205,7 @@ pub(crate) struct Server {
     child: Child,
     announced: String,
     console: String,
+    health: String,
     log: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -232,6 +238,12 @@ impl Server {
     pub(crate) fn console(&self) -> (&str, &str) {
         let (address, token) = self.console.split_once("#token=").unwrap();
         (address.trim(), token)
+    }
+
+    /// Where health is told.
+    #[cfg(feature = "console")]
+    pub(crate) fn health(&self) -> &str {
+        &self.health
     }
 
     /// `HOST:PORT` of the first address.

@@ -360,7 +360,7 @@ fn what_holds_until_a_restart_is_taken_over_and_told() {
             "allow-read" | "allow-write" => format!("sandbox\n{} /srv", flag.long),
             long if flag.value_name().is_none() => long.to_owned(),
             "max-spool" => "max-spool 3M".to_owned(),
-            "console" => "console 127.0.0.1:7".to_owned(),
+            "console" | "health" => format!("{} 127.0.0.1:7", flag.long),
             long => format!("{long} 7"),
         };
         let text = if flag.long == "user" {

@@ -324,6 +324,15 @@ pub static FLAGS: &[Flag] = &[
     },
     Flag {
         short: None,
+        long: "stop-delay",
+        group: Group::Timeouts,
+        takes: Takes::Seconds(|settings, time| settings.stop_delay = time),
+        default: Fallback::None,
+        help: "How long to serve on when told to stop, while /healthz says 503 and balancers notice",
+        scope: Scope::Server,
+    },
+    Flag {
+        short: None,
         long: "user",
         group: Group::Confinement,
         takes: Takes::Text("NAME[:GROUP]", |settings, text, _| {
@@ -487,6 +496,18 @@ pub static FLAGS: &[Flag] = &[
         default: Fallback::None,
         help: "Show at ADDR, for this machine alone, a page with the last requests, what became of them and why; \
                its address with a key to secrets is printed at the start",
+        scope: Scope::Start,
+    },
+    #[cfg(feature = "console")]
+    Flag {
+        short: None,
+        long: "health",
+        group: Group::Log,
+        takes: Takes::Text("ADDR", |settings, text, _| {
+            value::listen_address(text).map(|address| settings.health = Some(address))
+        }),
+        default: Fallback::None,
+        help: "Answer /healthz and /metrics at ADDR, to whoever reaches it: for balancers and Prometheus",
         scope: Scope::Start,
     },
     #[cfg(feature = "config")]

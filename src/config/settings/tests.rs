@@ -41,6 +41,7 @@ fn defaults() -> Settings {
         idle_timeout: Duration::from_secs(15),
         send_timeout: Duration::from_secs(30),
         drain_timeout: Duration::from_secs(10),
+        stop_delay: Duration::ZERO,
         max_body: 64 << 20,
         max_header: 16 << 10,
         max_spool: 1 << 30,
@@ -53,6 +54,8 @@ fn defaults() -> Settings {
         explain: Explain::Local,
         #[cfg(feature = "console")]
         console: None,
+        #[cfg(feature = "console")]
+        health: None,
         confinement: Confinement::default(),
         warnings: Vec::new(),
         sites: Vec::new(),
@@ -112,7 +115,7 @@ fn defaults_follow_the_surroundings() {
 #[test]
 fn every_option_sets_its_own_setting_and_no_other() {
     type Change = fn(&mut Settings);
-    let cases: [(&[&str], Change); 21] = [
+    let cases: [(&[&str], Change); 22] = [
         (&["/srv"], |s| s.root = "/srv".into()),
         (&["-l", "a:1", "-l", "[::]:2"], |s| {
             s.listen = vec![tcp("a", 1), tcp("::", 2)]
@@ -152,6 +155,9 @@ fn every_option_sets_its_own_setting_and_no_other() {
         }),
         (&["--send-timeout", "3"], |s| {
             s.send_timeout = Duration::from_secs(3)
+        }),
+        (&["--stop-delay", "4"], |s| {
+            s.stop_delay = Duration::from_secs(4)
         }),
         (&["--drain-timeout", "4"], |s| {
             s.drain_timeout = Duration::from_secs(4)

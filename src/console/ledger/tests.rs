@@ -35,6 +35,16 @@ fn the_last_are_kept_and_the_oldest_given_back() {
 }
 
 #[test]
+fn where_nobody_looks_none_is_kept_and_all_are_counted() {
+    let ledger = Ledger::keeping(0);
+    for _ in 0..3 {
+        assert!(ledger.take(Box::default()).is_some());
+    }
+    assert_eq!((ledger.after(0), ledger.pages().memory), ((4, 4), 0));
+    assert_eq!(ledger.sums().kinds[Kind::default() as usize].classes[0], 3);
+}
+
+#[test]
 fn all_of_them_take_no_more_than_their_memory() {
     let ledger = Ledger::new();
     let each = 1 << 20;

@@ -88,6 +88,35 @@ fn a_request_is_repeated_and_nothing_added() {
     );
 }
 
+/// A page has no way to show, nor a clipboard to take, what is no UTF-8.
+#[test]
+fn bytes_that_are_no_text_are_written_out() {
+    let mut journey = journey("", None);
+    journey.head = b"GET / HTTP/1.1\r\nHost: h\r\nX: a\xff'%s$1\r\n\r\n".to_vec();
+    journey.program = Some(Box::new(Program {
+        command: vec![
+            b"/bin/sh".to_vec(),
+            b"-c".to_vec(),
+            b"printf %s \"$A$B\"".to_vec(),
+        ],
+        folder: b"/".to_vec(),
+        ..Program::default()
+    }));
+    let (a, b) = (&b"\xff1%s\\n'\"$HOME `x` \x01\xc3"[..], &b"\xc3\xbc\n"[..]);
+    journey.tell([(&b"A"[..], a), (b"B", b)].into_iter());
+    let curl = curl(&journey, &Place::Authority("h"), ALL).unwrap();
+    assert!(
+        curl.contains(r#" -H "$(printf 'X\072\040a\377\047\045s\0441')" "#),
+        "{curl}"
+    );
+    let run = run(&journey, ALL).unwrap();
+    let output = std::process::Command::new("/bin/sh")
+        .args(["-c", &run])
+        .output()
+        .unwrap();
+    assert_eq!(output.stdout, [a, b].concat(), "{run}");
+}
+
 #[test]
 fn what_may_not_be_seen_is_not_there_and_what_was_cut_is_told() {
     let head = "POST / HTTP/1.1\nHost: h\nCookie: secret\n\n";

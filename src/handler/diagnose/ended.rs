@@ -47,6 +47,25 @@ pub struct Case<'a> {
     pub silence: Duration,
 }
 
+/// What helps a program that gets no more memory.
+const MEMORY: &str =
+    "have it use less memory, or give it more: --limit memory=SIZE, where that is given";
+
+/// Whether a complaint is that there is no memory left: of Python, C, Perl, PHP, Lua, Node.js.
+fn is_short_of_memory(complaint: &[u8]) -> bool {
+    let words: [&[u8]; 4] = [
+        b"MemoryError",
+        b"ut of memory",
+        b"allocate memory",
+        b"not enough memory",
+    ];
+    words.iter().any(|word| holds(complaint, word))
+}
+
+fn holds(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|it| it == word)
+}
+
 /// How many programs the kernel had ended for want of memory when that was last asked.
 static ENDED_FOR_MEMORY: AtomicU64 = AtomicU64::new(u64::MAX);
 
@@ -101,9 +120,15 @@ impl Case<'_> {
                 )
                 .severity(Severity::Warning),
             ),
-            Reason::CgiExit => self.complained(
+            Reason::CgiExit | Reason::FastcgiStatus => self.complained(
                 match complaint {
                     Some(Complaint::Trace(trace)) => self.traced(self.reason, &trace),
+                    _ if self.exit.is_none() => Finding::error(
+                        self.reason,
+                        self.reason.meaning(),
+                        "end requests with status 0 where nothing is wrong",
+                    )
+                    .severity(Severity::Warning),
                     _ => Finding::error(
                         self.reason,
                         format!("The program ended with {}; its response stands.", self.ending()),
@@ -154,29 +179,51 @@ impl Case<'_> {
                 Complaint::NotFound(_) => None,
             }
         });
-        let finding = of_complaint.unwrap_or_else(|| {
-            let mut finding = output::finding(self.reason, self.printed);
-            if let (Reason::CgiNoOutput, Some(exit)) = (self.reason, self.exit)
-                && (exit != Exit::Status(0) || !self.stderr.is_empty())
-            {
-                finding.sentence =
-                    format!("The program ended with {exit} and printed nothing.").into();
-                if exit != Exit::Status(0) {
-                    finding.remedy = format!(
-                        "run it by hand and see why it fails: tollgate check {}",
-                        quoted(&self.script.display().to_string())
-                    )
-                    .into();
+        let finding = of_complaint
+            .or_else(|| self.unreadable())
+            .unwrap_or_else(|| {
+                let mut finding = output::finding(self.reason, self.printed);
+                if let (Reason::CgiNoOutput, Some(exit)) = (self.reason, self.exit)
+                    && (exit != Exit::Status(0) || !self.stderr.is_empty())
+                {
+                    finding.sentence =
+                        format!("The program ended with {exit} and printed nothing.").into();
+                    if is_short_of_memory(self.stderr) {
+                        finding.remedy = MEMORY.into();
+                    } else if exit != Exit::Status(0) {
+                        finding.remedy = format!(
+                            "run it by hand and see why it fails: tollgate check {}",
+                            quoted(&self.script.display().to_string())
+                        )
+                        .into();
+                    }
                 }
-            }
-            finding
-        });
+                finding
+            });
         let is_shown = finding.evidence.iter().any(|it| it.from == "it printed");
         let finding = match is_shown || finding.reason() == Some(self.reason) {
             true => finding,
             false => finding.shown_by("it printed", self.printed),
         };
         self.complained(finding)
+    }
+
+    /// A script that may be executed, and not be read by its interpreter.
+    fn unreadable(&self) -> Option<Finding> {
+        let is_told = holds(self.stderr, b"Permission denied");
+        let is_start = is_told && self.printed.is_empty();
+        let denied = |error: std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+        let read = is_start.then(|| first_bytes(self.script, 1))?;
+        let shown = self.script.display();
+        let finding = Finding::error(
+            Reason::CgiNotExecutable,
+            format!(
+                "{shown} may be executed by the server's user ({}), but not read, as its interpreter has to.",
+                super::own_user()
+            ),
+            format!("chmod a+r {}", quoted(&shown.to_string())),
+        );
+        read.is_err_and(denied).then_some(finding)
     }
 
     fn traced(&self, reason: Reason, trace: &Trace) -> Finding {
@@ -188,7 +235,13 @@ impl Case<'_> {
         } = trace;
         let sentence =
             format!("The program failed at line {line} of {file} ({language}): {message}.");
-        let remedy = format!("mend line {line} of {}", quoted(file));
+        let remedy = match file {
+            _ if is_short_of_memory(message.as_bytes()) => MEMORY.to_owned(),
+            file if stderr::is_library(file) => {
+                "see what the program gives to that: it is in a library".to_owned()
+            }
+            file => format!("mend line {line} of {}", quoted(file)),
+        };
         let source = self.source_line(file, *line);
         Finding::error(reason, sentence, remedy)
             .shown_by(format!("line {line} of {file}"), source.as_bytes())
@@ -257,15 +310,19 @@ impl Case<'_> {
                 "see who ends processes of this user; a hard limit of processor time (ulimit -t) does \
                  so too",
             ),
-            11 | 7 | 4 | 8 => (
+            11 | 7 | 4 | 8 | 31 => (
                 self.reason,
-                "The program crashed: it did something with memory or numbers that the processor refuses.",
+                "The program crashed: it did something with memory or numbers, or of the system, that is \
+                 refused.",
                 "find the place with a debugger (gdb), or compile it with -g -fsanitize=address",
             ),
-            6 => (
+            6 | 5 => (
                 self.reason,
                 "The program gave itself up (abort): a check of its own, or of its library, has failed.",
-                "its stderr tells which, mostly",
+                match is_short_of_memory(self.stderr) {
+                    true => MEMORY,
+                    false => "its stderr tells which, mostly",
+                },
             ),
             13 => (
                 self.reason,
@@ -283,6 +340,7 @@ impl Case<'_> {
             (2, "SIGINT"),
             (3, "SIGQUIT"),
             (4, "SIGILL"),
+            (5, "SIGTRAP"),
             (6, "SIGABRT"),
             (7, "SIGBUS"),
             (8, "SIGFPE"),
@@ -353,6 +411,9 @@ fn remedy_of(reason: Reason) -> &'static str {
             "it has reached its limit of connections: give it more processes, or send it fewer requests at \
              once: --max-backend"
         }
+        Reason::FastcgiMultiplex => {
+            "have it take a request on each connection at a time: that is all it was sent"
+        }
         Reason::FastcgiRole => {
             "write authorizer: before a backend that is one, and leave it out before one that answers"
         }
@@ -370,8 +431,13 @@ fn remedy_of(reason: Reason) -> &'static str {
 /// Whether this is what PHP complains of when it finds no file.
 #[cfg(feature = "fastcgi")]
 pub fn is_script_unknown(stderr: &[u8]) -> bool {
-    const COMPLAINT: &[u8] = b"Primary script unknown";
-    stderr.windows(COMPLAINT.len()).any(|it| it == COMPLAINT)
+    holds(stderr, b"Primary script unknown")
+}
+
+/// Whether this is what PHP complains of when a script has failed.
+#[cfg(feature = "fastcgi")]
+pub fn is_fatal(stderr: &[u8]) -> bool {
+    holds(stderr, b"PHP Fatal error:") || holds(stderr, b"PHP Parse error:")
 }
 
 /// Why PHP answers that there is no such file: where it looked, and what is there for the server.

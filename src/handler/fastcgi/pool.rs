@@ -32,6 +32,8 @@ use super::links::{Channel, Links};
 use super::lookup::Lookup;
 use super::watch::Watch;
 use crate::handler::admission::{Admission, Admitted, Party, Permit, Places, Ticket, Ties, Wake};
+use crate::proto::Reason;
+use crate::proto::finding::Finding;
 use crate::sys::clock::Moment;
 use crate::sys::service::Doorbell;
 use crate::sys::stream::Stream;
@@ -123,6 +125,8 @@ struct Backend {
     dropped: u32,
     /// Until when a process that was left in the midst of a request may take to accept again.
     left: Option<Moment>,
+    /// Why its process failed last.
+    why: String,
 }
 
 #[derive(Debug)]
@@ -227,6 +231,7 @@ impl Pool {
             heard: Moment(0),
             dropped: 0,
             left: None,
+            why: String::new(),
         };
         let backends = addresses.iter().map(backend).collect();
         Pool {
@@ -257,6 +262,27 @@ impl Pool {
     /// The name of a backend, for the log.
     pub fn address(&self, place: usize) -> &Address {
         &self.addresses[place]
+    }
+
+    /// How many requests wait in line for any of the backends.
+    #[cfg(feature = "console")]
+    pub fn waiting(&self) -> usize {
+        self.admission.waiting()
+    }
+
+    /// Why nobody is left to be asked, as far as a supervisor has told.
+    pub fn down(&self) -> Finding {
+        let backends = self.backends();
+        let broken = backends.iter().position(|it| it.health == Health::Broken);
+        let reason = Reason::FastcgiDown;
+        let remedy = "mend what keeps it from answering: it is tried again by itself";
+        let finding = Finding::error(reason, reason.meaning(), remedy);
+        match broken {
+            None => finding,
+            Some(at) => {
+                finding.shown_by(self.addresses[at].to_string(), backends[at].why.as_bytes())
+            }
+        }
     }
 
     /// How all backends are.

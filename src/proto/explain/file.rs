@@ -16,6 +16,10 @@ pub enum Shape<'a> {
     Empty,
     /// A byte-order mark hides its `#!` line.
     Marked,
+    /// It is written in UTF-16.
+    Wide,
+    /// White space stands before its `#!` line.
+    Indented,
     /// It has a `#!` line.
     Script(Shebang<'a>),
     /// It is compiled.
@@ -62,8 +66,14 @@ pub fn shape(head: &[u8]) -> Shape<'_> {
             loader: loader(head),
         });
     }
+    if head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF") {
+        return Shape::Wide;
+    }
     let Some(rest) = head.strip_prefix(b"#!") else {
-        return Shape::Text;
+        return match head.trim_ascii_start().starts_with(b"#!/") {
+            true => Shape::Indented,
+            false => Shape::Text,
+        };
     };
     let end = rest.iter().position(|&byte| byte == b'\n');
     let line = &head[..end.map_or(head.len(), |end| end + 2)];
@@ -91,6 +101,29 @@ impl<'a> Shebang<'a> {
             .find(|word| !word.is_empty() && !word.starts_with(b"-") && !word.contains(&b'='))
             .filter(|_| is_env)
     }
+
+    /// Whether what `env` is to look up has words behind it: the kernel gives it all of them as one.
+    pub fn is_one_word(&self) -> bool {
+        let looked_up = self.looked_up();
+        looked_up
+            .is_some_and(|name| self.argument.len() > name.len() && self.argument.starts_with(name))
+    }
+}
+
+/// What a file of this name may begin with, where it has no `#!` line. PHP has none either: it is run by
+/// the interpreter of a route.
+pub fn usual_line(name: &[u8]) -> Option<&'static str> {
+    let dot = name.iter().rposition(|&byte| byte == b'.');
+    Some(match &name[dot.map_or(name.len(), |dot| dot + 1)..] {
+        b"php" => return None,
+        b"py" => "#!/usr/bin/env python3",
+        b"pl" => "#!/usr/bin/env perl",
+        b"rb" => "#!/usr/bin/env ruby",
+        b"js" => "#!/usr/bin/env node",
+        b"lua" => "#!/usr/bin/env lua",
+        b"bash" => "#!/usr/bin/env bash",
+        _ => "#!/bin/sh",
+    })
 }
 
 fn is_big_endian(head: &[u8]) -> bool {
@@ -209,11 +242,41 @@ mod tests {
     }
 
     #[test]
+    fn env_is_given_one_word() {
+        for (line, is_one) in [
+            (&b"#!/usr/bin/env python3 -u\n"[..], true),
+            (b"#!/usr/bin/env\tpython3\t-u\n", true),
+            (b"#!/usr/bin/env python3\n", false),
+            (b"#!/usr/bin/env -S python3 -u\n", false),
+            (b"#!/usr/bin/perl -w -T\n", false),
+        ] {
+            assert_eq!(script(line).is_one_word(), is_one, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_tells_what_its_first_line_may_be() {
+        for (name, line) in [
+            (&b"x.py"[..], Some("#!/usr/bin/env python3")),
+            (b"x.y.rb", Some("#!/usr/bin/env ruby")),
+            (b"x", Some("#!/bin/sh")),
+            (b"py", Some("#!/bin/sh")),
+            (b"x.php", None),
+        ] {
+            assert_eq!(usual_line(name), line);
+        }
+    }
+
+    #[test]
     fn other_shapes_are_told_apart() {
         assert_eq!(shape(b""), Shape::Empty);
         assert_eq!(shape(b"\xEF\xBB\xBF#!/bin/sh\n"), Shape::Marked);
         assert_eq!(shape(b"echo hello\n"), Shape::Text);
-        assert_eq!(shape(b" #!/bin/sh\n"), Shape::Text);
+        assert_eq!(shape(b" #!/bin/sh\n"), Shape::Indented);
+        assert_eq!(shape(b"\n\r\n#!/bin/sh\n"), Shape::Indented);
+        assert_eq!(shape(b"\n #! comment\n"), Shape::Text);
+        assert_eq!(shape(b"\xFF\xFE#\0!\0"), Shape::Wide);
+        assert_eq!(shape(b"\xFE\xFF\0#\0!"), Shape::Wide);
         let cut = shape(b"\x7FELF");
         assert_eq!(
             cut,

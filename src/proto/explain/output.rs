@@ -11,6 +11,9 @@ use crate::proto::grammar::{is_tchar, parse_decimal, trim_ows};
 const EXAMPLE: &str =
     "print first, before anything else: Content-Type: text/html, and then an empty line";
 
+/// What php-cgi prints where nothing shows that a server has chosen it.
+const PHP_REFUSES: &[u8] = b"force-cgi-redirect";
+
 /// What is wrong with `printed`, for which a program failed for `reason`.
 pub fn finding(reason: Reason, printed: &[u8]) -> Finding {
     let it_printed = "it printed";
@@ -80,6 +83,24 @@ fn no_header(printed: &[u8]) -> Finding {
     let error = |sentence: String, remedy: &'static str| {
         Finding::error(Reason::CgiNoHeader, sentence, remedy).shown_by("it printed", printed)
     };
+    if first.starts_with(b"HTTP/") {
+        return error(
+            "The output begins with a status line, which is the server's to write.".to_owned(),
+            "print a field in its place: Status: 200 OK. A program that writes the whole response is \
+             named nph-NAME",
+        );
+    }
+    if printed
+        .windows(PHP_REFUSES.len())
+        .any(|it| it == PHP_REFUSES)
+    {
+        return error(
+            "php-cgi refuses to run a script that names it in its #! line (cgi.force_redirect)."
+                .to_owned(),
+            "take the #! line out, put it among the files that are sent (www/), and give both --cgi \
+             /cgi-bin/=cgi-bin and --cgi .php=/usr/bin/php-cgi",
+        );
+    }
     if let Some(at) = lines(printed).position(begins_header) {
         let sentence = format!(
             "The header begins in line {} of the output: something else came before it.",
@@ -99,13 +120,6 @@ fn no_header(printed: &[u8]) -> Finding {
             "A byte-order mark (EF BB BF) comes before the header.".to_owned(),
             "save the program, and what it includes, as UTF-8 without a byte-order mark: sed -i \
              '1s/^\\xEF\\xBB\\xBF//' FILE",
-        );
-    }
-    if first.starts_with(b"HTTP/") {
-        return error(
-            "The output begins with a status line, which is the server's to write.".to_owned(),
-            "print a field in its place: Status: 200 OK. A program that writes the whole response is \
-             named nph-NAME",
         );
     }
     let sentence = match first {
@@ -257,6 +271,18 @@ mod tests {
                 "cgi.no-header",
                 "status line",
                 "HTTP/1.1",
+            ),
+            (
+                b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n",
+                "cgi.no-header",
+                "status line",
+                "HTTP/1.0",
+            ),
+            (
+                b"<b>Security Alert!</b> ... compiled with force-cgi-redirect enabled.\n",
+                "cgi.no-header",
+                "php-cgi refuses",
+                "Security Alert",
             ),
             (
                 b"\xEF\xBB\xBFContent-Type: x\n\n",

@@ -3,7 +3,8 @@
 //! Source: what the interpreters write: Python, Perl, PHP, Ruby, Node.js, Lua and the shells; what the
 //! loaders of glibc and musl write.
 //! Shape: the end of stderr in, a [`Complaint`] out. Rules: only what names a file and a line is a trace;
-//! the last one that stands there is meant, since a program fails once.
+//! the last one that stands there is meant, since a program fails once. Of the places that it names the
+//! innermost counts that is in no library: what is to be mended is there.
 
 /// What a program complained of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,13 +85,39 @@ fn made(language: &'static str, file: &str, line: &str, message: &str) -> Option
     })
 }
 
+/// Whether a file belongs to a language or to a package, and not to who asks why a program failed.
+pub fn is_library(file: &str) -> bool {
+    const FOLDERS: [&str; 10] = [
+        "/lib/python",
+        "-packages/",
+        "/node_modules/",
+        "/lib/ruby/",
+        "/gems/",
+        "/share/perl",
+        "/lib/perl",
+        "/perl5/",
+        "/share/lua/",
+        "/vendor/",
+    ];
+    file.starts_with(['<', '('])
+        || file.starts_with("node:")
+        || FOLDERS.iter().any(|it| file.contains(it))
+}
+
 /// `  File "x.py", line 3, in f`, and below all of them `NameError: ...`.
 fn python(lines: &[&str]) -> Option<Trace> {
-    let place =
-        |line: &&str| line.trim_start().starts_with("File \"") && line.contains("\", line ");
-    let at = lines.iter().rposition(place)?;
-    let (file, rest) = lines[at].split_once("File \"")?.1.split_once("\", line ")?;
-    let number = rest.split(|c: char| !c.is_ascii_digit()).next()?;
+    fn place<'l>(line: &&'l str) -> Option<(&'l str, &'l str)> {
+        line.trim_start()
+            .strip_prefix("File \"")?
+            .split_once("\", line ")
+    }
+    let at = lines.iter().rposition(|line| place(line).is_some())?;
+    let begins = |line: &&str| line.starts_with("Traceback ");
+    let begin = lines[..at].iter().rposition(begins).unwrap_or(0);
+    let mut places = lines[begin..=at].iter().rev().filter_map(place);
+    let own = places.find(|(file, _)| !is_library(file));
+    let (file, rest) = own.or_else(|| place(&lines[at]))?;
+    let number = digits(rest);
     let message = lines[at + 1..]
         .iter()
         .find(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()))?;
@@ -108,37 +135,68 @@ fn php(lines: &[&str]) -> Option<Trace> {
     })
 }
 
-/// `/x.js:3` in a line of its own, the source with a caret, and then `TypeError: ...`.
+/// `/x.js:3` in a line of its own, the source with a caret, then `TypeError: ...`, and where it comes from:
+/// `    at f (/x.js:3:9)`. What is thrown and no error has a hint behind it, and nothing of that.
 fn node(lines: &[&str]) -> Option<Trace> {
+    fn place<'l>(text: &'l str) -> Option<(&'l str, &'l str)> {
+        let (file, number) = text.rsplit_once(':')?;
+        let file = file.strip_prefix("file://").unwrap_or(file);
+        (file.contains('/') && number.parse::<u32>().is_ok()).then_some((file, number))
+    }
+    fn frame<'l>(line: &&'l str) -> Option<(&'l str, &'l str)> {
+        let rest = line.trim_start().strip_prefix("at ")?;
+        let rest = rest.rsplit_once('(').map_or(rest, |(_, rest)| rest);
+        let rest = rest.strip_prefix("async ").unwrap_or(rest);
+        place(rest.trim_end_matches([')', ' ', '{']).rsplit_once(':')?.0)
+    }
     let is_message = |line: &&str| {
         let name = line.split([':', ' ']).next().unwrap_or_default();
         name.ends_with("Error") && name.len() < line.len()
     };
-    let at = lines
-        .iter()
-        .rposition(|line| line.trim_start().starts_with("at "))?;
-    let message = lines[..at].iter().rposition(is_message)?;
-    let place = lines[..message].iter().rposition(|line| {
-        let place = line.rsplit_once(':');
-        place.is_some_and(|(file, number)| file.contains('/') && number.parse::<u32>().is_ok())
-    })?;
-    let (file, number) = lines[place].rsplit_once(':')?;
-    let file = file.strip_prefix("file://").unwrap_or(file);
+    let is_frame = |line: &&str| line.starts_with("    at ");
+    let is_hint = |line: &&str| line.starts_with("(Use `node --trace-uncaught");
+    let message = match lines.iter().rposition(is_frame) {
+        Some(at) => lines[..at].iter().rposition(is_message)?,
+        None => lines.iter().position(is_hint)?.checked_sub(1)?,
+    };
+    let (above, below) = (&lines[..message], &lines[message..]);
+    let above = above.iter().rev().find_map(|line| place(line));
+    let mut places = above.into_iter().chain(below.iter().filter_map(frame));
+    let (file, number) = places.find(|(file, _)| !is_library(file)).or(above)?;
     made("Node.js", file, number, lines[message])
 }
 
-/// ``x.rb:3:in `f': undefined ... (NameError)``; a mistake in the grammar is `x.rb:3: syntax error`.
+/// ``x.rb:3:in `f': undefined ... (NameError)``, and below it ``\tfrom x.rb:9:in `<main>'``; a mistake in the
+/// grammar is `x.rb:3: syntax error`.
 fn ruby(lines: &[&str]) -> Option<Trace> {
-    lines.iter().find_map(|line| {
-        let (place, rest) = line.split_once(".rb:").or(line.split_once(".cgi:"))?;
-        let end = line.len() - rest.len() - 1;
-        let (number, rest) = rest.split_once(':')?;
-        let message = match rest.strip_prefix("in ") {
+    /// The file, the line, and what stands behind them.
+    fn place(line: &str) -> Option<(&str, &str, &str)> {
+        line.match_indices(':').find_map(|(colon, _)| {
+            let (file, rest) = (&line[..colon], &line[colon + 1..]);
+            let number = digits(rest);
+            let rest = rest[number.len()..].strip_prefix(':')?;
+            (!number.is_empty()).then_some((file, number, rest))
+        })
+    }
+    lines.iter().enumerate().find_map(|(at, line)| {
+        let (file, number, rest) = place(line).filter(|_| !line.starts_with(['\t', ' ']))?;
+        let is_ruby = file.ends_with(".rb") || file.ends_with(".cgi");
+        let message = match rest
+            .strip_prefix("in ")
+            .filter(|rest| rest.starts_with(['`', '\'']))
+        {
             Some(rest) => rest.split_once(": ")?.1,
-            None if rest.contains("syntax error") || rest.contains("Error)") => rest,
+            None if is_ruby && (rest.contains("syntax error") || rest.contains("Error)")) => rest,
             None => return None,
         };
-        (!place.starts_with(['\t', ' '])).then(|| made("Ruby", &line[..end], number, message))?
+        let from = lines[at..]
+            .iter()
+            .filter_map(|line| place(line.strip_prefix("\tfrom ")?));
+        let from = from.map(|(file, number, _)| (file, number));
+        let mut places = [(file, number)].into_iter().chain(from);
+        let own = places.find(|(file, _)| !is_library(file));
+        let (file, number) = own.unwrap_or((file, number));
+        made("Ruby", file, number, message)
     })
 }
 

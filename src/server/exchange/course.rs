@@ -1,10 +1,15 @@
 //! How far an exchange has come: what is kept of it while it waits for something.
 
+#[cfg(feature = "fastcgi")]
+use std::sync::Arc;
+
 #[cfg(feature = "auth")]
 use super::login::Login;
 use crate::handler::admission::Permit;
 #[cfg(feature = "fastcgi")]
 use crate::handler::admission::Places;
+#[cfg(feature = "fastcgi")]
+use crate::handler::fastcgi::pool::Pool;
 use crate::proto::Reason;
 use crate::proto::finding::Finding;
 use crate::server::record::Record;
@@ -59,6 +64,9 @@ pub struct Course {
     pub(super) tried: Places,
     #[cfg(feature = "fastcgi")]
     pub(super) failure: Option<Reason>,
+    /// Whose turn it waits for, or waited.
+    #[cfg(feature = "fastcgi")]
+    pub(super) waits_for: Option<Arc<Pool>>,
     /// Whether the next connection to it has to be a new one.
     #[cfg(feature = "fastcgi")]
     pub(super) wants_new: bool,
@@ -130,6 +138,7 @@ impl Course {
     pub(super) fn turn_to_another(&mut self) {
         self.tried = Places::default();
         self.failure = None;
+        self.waits_for = None;
         self.wants_new = false;
     }
 }

@@ -15,13 +15,23 @@ const RETRY_AFTER: &str = "2";
 pub(super) const ALLOWED: &str = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS";
 
 /// Fields by which a request shows that a proxy has passed it on.
-pub(super) const BY_PROXY: [&str; 5] = [
+const BY_PROXY: [&str; 6] = [
     "forwarded",
     "via",
-    "x-forwarded-for",
-    "x-forwarded-host",
     "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
 ];
+
+/// Whether a field of this name is one that a proxy adds.
+pub(super) fn is_by_proxy(name: &str) -> bool {
+    /// What the names of many begin with: X-Forwarded-For, -Host, -Proto, -Server and others.
+    const BEGINNING: &[u8] = b"x-forwarded-";
+    let beginning = name.as_bytes().get(..BEGINNING.len());
+    beginning.is_some_and(|it| it.eq_ignore_ascii_case(BEGINNING))
+        || BY_PROXY.iter().any(|it| name.eq_ignore_ascii_case(it))
+}
 
 pub(super) fn error_response(
     site: Option<&Site>,

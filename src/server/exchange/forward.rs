@@ -198,10 +198,14 @@ impl Exchange<'_> {
             Some(permit) => permit,
             None => match pool.ask(self.number, self.party(), self.course.tried, worker.now()) {
                 Asked::Now(permit) => permit,
-                Asked::Wait(ticket) => return self.wait(ticket, Reason::FastcgiBusy),
+                Asked::Wait(ticket) => {
+                    self.course.waits_for = Some(Arc::clone(pool));
+                    return self.wait(ticket, Reason::FastcgiBusy);
+                }
                 Asked::Full => return Step::failed(Reason::FastcgiBusy),
                 Asked::Nobody => {
                     let failure = self.course.failure.unwrap_or(Reason::FastcgiDown);
+                    self.course.waits_for = Some(Arc::clone(pool));
                     return Step::failed(failure);
                 }
             },

@@ -93,6 +93,49 @@ fn the_innermost_cause_is_told() {
             "authorizer:",
         ),
         (
+            Case { reason: Reason::FastcgiMultiplex, exit: None, ..nothing() },
+            "fastcgi.multiplex",
+            "to mend it: have it take a request",
+        ),
+        (
+            Case { reason: Reason::FastcgiStatus, exit: None, ..nothing() },
+            "fastcgi.status",
+            "with status 0",
+        ),
+        (
+            Case {
+                reason: Reason::FastcgiStatus,
+                exit: None,
+                stderr: b"PHP message: PHP Fatal error:  Uncaught Error: no foo() in /srv/x.php:2\n",
+                ..nothing()
+            },
+            "fastcgi.status",
+            "failed at line 2 of /srv/x.php (PHP)",
+        ),
+        (
+            Case {
+                exit: failed,
+                stderr: b"  File \"/srv/x.py\", line 3\nMemoryError: \n",
+                ..nothing()
+            },
+            "cgi.failed",
+            "--limit memory",
+        ),
+        (
+            Case { exit: failed, stderr: b"Out of memory!\n", ..nothing() },
+            "cgi.no-output",
+            "--limit memory",
+        ),
+        (
+            Case {
+                exit: failed,
+                stderr: b"  File \"/usr/lib/python3/x.py\", line 3\nKeyError: 1\n",
+                ..nothing()
+            },
+            "cgi.failed",
+            "it is in a library",
+        ),
+        (
             Case { reason: Reason::FastcgiOverloaded, exit: None, ..nothing() },
             "fastcgi.overloaded",
             "limit of connections",
@@ -110,6 +153,8 @@ fn a_signal_is_told_by_its_name_and_its_hand() {
     for (signal, reason, code, words) in [
         (11, Reason::CgiKilled, "cgi.killed", "SIGSEGV (11)"),
         (6, Reason::CgiKilled, "cgi.killed", "SIGABRT (6)"),
+        (5, Reason::CgiKilled, "cgi.killed", "gave itself up"),
+        (31, Reason::CgiKilled, "cgi.killed", "crashed"),
         (
             15,
             Reason::CgiKilled,

@@ -47,6 +47,7 @@ impl Roster for Pool {
         };
         backend.left = None;
         backend.idle.clear();
+        why.clone_into(&mut backend.why);
         let mut healths = backends.iter().map(|backend| &backend.health);
         let is_hopeless =
             healths.all(|health| *health != Health::Up) && backends[which].health == Health::Broken;

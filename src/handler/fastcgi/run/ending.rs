@@ -14,6 +14,7 @@ use crate::handler::reply::{Ending, Reply};
 use crate::handler::report::report;
 use crate::proto::Reason;
 use crate::proto::cgi::response;
+use crate::proto::explain::stderr::{self, Complaint};
 use crate::proto::fastcgi::record::{EndRequest, ProtocolStatus};
 use crate::proto::finding::Finding;
 use crate::sys::clock::Moment;
@@ -82,14 +83,22 @@ impl Run {
         if let Some(finding) = unknown {
             report(&self.name, finding, &status);
         }
+        // PHP ends a request with 0 also where its script has failed, and with 200 where it had begun to print.
+        let has_failed = |reply: &Reply<'_>| {
+            let says_so = reply.status().is_some_and(|status| status.as_u16() >= 500);
+            (says_so || ended::is_fatal(&tail))
+                && matches!(stderr::complaint(&tail), Some(Complaint::Trace(_)))
+        };
         let remark = match end.app_status {
             _ if reply.has_excess() => Some(Reason::CgiLong),
             _ if unknown.is_some() => Some(Reason::FastcgiScriptUnknown),
-            0 => None,
+            0 if !has_failed(reply) => None,
             _ => Some(Reason::FastcgiStatus),
         };
         if let Some(reason @ (Reason::CgiLong | Reason::FastcgiStatus)) = remark {
-            log::warn!("{}: {}: {status}", self.name, reason.code());
+            let finding = self.case(reason, b"", &tail, reply, now).finding();
+            report(&self.name, &finding, &status);
+            self.finding = Some(Box::new(finding));
         }
         if let Stage::Passed(ended) = &mut self.stage
             && let Some(ended) = ended.take()
@@ -115,6 +124,27 @@ impl Run {
         ended::script_unknown(self.filename.as_os_str().as_bytes(), stderr)
     }
 
+    /// What is known of a request that failed.
+    fn case<'c>(
+        &'c self,
+        reason: Reason,
+        printed: &'c [u8],
+        stderr: &'c [u8],
+        reply: &Reply<'_>,
+        now: Moment,
+    ) -> Case<'c> {
+        Case {
+            reason,
+            script: &self.filename,
+            exit: None,
+            printed,
+            stderr,
+            body_len: reply.body_len(),
+            looks: &[],
+            silence: self.started.until(now),
+        }
+    }
+
     /// The request cannot be answered as it should be.
     pub(super) fn fail(
         &mut self,
@@ -137,17 +167,7 @@ impl Run {
             "" => address.to_string(),
             how => format!("{address}, {how}"),
         };
-        let case = Case {
-            reason,
-            script: &self.filename,
-            exit: None,
-            printed: seen,
-            stderr: &tail,
-            body_len: reply.body_len(),
-            looks: &[],
-            silence: self.started.until(now),
-        };
-        let finding = case.finding();
+        let finding = self.case(reason, seen, &tail, reply, now).finding();
         let reason = finding.reason().unwrap_or(reason);
         report(&self.name, &finding, &detail);
         self.finding = Some(Box::new(finding));

@@ -390,7 +390,7 @@ impl Crew {
                 _ => "",
             };
             log::error!("{name}: ended with {ending} after {served} requests{next}{words}{hint}");
-            format!("its process ended with {ending}{next}")
+            format!("its process ended with {ending}{next}{words}{hint}")
         };
         // One that has served did not fail to start, and a withdrawal is told once.
         let is_news = match stage {

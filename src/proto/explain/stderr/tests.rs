@@ -202,3 +202,98 @@ fn a_mere_word_is_no_trace() {
         assert_eq!(complaint(stderr.as_bytes()), None, "{stderr}");
     }
 }
+
+#[test]
+fn what_fails_in_a_library_was_called_from_a_line_of_the_program() {
+    expect(
+        "Python",
+        "Traceback (most recent call last):\n  File \"/srv/x.py\", line 5, in <module>\n    f()\n  \
+         File \"/srv/x.py\", line 4, in f\n    return json.loads(x)\n  \
+         File \"/usr/lib/python3.11/json/__init__.py\", line 346, in loads\n    return decode(s)\n  \
+         File \"/usr/lib/python3.11/json/decoder.py\", line 353, in raw_decode\n    scan()\n\
+         json.decoder.JSONDecodeError: Expecting value\n",
+        "/srv/x.py",
+        4,
+        "json.decoder.JSONDecodeError: Expecting value",
+    );
+    // Of two tracebacks the last counts, also where it names nothing but a library.
+    expect(
+        "Python",
+        "Traceback (most recent call last):\n  File \"/srv/x.py\", line 5, in <module>\n    f()\nKeyError: 1\n\n\
+         During handling of the above exception, another exception occurred:\n\n\
+         Traceback (most recent call last):\n  File \"/usr/lib/python3/dist-packages/y.py\", line 9, in g\n    \
+         h()\nValueError: z\n",
+        "/usr/lib/python3/dist-packages/y.py",
+        9,
+        "ValueError: z",
+    );
+    expect(
+        "Ruby",
+        "/usr/lib/ruby/3.1.0/json/common.rb:216:in `parse': unexpected token at '{' (JSON::ParserError)\n\
+         \tfrom /usr/lib/ruby/3.1.0/json/common.rb:216:in `parse'\n\tfrom /srv/x:4:in `f'\n\
+         \tfrom /srv/x:6:in `<main>'\n",
+        "/srv/x",
+        4,
+        "unexpected token at '{' (JSON::ParserError)",
+    );
+    expect(
+        "Ruby",
+        "<internal:/usr/lib/ruby/vendor_ruby/rubygems/core_ext/kernel_require.rb>:85:in `require': cannot load \
+         such file -- nowhere (LoadError)\n\tfrom <internal:/usr/lib/ruby/x.rb>:85:in `require'\n\
+         \tfrom /srv/x.rb:2:in `<main>'\n",
+        "/srv/x.rb",
+        2,
+        "cannot load such file -- nowhere (LoadError)",
+    );
+    for head in [
+        "node:internal/modules/cjs/loader:1210\n  throw err;\n  ^\n\nError: Cannot find module 'x'\n\
+         Require stack:\n- /srv/x.js\n    at Module._load (node:internal/modules/cjs/loader:1038:27)\n    \
+         at require (node:internal/modules/helpers:182:18)\n    \
+         at Object.<anonymous> (/srv/x.js:2:11)\n    \
+         at node:internal/main/run_main_module:28:49 {\n  code: 'MODULE_NOT_FOUND',\n  \
+         requireStack: [ '/srv/x.js' ]\n}\n\nNode.js v20.20.2\n",
+        "<anonymous_script>:1\n{bad\n ^\n\nError: Cannot find module 'x'\n    \
+         at JSON.parse (<anonymous>)\n    at file:///srv/x.js:2:6\n    \
+         at Module._compile (node:internal/modules/cjs/loader:1521:14)\n\nNode.js v20.20.2\n",
+        "node:fs:573\n  return binding.open(\n                 ^\n\nError: Cannot find module 'x'\n    \
+         at Object.openSync (node:fs:573:18)\n    at async /srv/x.js:2:4\n",
+    ] {
+        expect(
+            "Node.js",
+            head,
+            "/srv/x.js",
+            2,
+            "Error: Cannot find module 'x'",
+        );
+    }
+}
+
+#[test]
+fn a_script_may_have_any_name() {
+    expect(
+        "Ruby",
+        "/srv/hello:2:in `<main>': undefined method `foo' for nil:NilClass (NoMethodError)\n\nnil.foo\n   ^^^^\n",
+        "/srv/hello",
+        2,
+        "undefined method `foo' for nil:NilClass (NoMethodError)",
+    );
+    expect(
+        "Ruby",
+        "/srv/hello:7:in 'Integer#/': divided by 0 (ZeroDivisionError)\n\tfrom /srv/hello:7:in '<main>'\n",
+        "/srv/hello",
+        7,
+        "divided by 0 (ZeroDivisionError)",
+    );
+}
+
+#[test]
+fn node_tells_where_what_is_no_error_was_thrown() {
+    expect(
+        "Node.js",
+        "\n/srv/x.js:2\nthrow \"a string\";\n^\na string\n(Use `node --trace-uncaught ...` to show where the \
+         exception was thrown)\n\nNode.js v20.20.2\n",
+        "/srv/x.js",
+        2,
+        "a string",
+    );
+}
