@@ -138,7 +138,7 @@ fn php(lines: &[&str]) -> Option<Trace> {
 /// `/x.js:3` in a line of its own, the source with a caret, then `TypeError: ...`, and where it comes from:
 /// `    at f (/x.js:3:9)`. What is thrown and no error has a hint behind it, and nothing of that.
 fn node(lines: &[&str]) -> Option<Trace> {
-    fn place<'l>(text: &'l str) -> Option<(&'l str, &'l str)> {
+    fn place(text: &str) -> Option<(&str, &str)> {
         let (file, number) = text.rsplit_once(':')?;
         let file = file.strip_prefix("file://").unwrap_or(file);
         (file.contains('/') && number.parse::<u32>().is_ok()).then_some((file, number))
