@@ -11,6 +11,8 @@
 mod figures;
 #[path = "documents/measured.rs"]
 mod measured;
+#[path = "documents/scaling.rs"]
+mod scaling;
 #[path = "documents/tree.rs"]
 mod tree;
 
@@ -409,6 +411,36 @@ fn every_bound_has_its_row() {
         "docs/limits.md:\n{}",
         problems.join("\n")
     );
+}
+
+#[test]
+fn growth_is_counted_with_what_was_measured() {
+    let tree = Tree::read();
+    let page = tree.document("docs/scaling.md");
+    let performance = tree.document("docs/performance.md");
+    let problems = scaling::problems(&page, &performance);
+    assert!(
+        problems.is_empty(),
+        "docs/scaling.md:\n{}",
+        problems.join("\n")
+    );
+    // Each figure of these rows, and the name, cannot be another one.
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| CGI, static C hello |"))
+        .collect();
+    assert_eq!(rows.len(), 2);
+    for row in rows {
+        for (at, _) in row.match_indices(' ').skip(1) {
+            let wrong = format!("{}7{}", &row[..at], &row[at..]);
+            let slip = page.replace(row, &wrong);
+            assert_ne!(
+                scaling::problems(&slip, &performance),
+                [""; 0],
+                "{wrong} goes unnoticed"
+            );
+        }
+    }
 }
 
 #[test]

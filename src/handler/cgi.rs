@@ -16,12 +16,14 @@
 
 mod bulk;
 mod output;
+mod verdict;
 
 use std::io;
 use std::mem;
 use std::time::Duration;
 
 use self::bulk::Bulk;
+use self::verdict::{is_in_vain, verdict_of};
 use super::diagnose;
 use super::diagnose::ended::Case;
 use super::handover::Handover;
@@ -35,7 +37,7 @@ use crate::proto::cgi::meta::MetaVariables;
 use crate::proto::cgi::response::{self, CgiHead, CgiResponse};
 use crate::proto::http::response::ResponseHead;
 use crate::sys::buffer::Buffer;
-use crate::sys::child::{self, Child, Exit, Program, StartFailure};
+use crate::sys::child::{Child, Exit, Program, StartFailure};
 use crate::sys::clock::{Clock, Moment};
 use crate::sys::look;
 use crate::sys::spawner::Spawners;
@@ -80,6 +82,8 @@ pub struct Terms<'a> {
     pub spawners: &'a Spawners,
     /// Who is told what was found out.
     pub witness: &'a Witness,
+    /// Whether the client is told, too.
+    pub explains: bool,
 }
 
 /// What came of a run.
@@ -400,7 +404,14 @@ impl Relay<'_, '_> {
         let tail = self.stderr.finish(self.terms.clock.now());
         let usage = self.child.usage();
         witness.note(|course| course.end(&ending, &tail, usage));
-        let verdict = pumped.and_then(|()| verdict_of(&self.stage, exit, self.reply));
+        let verdict = match pumped {
+            Ok(())
+                if is_in_vain(&self.stage, exit, &tail, self.terms) && self.reply.take_back() =>
+            {
+                Err(Reason::CgiExit)
+            }
+            pumped => pumped.and_then(|()| verdict_of(&self.stage, exit, self.reply)),
+        };
         let case = |reason, printed: &[u8], body_len| {
             let case = Case {
                 reason,
@@ -455,37 +466,6 @@ fn not_started(name: &str, script: &Script, error: &io::Error, witness: &Witness
     let reason = finding.reason().unwrap_or(Reason::ServerFailed);
     witness.found(finding);
     Outcome::Failed(reason)
-}
-
-/// Whether the output of a program that ended by itself is a whole response; a reason beside `Ok` is
-/// worth a line in the log.
-fn verdict_of(stage: &Stage, exit: Exit, reply: &mut Reply<'_>) -> Result<Option<Reason>, Reason> {
-    match (stage, exit) {
-        (Stage::Elsewhere(_) | Stage::Given, _) => {}
-        (_, Exit::Signal(signal)) => return Err(killed(signal)),
-        (_, Exit::Lost | Exit::Unstarted(_)) => return Err(Reason::CgiKilled),
-        (Stage::Header(seen), _) => return Err(response::ended(seen)),
-        (Stage::Raw, _) if !reply.is_begun() => return Err(Reason::CgiNoOutput),
-        (Stage::Body | Stage::Raw, _) => {
-            if reply.finish() == Ending::Short {
-                return Err(Reason::CgiShort);
-            }
-        }
-    }
-    Ok(match exit {
-        _ if reply.has_excess() => Some(Reason::CgiLong),
-        Exit::Status(0) => None,
-        _ => Some(Reason::CgiExit),
-    })
-}
-
-/// The reason for the end of a program by this signal.
-fn killed(signal: i32) -> Reason {
-    match signal {
-        child::CPU_LIMIT => Reason::CgiCpuLimit,
-        child::FILE_LIMIT => Reason::CgiFileLimit,
-        _ => Reason::CgiKilled,
-    }
 }
 
 #[cfg(test)]

@@ -200,6 +200,18 @@ impl<'c> Reply<'c> {
         self.outgoing.is_full()
     }
 
+    /// Takes back a response of which nothing has been given but the head, and that not sent; false where that
+    /// cannot be done.
+    pub fn take_back(&mut self) -> bool {
+        let is_bare =
+            matches!(&self.draft.progress, Progress::Held { body, .. } if body.is_empty());
+        if is_bare {
+            self.draft.progress = Progress::Unbegun;
+            self.draft.status = None;
+        }
+        is_bare
+    }
+
     /// Gives a whole response. Nothing is sent before [`Reply::flush`].
     pub fn respond(&mut self, response: Response) {
         let plan = self.open(&response.head, Some(response.body.len()));

@@ -352,6 +352,7 @@ impl Told {
             halt: &halt,
             spawners,
             witness: &witness,
+            explains: false,
         };
         diagnose::ended::begin();
         let mut outgoing = Outgoing::default();

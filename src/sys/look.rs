@@ -210,10 +210,39 @@ const CALLS: &[(u16, Call)] = &[
     (32, Call::Lock),
     (98, Call::Lock),
 ];
+#[cfg(target_arch = "arm")]
+const CALLS: &[(u16, Call)] = &[
+    (3, Call::Read),
+    (145, Call::Read),
+    (292, Call::Read),
+    (114, Call::Wait),
+    (280, Call::Wait),
+    (29, Call::Sleep),
+    (162, Call::Sleep),
+    (265, Call::Sleep),
+    (407, Call::Sleep),
+    (5, Call::Open),
+    (322, Call::Open),
+    (283, Call::Connect),
+    (142, Call::Poll),
+    (168, Call::Poll),
+    (252, Call::Poll),
+    (335, Call::Poll),
+    (336, Call::Poll),
+    (346, Call::Poll),
+    (413, Call::Poll),
+    (414, Call::Poll),
+    (55, Call::Lock),
+    (143, Call::Lock),
+    (221, Call::Lock),
+    (240, Call::Lock),
+    (422, Call::Lock),
+];
 #[cfg(not(any(
     target_arch = "x86_64",
     target_arch = "aarch64",
-    target_arch = "riscv64"
+    target_arch = "riscv64",
+    target_arch = "arm"
 )))]
 const CALLS: &[(u16, Call)] = &[];
 

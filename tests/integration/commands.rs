@@ -47,6 +47,14 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "make dist",
         "minutes for each processor: a step of release-check",
     ),
+    (
+        "make image",
+        "a step of release-check, with what reads images",
+    ),
+    (
+        "docker run",
+        "needs docker; the binary and its image are what make image looks into",
+    ),
     ("make reproducible", "as make dist"),
     (
         "rustup target add",
@@ -59,6 +67,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     (
         "systemctl",
         "needs systemd; activation.rs and managers.rs do what it does",
+    ),
+    (
+        "python3 -m bench.scaling",
+        "takes minutes, and the machine for itself",
     ),
     ("make bench", "takes minutes, and the machine for itself"),
     ("make check", "takes minutes: .ci/run's first step"),

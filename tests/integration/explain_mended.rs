@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::support::{Server, Site, installed, is_root};
+use crate::support::{PATIENCE, Server, Site, eventually, installed, is_root};
 
 /// The page of a program, as a terminal gets it.
 fn page(server: &Server, name: &str) -> (u16, String) {
@@ -160,6 +160,31 @@ fn why_nobody_is_left_to_be_asked_is_told() {
         server.wait_for_log(&format!("{id}: fastcgi.down: "));
     }
     server.wait_for_log("no luck today");
+}
+
+/// A header, and then a fault: an empty page.
+#[test]
+fn in_place_of_an_empty_page_the_fault_is_told() {
+    let site = Site::new();
+    let fault = "printf 'Content-Type: text/plain\\n\\n'; echo $0: 7: foo: not found >&2; exit 127";
+    site.script("cgi-bin/empty", format!("#!/bin/sh\n{fault}\n"));
+    let begun = fault.replace("n';", "nbegun';");
+    site.script("cgi-bin/begun", format!("#!/bin/sh\n{begun}\n"));
+    let mild = "printf 'Status: 404 None\\n\\n'; exit 1";
+    site.script("cgi-bin/mild", format!("#!/bin/sh\n{mild}\n"));
+    let server = site.serve(&[]);
+    // What takes longer than the head is held back for, as on a busy machine, is sent as it is.
+    assert!(eventually(PATIENCE, || {
+        let (status, text) = page(&server, "empty");
+        status == 500 && text.contains("error[cgi.exit]: The program failed at line 7 of ")
+    }));
+    assert_eq!(page(&server, "begun"), (200, "begun".to_owned()));
+    assert_eq!(page(&server, "mild"), (404, String::new()));
+    server.expect_access("/cgi-bin/mild", 404, "cgi.exit");
+    // Strangers get what the program printed.
+    let request = b"GET /cgi-bin/empty HTTP/1.1\r\nHost: example.org\r\n\r\n";
+    let response = server.exchange("GET", request);
+    assert_eq!((response.status, response.text().as_str()), (200, ""));
 }
 
 /// Who may execute a script may not be who may read it.

@@ -109,6 +109,15 @@ fn what_php_complains_of_is_told_with_its_line() {
         ));
         server.expect_access(&format!("/{name}.php"), status, "fastcgi.status");
     }
+    // The empty page itself tells it, where it may.
+    assert!(eventually(PATIENCE, || {
+        let request = b"GET /empty.php HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\n\r\n";
+        let response = server.exchange("GET", request);
+        response.status == 500
+            && response
+                .text()
+                .contains("error[fastcgi.status]: The program failed at line 3 ")
+    }));
 }
 
 #[test]

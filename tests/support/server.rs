@@ -494,6 +494,9 @@ fn first_line(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     receiver
 }
 
+/// By what it was called as; an emulator and the path of the program may stand before that.
 fn is_spawner(pid: i32) -> bool {
-    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|it| it.starts_with(b"tollgate: spawner\0"))
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let mut words = line.split(|byte| *byte == 0).take(3);
+    words.any(|word| word == b"tollgate: spawner")
 }

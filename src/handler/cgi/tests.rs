@@ -93,6 +93,7 @@ impl Bench {
                 clock: &clock,
                 halt: &self.halt,
                 witness: &Witness::default(),
+                explains: false,
             };
             let outcome = run(
                 script,

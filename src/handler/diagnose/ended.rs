@@ -434,6 +434,11 @@ pub fn is_script_unknown(stderr: &[u8]) -> bool {
     holds(stderr, b"Primary script unknown")
 }
 
+/// Whether this names the line at which a program failed.
+pub fn is_traced(stderr: &[u8]) -> bool {
+    LOOKS && matches!(stderr::complaint(stderr), Some(Complaint::Trace(_)))
+}
+
 /// Whether this is what PHP complains of when a script has failed.
 #[cfg(feature = "fastcgi")]
 pub fn is_fatal(stderr: &[u8]) -> bool {

@@ -282,6 +282,7 @@ impl Exchange<'_> {
             halt: &server.halt,
             spawners: &server.spawners,
             witness: &witness,
+            explains: self.explains(),
         };
         worker.leave_seat();
         let stdin = subject

@@ -14,7 +14,6 @@ use crate::handler::reply::{Ending, Reply};
 use crate::handler::report::report;
 use crate::proto::Reason;
 use crate::proto::cgi::response;
-use crate::proto::explain::stderr::{self, Complaint};
 use crate::proto::fastcgi::record::{EndRequest, ProtocolStatus};
 use crate::proto::finding::Finding;
 use crate::sys::clock::Moment;
@@ -64,7 +63,16 @@ impl Run {
         }
         self.pool.succeeded(self.place);
         let status = format!("status {}", end.app_status as i32);
+        // PHP ends a request with 0 also where its script has failed, and with 200 where it had begun to print.
+        let says_so = reply.status().is_some_and(|status| status.as_u16() >= 500);
+        let tail = self.stderr.tail();
+        let has_failed = (says_so || ended::is_fatal(tail)) && ended::is_traced(tail);
         match &mut self.stage {
+            // An empty page says nothing: who may know why it is empty is told that.
+            Stage::Body if has_failed && self.explains && reply.take_back() => {
+                self.leave(now);
+                return self.fail(Reason::FastcgiStatus, &status, reply, now);
+            }
             Stage::Header(seen) => {
                 let reason = response::ended(seen);
                 return self.fail(reason, &status, reply, now);
@@ -83,16 +91,10 @@ impl Run {
         if let Some(finding) = unknown {
             report(&self.name, finding, &status);
         }
-        // PHP ends a request with 0 also where its script has failed, and with 200 where it had begun to print.
-        let has_failed = |reply: &Reply<'_>| {
-            let says_so = reply.status().is_some_and(|status| status.as_u16() >= 500);
-            (says_so || ended::is_fatal(&tail))
-                && matches!(stderr::complaint(&tail), Some(Complaint::Trace(_)))
-        };
         let remark = match end.app_status {
             _ if reply.has_excess() => Some(Reason::CgiLong),
             _ if unknown.is_some() => Some(Reason::FastcgiScriptUnknown),
-            0 if !has_failed(reply) => None,
+            0 if !has_failed => None,
             _ => Some(Reason::FastcgiStatus),
         };
         if let Some(reason @ (Reason::CgiLong | Reason::FastcgiStatus)) = remark {

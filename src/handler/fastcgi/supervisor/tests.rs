@@ -201,6 +201,17 @@ impl Bench {
         }
     }
 
+    /// What a process said last may stand behind it.
+    #[track_caller]
+    fn expect_why(&self, which: usize, why: &str) {
+        let told = &self.book.entries()[which].why;
+        let rest = told.strip_prefix(why).unwrap_or_else(|| panic!("{told}"));
+        assert!(
+            rest.is_empty() || rest.starts_with("; its last words were "),
+            "{told}"
+        );
+    }
+
     fn until_offered(&mut self, processes: &[usize]) {
         self.until(|bench| bench.book.offered() == processes);
     }
