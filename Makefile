@@ -19,7 +19,7 @@ TOLL ?= $(shell command -v python3 >/dev/null 2>&1 && echo "-f '/toll/=exec:cgi-
 # In a container one is root, which programs are not run by unless that is allowed.
 TOLLGATE_AS_ROOT := $(shell [ "$$(id -u)" != 0 ] || echo --allow-root)
 
-.PHONY: help run build hello toll learn bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static image kubernetes documents install uninstall deb test-deb dist reproducible test-cross clean
+.PHONY: help run build hello toll learn bench bench-quick bench-report bench-parsers test torture soak check deny fuzz fuzz-differential static image kubernetes documents install uninstall deb test-deb dist reproducible test-cross picture release-check clean
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 26
@@ -110,7 +110,7 @@ image: static ## build a container image FROM scratch, and look into it (buildah
 kubernetes: ## hold the manifests of examples/kubernetes to the schemas of its API
 	dist/validate-kubernetes examples/kubernetes/tollgate.yaml
 
-documents: ## write the manual pages and completions anew, from the table of options
+documents: ## write the manual pages, the completions and docs/options.md anew, from the table of options
 	$(CARGO) run --quiet --locked --example documents
 
 install: ## install what `make static` or `make build` built, with its pages, below PREFIX (/usr/local)
@@ -134,6 +134,12 @@ reproducible: ## build the last commit twice, in two places: the same bytes (ARG
 
 test-cross: ## run the end-to-end tests against the binaries for aarch64 and armv7, under qemu-user (CROSS="TARGET..." for others)
 	@for target in $(CROSS); do dist/static $$target && dist/test-cross $$target $(ARGS) || exit 1; done
+
+picture: build ## take docs/console.png of the real console, with the browser of its test
+	cd tests/console && TOLLGATE_BIN=$(CURDIR)/target/release/tollgate node picture.mjs
+
+release-check: ## go through all that has to hold before a release (STEPS="tree versions" for some of it)
+	@dist/release-check $(STEPS)
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -9,6 +9,8 @@
 
 #[path = "documents/figures.rs"]
 mod figures;
+#[path = "documents/measured.rs"]
+mod measured;
 #[path = "documents/scaling.rs"]
 mod scaling;
 #[path = "documents/tree.rs"]
@@ -340,12 +342,21 @@ fn anchor(heading: &str) -> String {
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
+/// The lines of a document that are in no block of code: there a `#` begins a comment.
+fn prose(page: &str) -> impl Iterator<Item = &str> {
+    let mut is_fenced = false;
+    page.lines().filter(move |line| {
+        let is_fence = line.starts_with("```");
+        is_fenced ^= is_fence;
+        !is_fenced && !is_fence && !line.starts_with("    ")
+    })
+}
+
 /// The relative links of a document at `path` that lead nowhere.
 fn links(page: &str, path: &Path, tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     let folder = path.parent().unwrap();
-    let text = page.lines().filter(|line| !line.starts_with("    "));
-    for target in text.flat_map(|line| line.split("](").skip(1)) {
+    for target in prose(page).flat_map(|line| line.split("](").skip(1)) {
         let target = target.split(')').next().unwrap();
         if target.contains("://") {
             continue;
@@ -362,9 +373,8 @@ fn links(page: &str, path: &Path, tree: &Tree) -> Vec<String> {
         let place = tree.root.join(place);
         let has_heading = || {
             let other = fs::read_to_string(&place).unwrap_or_default();
-            let mut headings = if file.is_empty() { page } else { &other }
-                .lines()
-                .filter(|line| line.starts_with('#'));
+            let there = if file.is_empty() { page } else { &other };
+            let mut headings = prose(there).filter(|line| line.starts_with('#'));
             headings.any(|line| anchor(line) == heading)
         };
         if is_outside
@@ -445,6 +455,20 @@ fn links_lead_somewhere() {
     }
 }
 
+#[test]
+fn the_readme_says_who_is_faster_as_it_was_measured() {
+    let tree = Tree::read();
+    let page = tree.document("docs/performance.md");
+    assert_eq!(measured::differences(&page), Vec::<String>::new());
+    for (right, wrong) in [
+        ("| CGI, sh hello | ", "| CGI, sh hello | 1 | "),
+        ("| file of 100 KB |", "| file |"),
+    ] {
+        let page = page.replace(right, wrong);
+        assert!(!measured::differences(&page).is_empty(), "{wrong}");
+    }
+}
+
 /// Both documents with each of these slips, of which none may go unnoticed.
 #[test]
 #[cfg_attr(
@@ -507,15 +531,17 @@ fn slips_are_found() {
         let without = page.replace(row.unwrap(), "");
         assert!(!check(&without, &tree).is_empty(), "{name} without {row:?}");
     }
-    let page = "[a](docs/limits.md) [b](README.md#confinement) [c](#there)\n# There\n";
+    let page = "[a](docs/limits.md) [b](docs/manual.md#signals) [c](#there)\n# There\n\
+                ```\n[d](nowhere)\n```\n";
     assert_eq!(links(page, Path::new("X.md"), &tree), Vec::<String>::new());
     for wrong in [
         "docs/limit.md",
-        "README.md#confinment",
+        "docs/manual.md#signal",
+        "docs/console.pngg",
         "#their",
         "../other/file.md",
     ] {
-        let page = format!("[a]({wrong})\n# There\n");
+        let page = format!("[a]({wrong})\n# There\n```\n# their\n```\n");
         assert_eq!(links(&page, Path::new("X.md"), &tree).len(), 1, "{wrong}");
     }
 }

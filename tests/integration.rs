@@ -30,6 +30,16 @@ mod cgi_response;
 mod check;
 #[path = "integration/cli.rs"]
 mod cli;
+#[cfg(all(
+    feature = "auth",
+    feature = "config",
+    feature = "console",
+    feature = "explain",
+    feature = "fastcgi",
+    feature = "sandbox"
+))]
+#[path = "integration/commands.rs"]
+mod commands;
 #[cfg(feature = "config")]
 #[path = "integration/config.rs"]
 mod config;
@@ -121,6 +131,8 @@ mod logs;
 mod managers;
 #[path = "integration/memory.rs"]
 mod memory;
+#[path = "integration/migrating.rs"]
+mod migrating;
 #[cfg(feature = "explain")]
 #[path = "integration/new.rs"]
 mod new;

@@ -362,3 +362,75 @@ fn make_installs_what_runs_and_takes_it_away() {
     make("uninstall");
     assert_eq!(files_below(&stage.0), Vec::<PathBuf>::new());
 }
+
+/// The step of `make release-check` that compares versions, in a copy of what it reads.
+#[test]
+fn a_release_has_one_version() {
+    let stage =
+        Stage(std::env::temp_dir().join(format!("tollgate-release-{}", std::process::id())));
+    let read = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "CHANGELOG.md",
+        "docs/options.md",
+        "dist/release-check",
+        "dist/man/tollgate.1",
+        "dist/man/tollgate.conf.5",
+    ];
+    for file in read {
+        let place = stage.0.join(file);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::copy(tree(file), place).unwrap();
+    }
+    let check = |step: &str| {
+        let ran = Command::new(stage.0.join("dist/release-check"))
+            .arg(step)
+            .output();
+        let ran = ran.unwrap();
+        let said = String::from_utf8(ran.stdout).unwrap();
+        (ran.status.code(), said)
+    };
+    let (status, said) = check("versions");
+    assert_eq!(status, Some(0), "{said}");
+    assert_eq!(check("verzions").0, Some(2));
+    let version = env!("CARGO_PKG_VERSION");
+    for file in read.iter().filter(|file| !file.contains("check")) {
+        let path = stage.0.join(file);
+        let right = fs::read_to_string(&path).unwrap();
+        let wrong = match *file {
+            "Cargo.lock" => {
+                let named = format!("name = \"tollgate\"\nversion = \"{version}");
+                right.replace(&named, &format!("{named}9"))
+            }
+            "Cargo.toml" => right.replacen(version, "9.9.9", 1),
+            "CHANGELOG.md" => right.replacen(version, "9.9.9, not yet released", 1),
+            _ => right.replace(&format!("tollgate {version}"), "tollgate 9.9.9"),
+        };
+        assert_ne!(right, wrong, "{file}");
+        fs::write(&path, wrong).unwrap();
+        let (status, said) = check("versions");
+        assert_eq!(status, Some(1), "{file}: {said}");
+        assert!(said.contains("not ready: versions"), "{said}");
+        fs::write(&path, right).unwrap();
+    }
+}
+
+#[test]
+fn each_step_of_a_release_is_there() {
+    let script = fs::read_to_string(tree("dist/release-check")).unwrap();
+    let names = script
+        .lines()
+        .find_map(|line| line.strip_prefix("all='"))
+        .unwrap();
+    let names: Vec<&str> = names.trim_end_matches('\'').split(' ').collect();
+    let steps: Vec<&str> = script
+        .lines()
+        .filter_map(|line| line.strip_prefix("step_")?.split_once("() {"))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(names, steps);
+    output(
+        "shellcheck",
+        &[tree("dist/release-check").to_str().unwrap()],
+    );
+}

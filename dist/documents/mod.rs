@@ -1,4 +1,4 @@
-//! The manual pages and the completions of shells, made from the table of options.
+//! The manual pages, the completions of shells, and docs/options.md, made from the table of options.
 //!
 //! Shape: [`all`] gives each file's path in the tree and its text. Rules: what an option is called, takes,
 //! does and holds by default comes from [`FLAGS`], what commands there are from the help text; so none of it
@@ -22,7 +22,18 @@ pub fn all() -> Vec<(&'static str, String)> {
         ("dist/completions/tollgate.bash", completions::bash(&help)),
         ("dist/completions/_tollgate", completions::zsh(&help)),
         ("dist/completions/tollgate.fish", completions::fish(&help)),
+        ("docs/options.md", options()),
     ]
+}
+
+/// The page of all options: what `--help` prints.
+fn options() -> String {
+    format!(
+        "# Options\n\nWhat `tollgate --help` prints, and `tollgate check --help` after it; `make documents` writes this page. \
+         [manual.md](manual.md)\nsays what each is for.\n\n```text\n{}```\n\n## tollgate check\n\n```text\n{}```\n",
+        help(&["--help"]),
+        help(&["check", "--help"])
+    )
 }
 
 /// What the texts of `--help` have beside the table.

@@ -12,7 +12,7 @@
 //! Lessons say port 8080, and the console's 8081; here each server takes a free one, and is told from what it prints.
 
 #[path = "course/lesson.rs"]
-mod lesson;
+pub(crate) mod lesson;
 #[path = "course/page.rs"]
 mod page;
 

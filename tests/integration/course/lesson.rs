@@ -14,7 +14,7 @@ use crate::support::{Folder, PATIENCE, Ran, eventually, installed, run, run_with
 
 /// What a fenced block is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Run,
     Fails,
     Serve,
@@ -24,14 +24,16 @@ pub(super) enum Kind {
 
 /// A fenced block, and the line that it begins in.
 #[derive(Debug)]
-pub(super) struct Block {
-    pub(super) kind: Kind,
-    pub(super) line: usize,
-    pub(super) text: String,
+pub(crate) struct Block {
+    pub(crate) kind: Kind,
+    /// What stands behind the fence.
+    pub(crate) word: String,
+    pub(crate) line: usize,
+    pub(crate) text: String,
 }
 
 /// The fenced blocks of a lesson.
-pub(super) fn blocks(lesson: &str) -> Vec<Block> {
+pub(crate) fn blocks(lesson: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut lines = lesson.lines().enumerate();
     while let Some((at, line)) = lines.next() {
@@ -63,13 +65,19 @@ pub(super) fn blocks(lesson: &str) -> Vec<Block> {
                 None => panic!("line {line}: a block without an end"),
             }
         }
-        blocks.push(Block { kind, line, text });
+        let word = word.to_owned();
+        blocks.push(Block {
+            kind,
+            word,
+            line,
+            text,
+        });
     }
     blocks
 }
 
 /// The programs that a lesson says it needs.
-pub(super) fn prerequisites(lesson: &str) -> Vec<&str> {
+pub(crate) fn prerequisites(lesson: &str) -> Vec<&str> {
     let line = lesson
         .lines()
         .find_map(|line| line.strip_prefix("You need: "));
@@ -79,7 +87,7 @@ pub(super) fn prerequisites(lesson: &str) -> Vec<&str> {
 }
 
 /// Where what was printed differs from what a lesson says, if it does.
-pub(super) fn differs(expected: &str, printed: &str) -> Option<String> {
+pub(crate) fn differs(expected: &str, printed: &str) -> Option<String> {
     fn is_line(expected: &str, line: &str) -> bool {
         let Some((start, rest)) = expected.split_once('…') else {
             return expected == line;
@@ -107,9 +115,10 @@ pub(super) fn differs(expected: &str, printed: &str) -> Option<String> {
 }
 
 /// A server that a lesson started; it ends when this is dropped.
-struct Running {
+pub(crate) struct Running {
     child: Child,
-    address: String,
+    /// `HOST:PORT`; nothing where it listens at a unix socket.
+    pub(crate) address: String,
 }
 
 impl Drop for Running {
@@ -124,10 +133,10 @@ impl Drop for Running {
 }
 
 /// The longest that the commands of a block may take: some ask a hundred times.
-const LONGEST: Duration = Duration::from_secs(120);
+pub(crate) const LONGEST: Duration = Duration::from_secs(120);
 
-const ADDRESS: &str = "127.0.0.1:8080";
-const CONSOLE: &str = "127.0.0.1:8081";
+pub(crate) const ADDRESS: &str = "127.0.0.1:8080";
+pub(crate) const CONSOLE: &str = "127.0.0.1:8081";
 
 /// Runs a lesson from top to bottom.
 #[track_caller]
@@ -227,7 +236,7 @@ pub(super) fn run_lesson(name: &str) {
 }
 
 /// Starts a server, and waits until it says where it listens.
-fn start(mut command: Command, at: &str) -> Running {
+pub(crate) fn start(mut command: Command, at: &str) -> Running {
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -257,7 +266,7 @@ fn start(mut command: Command, at: &str) -> Running {
         .split("http://")
         .nth(1)
         .and_then(|rest| rest.split('/').next());
-    match address {
+    match address.or(line.contains("unix:").then_some("")) {
         Some(address) => running.address = address.to_owned(),
         None => {
             drop(running);
