@@ -198,12 +198,12 @@ pub fn run(
     descriptors::survive_file_limit().map_err(system)?;
     descriptors::seal().map_err(system)?;
     let steering = Steering::catch().map_err(system)?;
-    kernel::wants().for_each(|it| log::warn!("{it}"));
     let supervision = Supervision::open(variable)?;
     let handed = opening::take_over(variable)?;
     let named = settings.clone();
     let server = Server::open(settings, reread, handed, supervision);
     let server = Arc::new(server.map_err(|error| error.placed(&named))?);
+    kernel::wants().for_each(|it| log::warn!("{it}"));
     #[cfg(feature = "explain")]
     diagnose::ended::begin();
     // With stdout gone there is nobody to tell, and every reason to serve.
