@@ -76,8 +76,8 @@ fn kill(process: u32, signal: Signal) {
 fn a_program_is_started_as_the_server_would() {
     let spawners = spawners(1);
     let text = "echo $NAME; pwd; env | grep -v ^_ | grep -v ^PWD; test $$ = $(cut -d' ' -f5 /proc/$$/stat) && echo leads; \
-                trap '' HUP; grep SigIgn /proc/$$/status";
-    // SIGHUP, which the server always catches, is ignored by tests that run under nohup.
+                trap '' HUP INT QUIT; grep SigIgn /proc/$$/status";
+    // The server always catches them; tests that nohup or a shell's & has started ignore them.
     let own = |spawners| {
         let mut child = start(spawners, text, None);
         (output(&mut child), child.reap())
