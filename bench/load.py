@@ -103,17 +103,17 @@ def wait_for_port(port: int) -> None:
 
 
 def wrk(server: Server, path: str, length: int, clients: int, seconds: float,
-        load: tuple[str, ...] = ("get",)) -> Load:
-    """Puts a server under load."""
+        load: tuple[str, ...] = ("get",), threads: int = 0) -> Load:
+    """Puts a server under load, with so many threads of wrk, or one for each core."""
     if load == ("post",):
         load = ("post", str(server.site.body))
-    return wrk_at(server.name, server.port, path, length, clients, seconds, load)
+    return wrk_at(server.name, server.port, path, length, clients, seconds, load, threads)
 
 
 def wrk_at(name: str, port: int, path: str, length: int, clients: int, seconds: float,
-           load: tuple[str, ...]) -> Load:
+           load: tuple[str, ...], threads: int = 0) -> Load:
     """Runs wrk for so many seconds, fractions too. Raises `Wrong` where a request failed or an answer was short."""
-    command = [program("wrk") or "wrk", "-t", str(min(CORES, clients)), "-c", str(clients), "-d", "120s",
+    command = [program("wrk") or "wrk", "-t", str(threads or min(CORES, clients)), "-c", str(clients), "-d", "120s",
                "--timeout", f"{LONGEST}s", "-s", str(SCRIPT), f"http://127.0.0.1:{port}{path}", "--", *load]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:

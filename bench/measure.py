@@ -143,7 +143,8 @@ def turn(name: str, row: Row, site: Site, options: Options) -> dict[str, float |
         server.wait()
         load.verify(server, row)
         before = server.cpu()
-        measured = load.wrk(server, row.path, row.length, row.clients, options.seconds, row.load)
+        measured = load.wrk(server, row.path, row.length, row.clients, options.seconds, row.load,
+                            row.threads)
         cpu = (server.cpu() - before) / measured.requests * 1e6 if server.cpu_is_whole() else None
         return {"rate": measured.rate, "p50": measured.p50, "p99": measured.p99, "cpu": cpu, "pss": server.pss()}
 

@@ -56,6 +56,8 @@ class Row:
     """spawn or echo: the bare loop that is measured beside it."""
     answer: int = 0
     """Bytes of an answer of the FastCGI application."""
+    threads: int = 0
+    """How many threads wrk has; 0: one for each core, which the server shares with them."""
 
 
 def _sha(content: bytes) -> str:
@@ -93,6 +95,11 @@ def _rows() -> tuple[Row, ...]:
         Row("file-12b", "file of 12 bytes", "file", "/hello.txt", 32, 12, hello,
             (rate(1.05), Target("cpu", "best", at_most=1.0)), floor="echo"),
         Row("file-100k", "file of 100 KB", "file", "/100k.bin", 32, 100_000, _sha(pattern(100_000)), (rate(1.05),)),
+        # With a thread of wrk on each core the scheduler decides, and lighttpd has clients wait for a fifth of a second.
+        Row("file-12b-thread", "file of 12 bytes, wrk with one thread", "file", "/hello.txt", 32, 12, hello,
+            (rate(1.05), Target("cpu", "best", at_most=1.0)), threads=1),
+        Row("file-100k-thread", "file of 100 KB, wrk with one thread", "file", "/100k.bin", 32, 100_000,
+            _sha(pattern(100_000)), (rate(1.05),), threads=1),
         Row("file-10m", "file of 10 MiB", "file", "/10m.bin", 8, len(big_file), _sha(big_file), (rate(1.1),)),
         # busybox answers one request and closes.
         Row("pipeline-16", "12 bytes, 16 requests at a time", "file", "/pipelined.txt", 32, 12, hello,
