@@ -33,7 +33,7 @@ pub(crate) use server::example;
 pub(crate) use server::{Server, Site, Variables, tollgate};
 
 /// Longer than anything that works takes on a busy machine; a test that waits so long has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Lets this process have as many descriptors as it may, and returns how many: a soft limit of 1,024 is
 /// customary, and too low to crowd a server.
