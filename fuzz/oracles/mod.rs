@@ -12,6 +12,7 @@
 
 mod cgi_response;
 mod chunked;
+mod explain;
 mod fastcgi_params;
 mod fastcgi_response;
 mod forwarded;
@@ -27,6 +28,7 @@ use tollgate::proto::{Parsed, Reason};
 
 pub use cgi_response::cgi_response;
 pub use chunked::chunked;
+pub use explain::explain;
 pub use fastcgi_params::fastcgi_params;
 pub use fastcgi_response::fastcgi_response;
 pub use forwarded::forwarded;
@@ -40,9 +42,10 @@ pub use range::range;
 pub type Oracle = fn(&[u8]);
 
 /// Every oracle, with the name of its fuzz target and of the folders of its seeds and crashes.
-pub const TARGETS: [(&str, Oracle); 10] = [
+pub const TARGETS: [(&str, Oracle); 11] = [
     ("cgi_response", cgi_response),
     ("chunked", chunked),
+    ("explain", explain),
     ("fastcgi_params", fastcgi_params),
     ("fastcgi_response", fastcgi_response),
     ("forwarded", forwarded),
