@@ -5,7 +5,6 @@
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use tiny_http::{HTTPVersion, Header, Response, StatusCode};
@@ -96,7 +95,7 @@ pub(super) fn stream_head() -> String {
 pub(super) fn answer(
     head: &RequestHead,
     client: &UnixStream,
-    console: &Arc<Console>,
+    console: &Console,
     host: &dyn Host,
 ) -> io::Result<()> {
     let head_only = head.method() == "HEAD";

@@ -1,13 +1,11 @@
 //! Journeys and the state as they come (server-sent events).
 //!
 //! Source: the HTML standard, section 9.2. Shape: the thread of a connection tells its client until he is gone; there are
-//! few of them. Rules: a listener
-//! who cannot keep up is told of the newest, and never holds up a worker; one who is gone is noticed by the state,
-//! which is sent each second.
+//! few of them. Rules: a listener who cannot keep up is told of the newest, and never holds up a worker; one who is gone
+//! is noticed by the state, which is sent each second.
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -28,23 +26,12 @@ const PACE: Duration = Duration::from_millis(100);
 /// How many journeys he is told of at once; of more, the newest.
 const BATCH_MAX: u64 = 64;
 
-/// How many there are.
-#[derive(Debug, Default)]
-pub(super) struct Listeners(AtomicUsize);
-
 /// Tells a listener, until he is gone.
-pub(super) fn tell(client: &UnixStream, console: &Console, host: &dyn Host) -> io::Result<()> {
-    let count = &console.listeners.0;
-    let told = match count.fetch_add(1, Ordering::SeqCst) {
-        LISTENERS_MAX.. => Answer::sentence(503, "There are as many listeners as there may be.")
-            .send(client, false),
-        _ => go_on_telling(client, console, host),
+pub(super) fn tell(mut client: &UnixStream, console: &Console, host: &dyn Host) -> io::Result<()> {
+    let Some(_place) = console.listeners.take(LISTENERS_MAX) else {
+        let full = Answer::sentence(503, "There are as many listeners as there may be.");
+        return full.send(client, false);
     };
-    count.fetch_sub(1, Ordering::SeqCst);
-    told
-}
-
-fn go_on_telling(mut client: &UnixStream, console: &Console, host: &dyn Host) -> io::Result<()> {
     client.write_all((stream_head() + "retry: 1000\n\n").as_bytes())?;
     let mut told = console.ledger.after(u64::MAX).1 - 1;
     let mut state_due = Instant::now();

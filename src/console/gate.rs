@@ -14,11 +14,11 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::answers::{Answer, answer};
+use super::places::Places;
 use super::{Console, Host, spawn};
 use crate::proto::Parsed;
 use crate::proto::http::head::{HeadLimits, RequestHead};
@@ -57,7 +57,7 @@ pub(super) struct Gate {
     console: Arc<Console>,
     host: Arc<dyn Host>,
     bounds: Vec<Bound>,
-    inside: AtomicUsize,
+    places: Places,
 }
 
 /// Why a request is turned away: a status and a sentence.
@@ -85,7 +85,7 @@ impl Gate {
             bounds: console.bounds().cloned().collect(),
             console: Arc::clone(console),
             host: Arc::clone(host),
-            inside: AtomicUsize::new(0),
+            places: Places::default(),
         }
     }
 
@@ -110,22 +110,20 @@ impl Gate {
     fn let_in(self: &Arc<Gate>, client: OwnedFd, reached: Reached) {
         // It serves for a socket of any kind: what is called is the same.
         let client = UnixStream::from(client);
-        if self.inside.fetch_add(1, Ordering::SeqCst) >= CONNECTIONS_MAX {
-            self.inside.fetch_sub(1, Ordering::SeqCst);
+        let Some(place) = self.places.take(CONNECTIONS_MAX) else {
             // It fits into any socket's buffer.
             let _ = client.set_nonblocking(true);
             turn_away(&client, TOO_MANY);
             return;
-        }
+        };
         let gate = Arc::clone(self);
         let job = move || {
+            let _place = place;
             // It is closed for whatever went wrong on it.
             let _ = gate.attend(&client, reached);
-            gate.inside.fetch_sub(1, Ordering::SeqCst);
         };
-        if spawn("console-visit".to_owned(), Box::new(job)).is_err() {
-            self.inside.fetch_sub(1, Ordering::SeqCst);
-        }
+        // Without a thread it is closed.
+        let _ = spawn("console-visit".to_owned(), Box::new(job));
     }
 
     /// Serves one request.

@@ -23,6 +23,7 @@ pub mod journey;
 pub mod ledger;
 mod meaning;
 pub mod metrics;
+mod places;
 mod repeat;
 pub mod view;
 
@@ -31,9 +32,9 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use self::events::Listeners;
 use self::gate::{Gate, Reached};
 use self::ledger::Ledger;
+use self::places::Places;
 use self::repeat::Place;
 use crate::handler::site::Why;
 use crate::proto::json::Json;
@@ -83,7 +84,7 @@ pub struct Console {
     /// The journeys.
     pub ledger: Ledger,
     token: String,
-    listeners: Listeners,
+    listeners: Places,
     /// When the clock began, in microseconds since 1970.
     epoch: u64,
     /// Where it is reached, and where no more of it than how the server is.
@@ -101,7 +102,7 @@ impl Console {
         Ok(Console {
             ledger: Ledger::keeping(kept),
             token: random::hex()?,
-            listeners: Listeners::default(),
+            listeners: Places::default(),
             epoch: epoch_micros().saturating_sub(clock.micros()),
             sockets,
         })

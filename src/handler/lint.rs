@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::diagnose;
 use crate::proto::explain::file::{self, Shape};
 use crate::proto::finding::{Finding, Lint, Severity, quoted};
+use crate::proto::grammar::holds;
 use crate::proto::uri::copy::is_copy;
 use crate::sys::first_bytes;
 
@@ -174,8 +175,10 @@ fn secret(path: &Path, is_hidden: bool) -> Option<Finding> {
     }
     let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
     let begins = |what: &[u8]| {
-        let head = first_bytes(path, file::LOOKED_AT).unwrap_or_default();
-        head.windows(what.len()).any(|it| it == what)
+        holds(
+            &first_bytes(path, file::LOOKED_AT).unwrap_or_default(),
+            what,
+        )
     };
     let what = match extension {
         "sql" | "dump" => "a dump of a database",

@@ -69,6 +69,11 @@ static TCHARS: [bool; 256] = {
     table
 };
 
+/// Whether `text` has `part` in it, which is not empty.
+pub fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|it| it == part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

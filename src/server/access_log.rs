@@ -255,17 +255,11 @@ impl Entry {
         Entry {
             text,
             places,
-            started,
-            status: StatusCode::OK,
-            body_len: 0,
-            reason: None,
-            log: None,
-            record: Record::default(),
+            ..Entry::unwritten(started)
         }
     }
 
-    /// One that the console alone is told of.
-    #[cfg(feature = "console")]
+    /// One without a line: the console alone is told of it.
     pub fn unwritten(started: u64) -> Entry {
         Entry {
             text: Vec::new(),

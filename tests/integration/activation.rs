@@ -39,13 +39,6 @@ fn serve_at(socket: &TcpListener) -> Server {
     site.serve(&["--drain-timeout", "20"])
 }
 
-#[track_caller]
-fn end(mut server: Server) {
-    server.signal(Signal::TERM);
-    let ended = server.wait(PATIENCE).and_then(|status| status.code());
-    assert_eq!(ended, Some(0), "{}", server.log());
-}
-
 #[test]
 fn a_socket_that_is_handed_over_is_listened_on_in_place_of_those_of_the_options() {
     let (socket, address) = listener();
@@ -65,13 +58,13 @@ fn a_socket_that_is_handed_over_is_listened_on_in_place_of_those_of_the_options(
     );
     let descriptors = server.get("/cgi-bin/probe/descriptors").text();
     assert_eq!(descriptors.lines().count(), 3, "{descriptors}");
-    end(server);
+    server.end();
     // It is open still: who comes now waits for the next server.
     let mut client = Client::connect(&address);
     client.send(request("GET", "/page.txt", &["Connection: close"], b""));
     let server = serve_at(&socket);
     assert_eq!(client.read_response("GET").text(), "a page\n");
-    end(server);
+    server.end();
 }
 
 #[test]
@@ -82,7 +75,7 @@ fn a_unix_socket_that_is_handed_over_stays_where_it_is() {
     let server = site_with_page().hand_over(socket).serve(&[]);
     assert_eq!(server.addresses(), [format!("unix:{}", path.display())]);
     assert_eq!(server.get("/page.txt").text(), "a page\n");
-    end(server);
+    server.end();
     assert!(path.exists());
 }
 
@@ -111,7 +104,7 @@ fn a_socket_that_is_handed_over_stays_when_the_configuration_is_read_again() {
         log.matches(&address).count(),
         "{log}"
     );
-    end(server);
+    server.end();
 }
 
 #[test]
@@ -182,19 +175,19 @@ fn a_restart_and_an_upgrade_lose_no_request() {
         };
         await_answers();
         // A restart: the next server is started when the one before has ended.
-        end(first);
+        first.end();
         let second = serve_at(&socket);
         await_answers();
         // An upgrade: both serve for a while.
         let third = serve_at(&socket);
         await_answers();
-        end(second);
+        second.end();
         await_answers();
         is_over.store(true, Ordering::SeqCst);
         for client in clients {
             client.join().unwrap();
         }
-        end(third);
+        third.end();
     });
 }
 

@@ -63,13 +63,6 @@ fn expect_served(server: &Server) {
     server.wait_until_childless();
 }
 
-#[track_caller]
-fn end(mut server: Server) {
-    server.signal(Signal::TERM);
-    let ended = server.wait(PATIENCE).and_then(|status| status.code());
-    assert_eq!(ended, Some(0), "{}", server.log());
-}
-
 #[test]
 fn without_openat2_all_is_served_but_links() {
     if !has_filter("without_openat2_all_is_served_but_links") {
@@ -88,7 +81,7 @@ fn without_openat2_all_is_served_but_links() {
     expect_served(&server);
     // One, or another beside it where that one was busy.
     assert!(!server.spawners().is_empty());
-    end(server);
+    server.end();
 }
 
 #[test]
@@ -105,7 +98,7 @@ fn without_pidfds_the_server_starts_programs_itself() {
     assert_eq!(server.get(&silent).status, 504);
     server.wait_until_childless();
     assert_eq!(server.spawners(), [0; 0]);
-    end(server);
+    server.end();
 }
 
 /// What only a spawner can do is refused, by name.
@@ -147,7 +140,7 @@ fn the_oldest_kernel_serves_all() {
     let log = server.path("access.log");
     assert!(eventually(PATIENCE, || log.exists()), "{}", server.log());
     assert!(server.get("/?").status < 500, "{}", server.log());
-    end(server);
+    server.end();
 }
 
 /// A socket cannot be taken over without a call of its own.

@@ -357,6 +357,14 @@ impl Server {
         status
     }
 
+    /// Has it told to stop, which it has to do without a fault.
+    #[track_caller]
+    pub(crate) fn end(mut self) {
+        self.signal(Signal::TERM);
+        let ended = self.wait(PATIENCE).and_then(|status| status.code());
+        assert_eq!(ended, Some(0), "{}", self.log());
+    }
+
     /// What the server wrote to standard error until now.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()

@@ -19,6 +19,7 @@ use crate::proto::Reason;
 use crate::proto::explain::output;
 use crate::proto::explain::stderr::{self, Complaint, Trace};
 use crate::proto::finding::{Finding, Severity, quoted, seconds};
+use crate::proto::grammar::holds;
 use crate::sys::child::{self, Exit};
 use crate::sys::first_bytes;
 use crate::sys::look::{self, Look};
@@ -60,10 +61,6 @@ fn is_short_of_memory(complaint: &[u8]) -> bool {
         b"not enough memory",
     ];
     words.iter().any(|word| holds(complaint, word))
-}
-
-fn holds(text: &[u8], word: &[u8]) -> bool {
-    text.windows(word.len()).any(|it| it == word)
 }
 
 /// How many programs the kernel had ended for want of memory when that was last asked.

@@ -5,7 +5,7 @@
 
 use crate::proto::Reason;
 use crate::proto::finding::{Code, Finding};
-use crate::proto::grammar::{is_tchar, parse_decimal, trim_ows};
+use crate::proto::grammar::{holds, is_tchar, parse_decimal, trim_ows};
 
 /// What a program has to print at least.
 const EXAMPLE: &str =
@@ -90,10 +90,7 @@ fn no_header(printed: &[u8]) -> Finding {
              named nph-NAME",
         );
     }
-    if printed
-        .windows(PHP_REFUSES.len())
-        .any(|it| it == PHP_REFUSES)
-    {
+    if holds(printed, PHP_REFUSES) {
         return error(
             "php-cgi refuses to run a script that names it in its #! line (cgi.force_redirect)."
                 .to_owned(),
