@@ -19,17 +19,29 @@ from bench.load import Wrong, read_answer
 from bench.process import Session
 from bench.servers import Server, program
 
+SETTLED_MOST = 5.0
+"""Seconds that a server is given for what it does at its start."""
+
 
 def per_request(server: Server, path: str, whose: Callable[[], list[int]], few: int, many: int) -> float | None:
     """System calls of those processes for each request; None where there is no strace, or it may not be used."""
     tracer = program("strace")
     if tracer is None:
         return None
+    _settle(server)
     _ask(server, path, few)
     counts = [_count(server, path, whose, requests, tracer) for requests in (few, many)]
     if None in counts:
         return None
     return (counts[1] - counts[0]) / (many - few)  # type: ignore[operator]
+
+
+def _settle(server: Server) -> None:
+    """Waits until a server has done what it does at its start: tollgate looks through the files that it serves."""
+    before, deadline = -1.0, time.monotonic() + SETTLED_MOST
+    while (now := server.cpu()) != before and time.monotonic() < deadline:
+        before = now
+        time.sleep(0.3)
 
 
 def _ask(server: Server, path: str, requests: int) -> None:
