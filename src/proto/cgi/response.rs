@@ -323,6 +323,7 @@ fn without_query(url: &[u8]) -> &[u8] {
 }
 
 fn push_line(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    block.reserve(name.len() + value.len() + 4);
     for part in [name, b": ", value, b"\r\n"] {
         block.extend_from_slice(part);
     }

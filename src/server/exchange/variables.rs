@@ -1,5 +1,6 @@
 //! What a program is told: the facts of an exchange, put into the words of `proto::cgi::meta`.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -12,6 +13,9 @@ use crate::proto::cgi::meta::{
     Authenticated, Authorization, Interpreter, MetaVariables, Scheme, ScriptRequest,
 };
 use crate::sys::listener::{Bound, Listener};
+
+/// How long an address is at most: an IPv4 one written as IPv6.
+const LONGEST_ADDRESS: usize = 45;
 
 impl Exchange<'_> {
     /// Makes the meta-variables of a program.
@@ -35,20 +39,20 @@ impl Exchange<'_> {
             // It may be listened at no more.
             Some(Bound::Tcp(_)) | None => reply.stream().local_address(),
         };
-        let server_addr = local.map(|local| local.ip().to_string());
-        let remote_addr = self.origin.whom.address().map(|it| it.to_string());
-        let own_name = local.map(|local| match local.ip() {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("[{address}]"),
-        });
+        let server_addr = local.map(|local| text(local.ip()));
+        let remote_addr = self.origin.whom.address().map(text);
         let scheme = self.origin.scheme.unwrap_or(settings.scheme);
         let user = self.course.user();
         let authority = self.request.authority;
+        let own_name = match (authority, local.map(|local| local.ip())) {
+            (None, Some(IpAddr::V4(address))) => Some(address.to_string()),
+            (None, Some(IpAddr::V6(address))) => Some(format!("[{address}]")),
+            _ => None,
+        };
         let head = self.request.head;
-        let version = head.version().to_string();
         let request = ScriptRequest {
             method: subject.method,
-            version: &version,
+            version: head.version().as_str(),
             script_name: &script.script_name,
             path_info: &script.path_info,
             query: subject.target.query,
@@ -104,4 +108,12 @@ impl Exchange<'_> {
         });
         variables.refill(&request, fields)
     }
+}
+
+/// An address, in memory that is asked for once.
+fn text(address: IpAddr) -> String {
+    let mut text = String::with_capacity(LONGEST_ADDRESS);
+    // Into a string nothing fails.
+    let _ = write!(text, "{address}");
+    text
 }
