@@ -6,9 +6,11 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsFd;
 use std::sync::Arc;
+
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::spool::{Room, SpoolFile};
 use super::stream::{More, Stream};
@@ -25,6 +27,10 @@ const TURN: u64 = 1 << 20;
 
 /// How much one sendfile is asked to send.
 const SENDFILE: u64 = 1 << 20;
+
+/// From this length on it is looked whether a file has to come from a disk: of a shorter one that would be half a
+/// hundredth of the time that it takes to send it.
+const LONG: u64 = 128 << 10;
 
 /// The state after a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -210,6 +216,16 @@ impl Outgoing {
         self.blocked
     }
 
+    /// Whether the next turn has to wait for a disk, as far as the system tells.
+    pub fn comes_from_disk(&self) -> bool {
+        let mut files = self.rest.iter().filter_map(Piece::range);
+        files.next().is_some_and(|(file, next, end)| {
+            let end = end.min(next + TURN);
+            // What lies between was read with them.
+            end - next >= LONG && ![next, end - 1].iter().all(|at| is_in_memory(file, *at))
+        })
+    }
+
     /// Whether everything was sent.
     pub fn is_empty(&self) -> bool {
         self.front_sent == self.front.len() && self.rest.is_empty()
@@ -343,12 +359,28 @@ impl Piece {
         }
     }
 
+    /// What is sent of which file.
+    fn range(&self) -> Option<(&File, u64, u64)> {
+        match self {
+            Piece::File { file, next, end } => Some((file, *next, *end)),
+            Piece::Spooled { file, next } => Some((file.file(), *next, file.len())),
+            _ => None,
+        }
+    }
+
     fn in_memory(&self) -> usize {
         match self {
             Piece::Bytes { bytes, sent } => bytes.len() - sent,
             _ => 0,
         }
     }
+}
+
+/// Whether the byte of a file at this place could be read without waiting for a disk (Linux 4.14).
+fn is_in_memory(file: &File, at: u64) -> bool {
+    let mut byte = [0];
+    let mut room = [IoSliceMut::new(&mut byte)];
+    preadv2(file, &mut room, at, ReadWriteFlags::NOWAIT).is_ok()
 }
 
 fn send_range(stream: &Stream, file: &File, next: &mut u64, end: u64) -> io::Result<Option<u64>> {

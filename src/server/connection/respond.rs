@@ -19,9 +19,6 @@ use crate::sys::stream::is_of_peer;
 /// How much of several responses is gathered into one call.
 const GATHERED_MAX: usize = 64 << 10;
 
-/// From this length on others are called to watch while a response is sent.
-const LONG: u64 = 1 << 20;
-
 /// How long a program's turn is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -208,8 +205,8 @@ impl Connection {
 
     /// Sends what is to be sent, then enters the state that follows.
     pub(super) fn send(&mut self, then: Then, worker: &mut Worker<'_>) -> Step {
-        if self.outgoing.unsent() >= LONG {
-            // It may have to come from a disk.
+        if self.outgoing.comes_from_disk() {
+            // Others are not to wait for it.
             worker.call();
         }
         match self.outgoing.flush(&self.stream) {

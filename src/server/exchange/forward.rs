@@ -27,10 +27,6 @@ use crate::server::exchange::resource::{Step, Subject};
 use crate::server::worker::Worker;
 use crate::sys::clock::Moment;
 
-/// Of an answer that is longer than this the rest takes time to move, in which another worker watches:
-/// with 1 MiB for each of 8 clients, 2,200 answers a second for 1,930.
-const LONG: u64 = 64 << 10;
-
 /// A run that has to wait.
 pub(super) struct Parked {
     run: Box<Run>,
@@ -86,9 +82,6 @@ pub fn go_on(
     let now = worker.now();
     let draft = forward.draft.take()?;
     let mut reply = connection.reply(&server.room, draft);
-    if reply.body_len() > LONG {
-        worker.call();
-    }
     let ended = match (client, server.halt.is_ordered()) {
         (Client::Gone, _) => forward.run.end(Reason::ClientGone, &mut reply, now),
         (_, true) => forward.run.end(Reason::ServerStopping, &mut reply, now),

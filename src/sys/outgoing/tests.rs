@@ -4,6 +4,7 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Advice;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 
 use super::*;
@@ -397,4 +398,26 @@ fn the_first_buffer_can_be_lent() {
     assert_eq!(drain(&mut outgoing, &stream, &mut peer).0, b"kept");
     let buffer = outgoing.swap_buffer(Vec::new());
     assert!(buffer.is_empty() && buffer.capacity() >= 8_000);
+}
+
+/// What was written out and dropped from memory has to be read again, but for file systems that are memory.
+#[test]
+fn a_long_file_that_is_not_in_memory_comes_from_a_disk() {
+    const LEN: u64 = 1 << 20;
+    let folder = TempDir::new();
+    let file = file(&folder, &pattern(LEN as usize));
+    let comes_from_disk = |len| {
+        let mut outgoing = Outgoing::default();
+        outgoing.bytes().extend_from_slice(b"head");
+        outgoing.push_file(Arc::clone(&file), 0, len);
+        outgoing.comes_from_disk()
+    };
+    assert!(!comes_from_disk(LEN));
+    file.sync_all().unwrap();
+    rustix::fs::fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+    assert!(!comes_from_disk(LONG - 1), "nobody looks");
+    // TMPFS_MAGIC, which the kernel's interface has in another type on each processor.
+    let is_on_disk = rustix::fs::fstatfs(&file).unwrap().f_type != 0x0102_1994;
+    assert_eq!(comes_from_disk(LEN), is_on_disk);
+    assert!(!Outgoing::default().comes_from_disk());
 }
