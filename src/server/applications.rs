@@ -9,16 +9,18 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
-use super::{APPLICATION_TOKEN, Parking};
+use super::APPLICATION_TOKEN;
+use super::parking::Parking;
 use crate::config::{Application, BackendAddress, Settings, StartError};
 use crate::handler::admission::Wake;
 use crate::handler::fastcgi::connect::Address;
-use crate::handler::fastcgi::links::{Concerned, Interest, Links, Register};
+use crate::handler::fastcgi::links::{Concerned, Interest, Lanes, Links};
 use crate::handler::fastcgi::pool::{Bounds, Owner, Pool};
 use crate::handler::fastcgi::supervisor::Supervisor;
 use crate::handler::fastcgi::watch::Watch;
 use crate::sys::clock::Clock;
 use crate::sys::spawner::Spawners;
+use crate::sys::stream::Stream;
 
 /// How many descriptors one process takes: its listening socket, its pipe and pidfd, and what std opens
 /// for a moment.
@@ -102,7 +104,7 @@ impl Applications {
         Applications {
             entries: RwLock::default(),
             room,
-            links: Arc::new(open_links(room, parking)),
+            links: Arc::new(Links::new(room, Arc::clone(parking) as _)),
             watch: Arc::new(Watch::default()),
             clock,
             wake: wake.clone(),
@@ -343,15 +345,27 @@ fn named(addresses: &[BackendAddress], program: Option<&str>) -> Vec<Address> {
     addresses.iter().enumerate().map(address).collect()
 }
 
-/// Room for every connection to an application that there may be.
-fn open_links(count: usize, parking: &Arc<Parking>) -> Links {
-    let parking = Arc::clone(parking);
-    let register = Register(Box::new(move |stream, number, interest| {
+impl Lanes for Parking {
+    fn lane_of(&self, client: u32) -> usize {
+        self.table.lane_of(client)
+    }
+
+    fn register(
+        &self,
+        stream: &Stream,
+        number: u32,
+        lane: usize,
+        interest: Interest,
+    ) -> io::Result<()> {
         let token = APPLICATION_TOKEN + u64::from(number);
+        let poller = &self.lane(lane).poller;
         match interest {
-            Interest::Input => parking.poller.register_input(stream, token),
-            Interest::Room => parking.poller.wake(stream, token),
+            Interest::Input => poller.register_input(stream, token),
+            Interest::Room => poller.wake(stream, token),
         }
-    }));
-    Links::new(u32::try_from(count).unwrap_or(u32::MAX - 1), register)
+    }
+
+    fn forget(&self, stream: &Stream, lane: usize) -> io::Result<()> {
+        self.lane(lane).poller.forget(stream)
+    }
 }

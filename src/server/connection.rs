@@ -198,10 +198,10 @@ pub struct Connection {
     /// The client sends nothing more.
     pub(super) input_ended: bool,
     /// An end of the client's half was reported, perhaps behind bytes that are not read yet.
-    pub(super) hung_up: bool,
+    hung_up: bool,
     /// No request of it has come yet.
     is_new: bool,
-    /// Nothing is left to read until the next event.
+    /// Nothing is left to read until the next event of the connection itself.
     drained: bool,
     /// The line of the response that is being sent.
     entry: Option<Box<Entry>>,
@@ -274,9 +274,14 @@ impl Connection {
         }
     }
 
+    /// Takes notice of what happened on it since, and whether it is known that its peer has ended its half.
+    pub fn hear(&mut self, has_event: bool, hung_up: bool) {
+        self.drained &= !has_event;
+        self.hung_up |= hung_up;
+    }
+
     /// Goes on from where the connection was parked.
     pub fn drive(&mut self, worker: &mut Worker<'_>) -> Next {
-        self.drained = false;
         if worker.now() >= self.deadline
             && let Step::Done(next) = self.expire(worker)
         {

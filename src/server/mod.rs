@@ -1,7 +1,7 @@
 //! Connections and threads: start, serve, drain, stop.
 //!
 //! Shape: [`run`] turns settings into a running server and returns when that has ended. Threads: the
-//! workers are all alike: `--threads` of them have a seat at the shared poller, and as many more as
+//! workers are all alike: `--threads` of them have a seat, one at least for each lane, and as many more as
 //! there may be programs take the seats of those that run one, so files always answer; and a few more
 //! those of workers that check a password. A janitor walks the deadlines; what it does waits for no file
 //! system, which may hang: that is for the caretaker, who looks after folders and open files. The main
@@ -22,6 +22,7 @@ mod listeners;
 mod observe;
 mod opening;
 mod origin;
+mod parking;
 mod places;
 mod record;
 mod reload;
@@ -50,13 +51,12 @@ use applications::Applications;
 pub use check_config::check_config;
 use listeners::Listeners;
 use opening::{Opened, SPAWNERS_MAX};
+use parking::Parking;
 pub use reload::Reread;
 use reload::Retired;
 use seats::Seats;
 use served::{Current, Hosted, Served};
 use supervision::Supervision;
-use table::Table;
-use wakes::Wakes;
 use worker::Worker;
 
 use crate::config::{Settings, StartError};
@@ -67,7 +67,6 @@ use crate::handler::cache::OPEN_MAX;
 use crate::handler::diagnose;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
 use crate::sys::listener::Listener;
-use crate::sys::poller::Poller;
 use crate::sys::private_folder::PrivateFolder;
 use crate::sys::sandbox::Rule;
 use crate::sys::signal::Steering;
@@ -94,10 +93,13 @@ const STACK: usize = 256 << 10;
 const DESCRIPTORS_PER_PROGRAM: u64 = 10;
 
 /// How many descriptors the server itself takes, and files on their way and those that are kept open.
-const DESCRIPTORS_RESERVED: u64 = 24 + OPEN_MAX as u64;
+const DESCRIPTORS_RESERVED: u64 = 22 + OPEN_MAX as u64;
 
 /// How long accepting rests when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often it is looked at least whether a lane's watcher is held up somewhere.
+const RELIEF: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether other folders have come to be served, and files need not be open any more.
 const FOLDER_LOOK: Duration = Duration::from_secs(1);
@@ -144,27 +146,6 @@ struct Server {
     /// Who is told of every exchange.
     #[cfg(feature = "console")]
     console: Option<Arc<Console>>,
-}
-
-/// Where connections wait, and what wakes them.
-#[derive(Debug)]
-struct Parking {
-    table: Table,
-    poller: Poller,
-    wakes: Wakes,
-}
-
-impl Parking {
-    /// Has workers told of whoever waits at a listener.
-    fn listen(&self, at: usize, listener: &Listener) -> io::Result<()> {
-        self.poller.register(listener, LISTENER_TOKEN + at as u64)
-    }
-
-    fn stop_listening(&self, listener: &Listener) {
-        // What fails here is a listener that accepts no more already.
-        let _ = self.poller.forget(listener);
-        let _ = listener.stop();
-    }
 }
 
 /// What of the system keeps the server from starting.
@@ -242,30 +223,27 @@ impl Server {
         // Few descriptors for each make more spawners, which are connected to.
         let more = spawners.max().saturating_sub(SPAWNERS_MAX);
         let listeners = Listeners::new(listeners);
-        let others = (listeners.all().len() + more) as u64 + connected;
+        let lanes = parking::lanes_for(settings.threads);
+        let own = listeners.all().len() + more + lanes * parking::DESCRIPTORS;
+        let others = own as u64 + connected;
         #[cfg(feature = "console")]
         let is_watched = console.iter().any(|listeners| !listeners.is_empty());
         #[cfg(feature = "console")]
         let others = others + if is_watched { DESCRIPTORS } else { 0 };
         fit_descriptors(&mut settings, others);
-        let parking = Arc::new(Parking {
-            table: Table::new(settings.max_connections),
-            poller: Poller::new().map_err(system)?,
-            wakes: Wakes::new().map_err(system)?,
-        });
-        parking
-            .poller
-            .register(&parking.wakes, WAKE_TOKEN)
-            .map_err(system)?;
+        let parking = Parking::new(settings.max_connections, lanes).map_err(system)?;
+        let parking = Arc::new(parking);
         for (at, listener) in listeners.all() {
             parking.listen(at, &listener).map_err(system)?;
         }
         let waking = Arc::clone(&parking);
-        let wake = Wake(Arc::new(move |number| waking.wakes.push(number)));
+        let wake = Wake(Arc::new(move |number| waking.wake(number)));
         let clock = Clock::start();
         #[cfg(feature = "console")]
         let console = match is_watched {
-            true => Some(Arc::new(Console::new(console, clock).map_err(system)?)),
+            true => Some(Arc::new(
+                Console::new(console, clock).map_err(system)?,
+            )),
             false => None,
         };
         #[cfg(feature = "fastcgi")]
@@ -301,7 +279,7 @@ impl Server {
             admission: Arc::new(Admission::new(&[settings.max_processes], Ties::First, wake)),
             #[cfg(feature = "fastcgi")]
             applications,
-            seats: Seats::new(settings.threads),
+            seats: Seats::new(settings.threads, lanes),
             logs: Mutex::new(logs),
             room: Arc::new(Room::new(&spool_folder, settings.max_spool)),
             spool,
@@ -397,21 +375,23 @@ impl Server {
         builder.spawn(move || job(&server)).map(drop)
     }
 
-    /// Walks the deadlines until the server stops: whatever is overdue is looked at by a worker.
+    /// Walks the deadlines until the server stops: whatever is overdue is looked at by a worker, and a lane whose
+    /// worker is held up gets another one.
     fn keep_deadlines(&self) {
         let tick = || {
             let shortest = self.current.served().shortest_wait();
-            (shortest / 4).max(Duration::from_millis(10))
+            (shortest / 4).clamp(Duration::from_millis(10), RELIEF)
         };
         while !self.halt.wait(tick()) {
             let now = self.clock.now();
             for number in self.parking.table.overdue(now) {
-                self.parking.wakes.push(number);
+                self.parking.wake(number);
             }
             if self.accept_again.load(Ordering::Relaxed) <= now.0 {
                 self.accept_again.store(Moment::NEVER.0, Ordering::Relaxed);
                 self.accept_all();
             }
+            self.seats.relieve();
             // A connection comes to count as idle without an event.
             self.resume_accepting();
         }

@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 
 use super::table::Evicted;
-use super::{ACCEPT_PAUSE, LISTENER_TOKEN, Server};
+use super::{ACCEPT_PAUSE, Server};
 use crate::sys::listener::Listener;
 
 impl Server {
@@ -32,7 +32,7 @@ impl Server {
             match self.parking.table.evict_idle(self.clock.now()) {
                 Evicted::One => return true,
                 Evicted::Nobody => return false,
-                Evicted::Busy(number) => self.parking.wakes.push(number),
+                Evicted::Busy(number) => self.parking.wake(number),
             }
         }
     }
@@ -60,9 +60,7 @@ impl Server {
     /// Has workers look at all listeners.
     pub(super) fn accept_all(&self) {
         for (at, listener) in self.listeners.all() {
-            // After the stop it is no longer registered, and nobody is to be accepted.
-            let token = LISTENER_TOKEN + at as u64;
-            let _ = self.parking.poller.wake(&*listener, token);
+            self.parking.look_at(at, &listener);
         }
     }
 }

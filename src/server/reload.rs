@@ -237,7 +237,7 @@ impl Server {
         for at in listeners {
             worker.accept(*at);
             if let Some(listener) = self.listeners.at(*at) {
-                self.parking.stop_listening(&listener);
+                self.parking.stop_listening(*at, &listener);
             }
             self.listeners.forget(*at);
         }

@@ -36,8 +36,8 @@ impl Server {
             }
         }
         self.stopping.store(true, Ordering::SeqCst);
-        for (_, listener) in &listeners {
-            self.parking.stop_listening(listener);
+        for (at, listener) in &listeners {
+            self.parking.stop_listening(*at, listener);
         }
         self.wake_all();
     }
@@ -45,7 +45,7 @@ impl Server {
     /// Has every connection looked at.
     fn wake_all(&self) {
         for number in self.parking.table.used() {
-            self.parking.wakes.push(number);
+            self.parking.wake(number);
         }
     }
 

@@ -1,15 +1,16 @@
 //! Whoever started the server and looks after it: told when it is ready, and that it is alive.
 //!
 //! Source: sd_notify(3), sd_watchdog_enabled(3).
-//! Rules: a sign of life (`WATCHDOG=1`) is given for workers alone: each time one is asked for a sign by the
-//! way of all other events, and only when it has come is the next one asked for. A process whose workers
-//! stand still is thus ended and started again, also where this thread is well.
+//! Rules: a sign of life (`WATCHDOG=1`) is given for workers alone: one of each lane is asked for a sign by the
+//! way of all other events, and only when all have come are the next ones asked for. A process with a lane that
+//! stands still is thus ended and started again, also where this thread is well.
 
 use std::ffi::OsString;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{Parking, Server};
+use super::Server;
+use super::parking::Parking;
 use crate::config::StartError;
 use crate::sys::notify::Notifier;
 
@@ -25,8 +26,8 @@ pub(super) struct Supervision {
     notifier: Notifier,
     /// How often it wants a sign of life.
     interval: Option<Duration>,
-    /// Whether a worker has given the sign that was asked for.
-    was_given: AtomicBool,
+    /// How many of the signs that were asked for have not come.
+    awaited: AtomicUsize,
 }
 
 impl Supervision {
@@ -54,7 +55,7 @@ impl Supervision {
         Ok(Supervision {
             notifier,
             interval,
-            was_given: AtomicBool::new(true),
+            awaited: AtomicUsize::new(0),
         })
     }
 
@@ -85,14 +86,16 @@ impl Supervision {
 
     /// A worker is at work.
     pub(super) fn give_sign(&self) {
-        self.was_given.store(true, Ordering::Relaxed);
+        self.awaited.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Passes on the sign that was asked for and asks for another; nothing where none has come.
+    /// Passes on that all signs have come and asks for others; nothing where one has not come.
     fn look(&self, parking: &Parking) {
-        if self.was_given.swap(false, Ordering::Relaxed) {
+        if self.awaited.load(Ordering::Relaxed) == 0 {
             self.notifier.tell("WATCHDOG=1");
-            parking.wakes.push(SIGN);
+            let lanes = parking.lanes();
+            self.awaited.store(lanes.len(), Ordering::Relaxed);
+            lanes.iter().for_each(|lane| lane.wakes.push(SIGN));
         }
     }
 }

@@ -10,13 +10,16 @@
 //!   nothing at the start and no lock to look into.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 
 use super::connection::Connection;
 use crate::sys::clock::Moment;
 
 const BLOCK: usize = 256;
+
+/// The lane of a slot without a connection.
+const NOWHERE: u32 = u32::MAX;
 
 /// What a connection is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +48,13 @@ const STANDINGS: usize = 6;
 pub struct Slot {
     connection: Mutex<Option<Box<Connection>>>,
     marked: AtomicBool,
+    heard: AtomicBool,
     hung_up: AtomicBool,
     deadline: AtomicU64,
     idle_since: AtomicU64,
     standing: AtomicU8,
+    /// The lane that the connection stands in, or [`NOWHERE`].
+    lane: AtomicU32,
 }
 
 impl Slot {
@@ -56,10 +62,12 @@ impl Slot {
         Slot {
             connection: Mutex::new(None),
             marked: AtomicBool::new(false),
+            heard: AtomicBool::new(false),
             hung_up: AtomicBool::new(false),
             deadline: AtomicU64::new(Moment::NEVER.0),
             idle_since: AtomicU64::new(Moment::NEVER.0),
             standing: AtomicU8::new(Standing::None as u8),
+            lane: AtomicU32::new(NOWHERE),
         }
     }
 
@@ -91,9 +99,17 @@ impl Slot {
         self.marked.load(Ordering::SeqCst)
     }
 
-    /// Notes that the peer has ended its half of the connection.
-    pub fn mark_hung_up(&self) {
-        self.hung_up.store(true, Ordering::Relaxed);
+    /// Notes an event of the connection's own, which may be that the peer has ended its half.
+    pub fn hear(&self, hung_up: bool) {
+        if hung_up {
+            self.hung_up.store(true, Ordering::Relaxed);
+        }
+        self.heard.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there was such an event since this was asked last.
+    pub fn take_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed) && self.heard.swap(false, Ordering::Relaxed)
     }
 
     /// Whether the peer is known to have ended its half.
@@ -122,6 +138,8 @@ pub struct Table {
     blocks: Box<[OnceLock<Box<[Slot]>>]>,
     free: Mutex<Free>,
     live: AtomicUsize,
+    /// How many connections stand in each lane.
+    lanes: Box<[AtomicUsize]>,
     max: usize,
 }
 
@@ -144,13 +162,14 @@ struct Free {
 }
 
 impl Table {
-    /// A table for at most `max` connections.
-    pub fn new(max: usize) -> Table {
+    /// A table for at most `max` connections, which stand in so many lanes.
+    pub fn new(max: usize, lanes: usize) -> Table {
         let blocks = max.div_ceil(BLOCK);
         Table {
             blocks: (0..blocks).map(|_| OnceLock::new()).collect(),
             free: Mutex::new(Free::default()),
             live: AtomicUsize::new(0),
+            lanes: (0..lanes).map(|_| AtomicUsize::new(0)).collect(),
             max,
         }
     }
@@ -158,6 +177,19 @@ impl Table {
     /// How many connections there are.
     pub fn live(&self) -> usize {
         self.live.load(Ordering::Relaxed)
+    }
+
+    /// How many connections stand in each lane.
+    pub fn in_lanes(&self) -> impl Iterator<Item = usize> + Clone {
+        self.lanes.iter().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// The lane of the connection with this number; any lane where there is none.
+    pub fn lane_of(&self, number: u32) -> usize {
+        match self.slot(number).lane.load(Ordering::Relaxed) {
+            NOWHERE => 0,
+            lane => lane as usize,
+        }
     }
 
     /// Reserves the number of a free slot; `None` when the table is full.
@@ -175,17 +207,21 @@ impl Table {
         Some(number)
     }
 
-    /// Puts a connection into the slot that was reserved for it. `register` is called while the slot
+    /// Puts a connection into the slot that was reserved for it, in this lane. `register` is called while the slot
     /// is claimed; a first event that finds it so leaves its mark, which the caller has to look for.
     pub fn fill<E>(
         &self,
         number: u32,
         connection: Connection,
+        lane: usize,
         register: impl FnOnce(&Connection) -> Result<(), E>,
     ) -> Result<(), E> {
         let slot = self.slot(number);
         slot.hung_up.store(false, Ordering::Relaxed);
         let mut place = slot.lock();
+        self.lanes[lane].fetch_add(1, Ordering::Relaxed);
+        // There are as many as threads at most.
+        slot.lane.store(lane as u32, Ordering::Relaxed);
         register(&connection)?;
         slot.park(
             connection.deadline(),
@@ -198,8 +234,12 @@ impl Table {
 
     /// Gives back the number of a slot whose connection is gone.
     pub fn release(&self, number: u32) {
-        self.slot(number)
-            .park(Moment::NEVER, Moment::NEVER, Standing::None);
+        let slot = self.slot(number);
+        slot.park(Moment::NEVER, Moment::NEVER, Standing::None);
+        let lane = slot.lane.swap(NOWHERE, Ordering::Relaxed);
+        if let Some(count) = self.lanes.get(lane as usize) {
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         free.returned.push(number);
         self.live.fetch_sub(1, Ordering::Relaxed);

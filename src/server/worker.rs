@@ -17,6 +17,7 @@ use super::APPLICATION_TOKEN;
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::origin::{Origin, Peer};
+use super::parking::Lane;
 use super::record::Record;
 use super::served::{Hosted, Served};
 use super::supervision::SIGN;
@@ -66,6 +67,8 @@ pub struct Worker<'s> {
     output: Vec<u8>,
     date: ([u8; 29], u64),
     is_seated: bool,
+    /// Where it watches while it has a seat.
+    lane: usize,
     /// How many events in a row did not have to be waited for.
     found_at_once: u32,
     /// The memory of a journey that is no longer kept, for the next one.
@@ -87,6 +90,7 @@ impl<'s> Worker<'s> {
             output: Vec::new(),
             date: (http_date(0), 0),
             is_seated: false,
+            lane: 0,
             found_at_once: 0,
             #[cfg(feature = "console")]
             spare: RefCell::default(),
@@ -98,9 +102,9 @@ impl<'s> Worker<'s> {
         let server = self.server;
         loop {
             match self.next_event() {
-                Ok(woken) if woken.token == WAKE_TOKEN => match server.parking.wakes.pop() {
+                Ok(woken) if woken.token == WAKE_TOKEN => match self.lane().wakes.pop() {
                     Some(SIGN) => server.supervision.give_sign(),
-                    Some(number) => self.attend(number, false),
+                    Some(number) => self.attend(number),
                     None => {}
                 },
                 #[cfg(feature = "fastcgi")]
@@ -110,7 +114,11 @@ impl<'s> Worker<'s> {
                     self.accept((woken.token - LISTENER_TOKEN) as usize);
                 }
                 // Below LISTENER_TOKEN tokens are numbers of slots.
-                Ok(woken) => self.attend(woken.token as u32, woken.hung_up),
+                Ok(woken) => {
+                    let number = woken.token as u32;
+                    self.server.parking.table.slot(number).hear(woken.hung_up);
+                    self.attend(number);
+                }
                 // Nobody else would do what this worker is there for.
                 Err(error) => {
                     log::error!("no event can be waited for: {error}");
@@ -122,29 +130,33 @@ impl<'s> Worker<'s> {
 
     /// Watches for the next event; sleeps while others do.
     fn next_event(&mut self) -> io::Result<Woken> {
-        let Server { seats, parking, .. } = self.server;
+        let seats = &self.server.seats;
         loop {
             if !self.is_seated {
-                seats.take();
+                self.lane = seats.take();
                 self.is_seated = true;
                 self.found_at_once = 0;
             }
-            match seats.watch(|| parking.poller.wait()) {
+            match seats.watch(self.lane, || self.lane().poller.wait()) {
                 Some(woken) => {
                     self.found_at_once += 1;
                     if woken.as_ref().is_ok_and(|woken| woken.was_awaited) {
                         self.found_at_once = 0;
                     } else if self.found_at_once.is_multiple_of(BEHIND) {
-                        seats.call();
+                        seats.call(self.lane);
                     }
                     return woken;
                 }
-                None => match parking.poller.look()? {
+                None => match self.lane().poller.look()? {
                     Some(woken) => return Ok(woken),
                     None => self.leave_seat(),
                 },
             }
         }
+    }
+
+    fn lane(&self) -> &'s Lane {
+        self.server.parking.lane(self.lane)
     }
 
     /// Takes notice of what is served now.
@@ -158,14 +170,14 @@ impl<'s> Worker<'s> {
 
     /// Has another worker watch, before something that may take a while.
     pub fn call(&self) {
-        self.server.seats.call();
+        self.server.seats.call(self.lane);
     }
 
     /// Leaves the seat to another worker, before a program is run.
     pub fn leave_seat(&mut self) {
         if self.is_seated {
             self.is_seated = false;
-            self.server.seats.leave();
+            self.server.seats.leave(self.lane);
         }
     }
 
@@ -267,26 +279,23 @@ impl<'s> Worker<'s> {
     fn attend_application(&mut self, woken: Woken) {
         let applications = &self.server.applications;
         if let Some(number) = applications.concerned(woken.token, woken.hung_up) {
-            self.attend(number, false);
+            self.attend(number);
         }
     }
 
-    fn attend(&mut self, number: u32, hung_up: bool) {
+    fn attend(&mut self, number: u32) {
         let server = self.server;
         let slot = server.parking.table.slot(number);
-        if hung_up {
-            slot.mark_hung_up();
-        }
         slot.attend(|place| {
             let Some(connection) = place else { return };
-            connection.hung_up |= slot.is_hung_up();
+            connection.hear(slot.take_heard(), slot.is_hung_up());
             let driven = catch_unwind(AssertUnwindSafe(|| self.drive(connection)));
             match driven.unwrap_or(Next::Close) {
                 next @ (Next::Park | Next::Turn) => {
                     let (deadline, idle_since) = (connection.deadline(), connection.idle_since());
                     slot.park(deadline, idle_since, connection.standing());
                     if next == Next::Turn {
-                        server.parking.wakes.push(number);
+                        server.parking.wake(number);
                     }
                 }
                 Next::Close => {
@@ -373,9 +382,7 @@ impl<'s> Worker<'s> {
                         connection.expect_preamble();
                     }
                     let parking = &server.parking;
-                    let filled = parking.table.fill(number, connection, |connection| {
-                        parking.poller.register(connection.stream(), number.into())
-                    });
+                    let filled = parking.park(number, connection);
                     if let Err(error) = filled {
                         // The next one would fare no better.
                         log::warn!(
@@ -384,7 +391,7 @@ impl<'s> Worker<'s> {
                         server.closed(number);
                         return server.pause_accepting();
                     } else if parking.table.slot(number).is_marked() {
-                        parking.wakes.push(number);
+                        parking.wake(number);
                     }
                 }
                 Accepted::Nobody => return server.closed(number),

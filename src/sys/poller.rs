@@ -1,4 +1,4 @@
-//! The shared epoll: every worker waits on it, every descriptor is registered with it once.
+//! An epoll instance that several workers may wait at, one at a time; a descriptor is registered once, with one of them.
 //!
 //! Rules:
 //! - Connections are registered edge-triggered for reading and writing together and are never re-armed,

@@ -45,6 +45,12 @@ impl Stream {
         Stream { socket }
     }
 
+    /// The processor that took in what came last, where the system tells (Linux 3.19, TCP).
+    pub fn incoming_cpu(&self) -> Option<u32> {
+        let cpu = sockopt::socket_incoming_cpu(&self.socket).ok();
+        cpu.filter(|cpu| *cpu != u32::MAX)
+    }
+
     /// Two ends of a connection inside this process: one that never blocks, and one to read from to its end.
     pub fn pair() -> io::Result<(Stream, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;

@@ -544,6 +544,33 @@ fn slow_clients_hold_no_worker() {
     }
 }
 
+/// With a lane for each core connections stand in several, wherever their packets come in, and each is answered:
+/// files, programs, one after the other and while others run.
+#[test]
+fn whatever_lane_a_connection_stands_in_it_is_answered() {
+    for threads in ["1", "2", "3", "9"] {
+        let server = site_with_page().serve(&["--threads", threads]);
+        // More than a lane has for being near, so that others get some.
+        let mut clients: Vec<Client> = (0..60).map(|_| server.connect()).collect();
+        for round in 0..3 {
+            for (number, client) in clients.iter_mut().enumerate() {
+                client.send(match (number + round) % 10 {
+                    0 => get("/cgi-bin/probe/hello"),
+                    _ => get("/page.txt"),
+                });
+            }
+            for (number, client) in clients.iter_mut().enumerate() {
+                let expected = match (number + round) % 10 {
+                    0 => "hello\n",
+                    _ => "a page\n",
+                };
+                let response = client.read_response("GET");
+                assert_eq!(response.text(), expected, "{threads} threads, {number}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_body_for_which_the_spool_has_no_room_is_507() {
     let server = Server::start(&["--max-spool", "1M", "--max-body", "10M"]);

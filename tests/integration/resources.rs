@@ -273,32 +273,19 @@ fn a_folder_that_is_put_back_is_served() {
 #[test]
 fn a_file_system_that_hangs_holds_up_no_deadline() {
     const TEST: &str = "a_file_system_that_hangs_holds_up_no_deadline";
-    let Some(unshare) = installed(TEST, "unshare") else {
+    let site = site_with_page();
+    site.file("place/files/page.txt", "before\n");
+    let Some(site) = with_what_hangs(TEST, site) else {
         return;
     };
-    let unshare = format!("{} --map-root-user --mount", unshare.display());
-    let site = site_with_page();
-    fs::create_dir(site.path("hung")).unwrap();
-    site.file("place/files/page.txt", "before\n");
-    let mount = format!(
-        "exec 9<>/dev/fuse && mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 hung '{}'",
-        site.text("hung")
-    );
-    if !shell(&format!("{unshare} sh -c \"{mount}\" 2>/dev/null")) {
-        return skipped(TEST, "no file system may be mounted here");
-    }
     let files = format!("/files/={}", site.text("place/files"));
     let pages = format!("/={}", site.text("www"));
     let arguments = ["-s", &pages, "-s", &files, "--header-timeout", "1"];
-    let mut server = site
-        .after(&format!(
-            "exec {unshare} sh -c \"{mount}\"' && exec \"$0\" \"$@\"' \"$0\" \"$@\""
-        ))
-        .serve(&[&arguments[..], &["--allow-root"]].concat());
+    let mut server = site.serve(&[&arguments[..], &["--allow-root"]].concat());
     assert_eq!(server.get("/files/page.txt").text(), "before\n");
     fs::rename(server.path("place"), server.path("old")).unwrap();
     fs::rename(server.path("hung"), server.path("place")).unwrap();
-    let is_held = || threads_of(server.pid()).any(|state| state == 'D');
+    let is_held = || held_threads(server.pid()) > 0;
     assert!(eventually(PATIENCE, is_held), "nothing waits for it");
     // Overdue with its head from here on.
     let mut slow = server.connect();
@@ -308,6 +295,54 @@ fn a_file_system_that_hangs_holds_up_no_deadline() {
     assert!(is_held(), "nothing waits for it any more");
     server.signal(Signal::TERM);
     assert!(server.wait(PATIENCE).is_some(), "it does not stop");
+}
+
+/// Whoever asks for a file that cannot be read waits, and nobody else in the same lane does.
+#[test]
+fn a_file_that_hangs_holds_up_who_asks_for_it_alone() {
+    const TEST: &str = "a_file_that_hangs_holds_up_who_asks_for_it_alone";
+    let Some(site) = with_what_hangs(TEST, site_with_page()) else {
+        return;
+    };
+    // A link, so that nobody comes there but a request.
+    symlink(site.path("hung"), site.path("www/link")).unwrap();
+    // With two threads there is one lane.
+    let mut server = site.serve(&["--follow-symlinks", "--threads", "2", "--allow-root"]);
+    let mut others: Vec<Client> = (0..4).map(|_| server.connect()).collect();
+    let mut asking = server.connect();
+    asking.send(request("GET", "/link/file.txt", &[], b""));
+    let is_held = || held_threads(server.pid()) > 0;
+    assert!(eventually(PATIENCE, is_held), "nothing waits for it");
+    for client in &mut others {
+        client.send(request("GET", "/page.txt", &[], b""));
+        assert_eq!(client.read_response("GET").text(), "a page\n");
+    }
+    assert!(is_held(), "nothing waits for it any more");
+    server.signal(Signal::TERM);
+    assert!(server.wait(PATIENCE).is_some(), "it does not stop");
+}
+
+/// A site whose server sees a file system in its folder `hung` at which nobody answers the kernel; none where that
+/// cannot be made.
+fn with_what_hangs(test: &str, site: Site) -> Option<Site> {
+    let unshare = installed(test, "unshare")?;
+    let unshare = format!("{} --map-root-user --mount", unshare.display());
+    fs::create_dir(site.path("hung")).unwrap();
+    let mount = format!(
+        "exec 9<>/dev/fuse && mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 hung '{}'",
+        site.text("hung")
+    );
+    if !shell(&format!("{unshare} sh -c \"{mount}\" 2>/dev/null")) {
+        skipped(test, "no file system may be mounted here");
+        return None;
+    }
+    let server = "exec \"$0\" \"$@\"' \"$0\" \"$@\"";
+    Some(site.after(&format!("exec {unshare} sh -c \"{mount}\"' && {server}")))
+}
+
+/// How many threads of a process wait for the kernel, whatever comes.
+fn held_threads(pid: i32) -> usize {
+    threads_of(pid).filter(|state| *state == 'D').count()
 }
 
 /// The states of a process's threads: R, S, D ...

@@ -231,8 +231,8 @@ pub static FLAGS: &[Flag] = &[
         long: "threads",
         group: Group::Limits,
         takes: Takes::Count(1..=1024, |settings, count| settings.threads = count),
-        default: Fallback::Computed("1 per core, at least 2", |surroundings| {
-            Some(surroundings.cores.clamp(2, 1024).to_string())
+        default: Fallback::Computed("1 per core, and 1", |surroundings| {
+            Some((surroundings.cores + 1).min(1024).to_string())
         }),
         help: "Threads for everything but programs, which have their own",
         scope: Scope::Start,

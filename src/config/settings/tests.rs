@@ -33,7 +33,7 @@ fn defaults() -> Settings {
         environment: Vec::new(),
         authorization: Authorization::Withheld,
         scheme: Scheme::Http,
-        threads: 4,
+        threads: 5,
         max_processes: 16,
         max_connections: 10_000,
         cgi_timeout: Duration::from_secs(60),
@@ -93,7 +93,7 @@ fn defaults_hold_without_arguments() {
 #[test]
 fn defaults_follow_the_surroundings() {
     // (cores, threads, max-processes)
-    for (cores, threads, max_processes) in [(1, 2, 4), (2, 2, 8), (3, 3, 12), (2000, 1024, 4096)] {
+    for (cores, threads, max_processes) in [(1, 2, 4), (2, 3, 8), (3, 4, 12), (2000, 1024, 4096)] {
         let surroundings = Surroundings {
             variable: &|_| None,
             cores,

@@ -25,14 +25,29 @@ pub enum Interest {
     Room,
 }
 
-type RegisterFn = dyn Fn(&Stream, u32, Interest) -> io::Result<()> + Send + Sync;
+/// Where connections are registered so that workers are told of what happens on them: several pollers, each of
+/// which has some of the clients.
+pub trait Lanes: Send + Sync {
+    /// The one that has the client's connection with this number.
+    fn lane_of(&self, client: u32) -> usize;
 
-/// How to register a stream with the poller, under the number of its entry.
-pub struct Register(pub Box<RegisterFn>);
+    /// Registers a stream there, under the number of its entry, or widens what is told of it.
+    fn register(
+        &self,
+        stream: &Stream,
+        number: u32,
+        lane: usize,
+        interest: Interest,
+    ) -> io::Result<()>;
 
-impl fmt::Debug for Register {
+    /// Ends the registration of a stream.
+    fn forget(&self, stream: &Stream, lane: usize) -> io::Result<()>;
+}
+
+/// Not of whoever is behind it: a table of methods that had Debug would bring that of all the server into the program.
+impl fmt::Debug for dyn Lanes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Register")
+        f.write_str("Lanes")
     }
 }
 
@@ -41,7 +56,7 @@ impl fmt::Debug for Register {
 pub struct Links {
     entries: Box<[Entry]>,
     free: Mutex<Vec<u32>>,
-    register: Register,
+    lanes: Arc<dyn Lanes>,
 }
 
 #[derive(Debug)]
@@ -62,7 +77,8 @@ pub enum Concerned {
 
 impl Links {
     /// So many entries, all free.
-    pub fn new(count: u32, register: Register) -> Links {
+    pub fn new(count: usize, lanes: Arc<dyn Lanes>) -> Links {
+        let count = u32::try_from(count).unwrap_or(u32::MAX - 1);
         let entry = |_| Entry {
             client: AtomicU32::new(NOBODY),
             pool: AtomicU32::new(0),
@@ -71,7 +87,7 @@ impl Links {
         Links {
             entries: (0..count).map(entry).collect(),
             free: Mutex::new((0..count).rev().collect()),
-            register,
+            lanes,
         }
     }
 
@@ -97,6 +113,8 @@ impl Links {
 pub struct Channel {
     stream: Stream,
     number: u32,
+    /// Where it is registered.
+    lane: usize,
     links: Arc<Links>,
     /// Whether room to write is told of.
     tells_room: bool,
@@ -105,10 +123,15 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Registers a connection of the pool with this number, idle for now.
+    /// Registers a connection of the pool with this number, idle for now, beside a client's where it is made for one.
     ///
     /// Fails when there are as many connections as there may be, or the poller has no memory for it.
-    pub fn new(stream: Stream, pool: u32, links: &Arc<Links>) -> io::Result<Channel> {
+    pub fn new(
+        stream: Stream,
+        pool: u32,
+        client: Option<u32>,
+        links: &Arc<Links>,
+    ) -> io::Result<Channel> {
         let number = links.free().pop().ok_or(io::ErrorKind::QuotaExceeded)?;
         let entry = &links.entries[number as usize];
         entry.client.store(NOBODY, Ordering::SeqCst);
@@ -117,11 +140,12 @@ impl Channel {
         let channel = Channel {
             stream,
             number,
+            lane: client.map_or(0, |client| links.lanes.lane_of(client)),
             links: Arc::clone(links),
             tells_room: false,
             counted: None,
         };
-        (links.register.0)(&channel.stream, number, Interest::Input)?;
+        channel.register(Interest::Input)?;
         Ok(channel)
     }
 
@@ -129,7 +153,7 @@ impl Channel {
     /// every answer, so they are not asked for before they are needed.
     pub fn await_room(&mut self) -> io::Result<()> {
         if !self.tells_room {
-            (self.links.register.0)(&self.stream, self.number, Interest::Room)?;
+            self.register(Interest::Room)?;
             self.tells_room = true;
         }
         Ok(())
@@ -151,6 +175,29 @@ impl Channel {
     /// Has the client's connection with this number driven when something happens.
     pub fn work_for(&self, client: u32) {
         self.entry().client.store(client, Ordering::SeqCst);
+    }
+
+    /// Whether it is registered where the client's connection with this number is.
+    pub fn is_beside(&self, client: u32) -> bool {
+        self.links.lanes.lane_of(client) == self.lane
+    }
+
+    /// Has it registered where the client's connection with this number is: told elsewhere, what comes would be
+    /// passed on by a worker on another processor than the client's.
+    pub fn move_beside(&mut self, client: u32) -> io::Result<()> {
+        let lane = self.links.lanes.lane_of(client);
+        if lane != self.lane {
+            self.links.lanes.forget(&self.stream, self.lane)?;
+            self.lane = lane;
+            self.register(Interest::Input)?;
+            self.tells_room = false;
+        }
+        Ok(())
+    }
+
+    fn register(&self, interest: Interest) -> io::Result<()> {
+        let lanes = &self.links.lanes;
+        lanes.register(&self.stream, self.number, self.lane, interest)
     }
 
     /// Leaves the channel without a client.

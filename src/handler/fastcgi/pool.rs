@@ -194,6 +194,16 @@ pub enum Given {
 }
 
 impl Backend {
+    /// The idle connection that was used last, of those that are beside the client's if there are any.
+    fn take_idle(&mut self, client: u32) -> Option<Kept> {
+        let beside = |kept: &Kept| kept.channel.is_beside(client);
+        let last = self.idle.len().checked_sub(1)?;
+        Some(
+            self.idle
+                .remove(self.idle.iter().rposition(beside).unwrap_or(last)),
+        )
+    }
+
     /// Whether new connections wait for their first byte that perhaps nobody has accepted.
     fn is_full(&self) -> bool {
         let open = self.accepted.load(Ordering::Relaxed) + self.unanswered.len();
@@ -359,11 +369,12 @@ impl Pool {
         backend.used = now;
         backend.served += 1;
         backend.requests += 1;
-        while !wants_new && let Some(kept) = backends[place].idle.pop() {
+        while !wants_new && let Some(kept) = backends[place].take_idle(client) {
             drop(backends);
-            kept.channel.work_for(client);
-            if kept.channel.stream().is_quiet() {
-                return Given::Kept(kept.channel);
+            let mut channel = kept.channel;
+            channel.work_for(client);
+            if channel.stream().is_quiet() && channel.move_beside(client).is_ok() {
+                return Given::Kept(channel);
             }
             backends = self.backends();
         }
@@ -375,7 +386,7 @@ impl Pool {
 
     /// Registers a new connection for the client's connection with this number.
     pub fn channel(&self, stream: Stream, client: u32) -> std::io::Result<Channel> {
-        let channel = Channel::new(stream, self.number, &self.links)?;
+        let channel = Channel::new(stream, self.number, Some(client), &self.links)?;
         channel.work_for(client);
         Ok(channel)
     }

@@ -54,6 +54,8 @@ impl Connection {
             if self.input_ended {
                 return Step::Done(Next::Close);
             }
+            // A request may have come that no event was told of yet, and nobody is to be sent away who came in time.
+            self.drained &= !worker.server.is_stopping();
             match self.read(READ_LEAST) {
                 Ok(Some(0)) => {}
                 // A PROXY header and the head behind it have one deadline.

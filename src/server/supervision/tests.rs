@@ -1,18 +1,7 @@
 use super::*;
-use crate::server::table::Table;
-use crate::server::wakes::Wakes;
-use crate::sys::poller::Poller;
 use crate::sys::testing::TempDir;
 
 use std::os::unix::net::UnixDatagram;
-
-fn parking() -> Parking {
-    Parking {
-        table: Table::new(1),
-        poller: Poller::new().unwrap(),
-        wakes: Wakes::new().unwrap(),
-    }
-}
 
 #[test]
 fn no_sign_of_life_is_given_for_workers_that_give_none() {
@@ -33,18 +22,22 @@ fn no_sign_of_life_is_given_for_workers_that_give_none() {
     .unwrap();
     assert_eq!(supervision.interval, Some(Duration::from_millis(1500)));
 
-    let parking = parking();
+    let parking = Parking::new(1, 2).unwrap();
+    let asked = || [0, 1].map(|lane| parking.lane(lane).wakes.pop());
     let sign = Some("WATCHDOG=1".to_owned());
     supervision.look(&parking);
     assert_eq!(heard(), sign, "at the start nobody stands still");
     supervision.look(&parking);
     supervision.look(&parking);
     assert_eq!(heard(), None, "no worker has given a sign");
-    assert_eq!(parking.wakes.pop(), Some(SIGN));
-    assert_eq!(parking.wakes.pop(), None, "it was asked for once");
+    assert_eq!(asked(), [Some(SIGN); 2]);
+    assert_eq!(asked(), [None; 2], "each was asked once");
     supervision.give_sign();
     supervision.look(&parking);
-    assert_eq!((heard(), parking.wakes.pop()), (sign, Some(SIGN)));
+    assert_eq!(heard(), None, "one lane stands still");
+    supervision.give_sign();
+    supervision.look(&parking);
+    assert_eq!((heard(), asked()), (sign, [Some(SIGN); 2]));
 }
 
 #[test]

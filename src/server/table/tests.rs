@@ -20,7 +20,7 @@ fn parked(number: u32, deadline: Moment) -> (Connection, UnixStream) {
 fn connect(table: &Table, deadline: u64, idle_since: Moment) -> (u32, UnixStream) {
     let number = table.reserve().unwrap();
     let (connection, client) = parked(number, Moment(deadline));
-    let filled: Result<(), ()> = table.fill(number, connection, |_| Ok(()));
+    let filled: Result<(), ()> = table.fill(number, connection, 0, |_| Ok(()));
     filled.unwrap();
     table
         .slot(number)
@@ -127,7 +127,7 @@ fn a_panic_of_one_worker_does_not_keep_others_out() {
 #[test]
 fn numbers_are_given_once_and_given_again_when_returned() {
     for max in [1, 2, BLOCK, BLOCK + 1] {
-        let table = Table::new(max);
+        let table = Table::new(max, 1);
         let mut numbers: Vec<u32> = std::iter::from_fn(|| table.reserve()).collect();
         assert_eq!((numbers.len(), table.live()), (max, max));
         numbers.sort_unstable();
@@ -141,7 +141,7 @@ fn numbers_are_given_once_and_given_again_when_returned() {
 #[test]
 fn many_threads_never_share_a_number() {
     const MAX: usize = 40;
-    let table = Table::new(MAX);
+    let table = Table::new(MAX, 1);
     let taken: Vec<AtomicBool> = (0..MAX).map(|_| AtomicBool::new(false)).collect();
     thread::scope(|scope| {
         for _ in 0..8 {
@@ -163,10 +163,10 @@ fn many_threads_never_share_a_number() {
 
 #[test]
 fn a_slot_is_claimed_while_its_connection_is_registered() {
-    let table = Table::new(1);
+    let table = Table::new(1, 1);
     let number = table.reserve().unwrap();
-    table.slot(number).mark_hung_up();
-    let filled: Result<(), ()> = table.fill(number, parked(number, Moment(9)).0, |_| {
+    table.slot(number).hear(true);
+    let filled: Result<(), ()> = table.fill(number, parked(number, Moment(9)).0, 0, |_| {
         // The first event of a connection may come now.
         thread::scope(|scope| {
             let event = scope.spawn(|| table.slot(number).attend(|_| panic!("not whole yet")));
@@ -177,13 +177,13 @@ fn a_slot_is_claimed_while_its_connection_is_registered() {
     filled.unwrap();
     let slot = table.slot(number);
     assert!(slot.is_marked() && !slot.is_hung_up());
-    let failed = table.fill(number, parked(number, Moment(9)).0, |_| Err("full"));
+    let failed = table.fill(number, parked(number, Moment(9)).0, 0, |_| Err("full"));
     assert_eq!(failed, Err("full"));
 }
 
 #[test]
 fn deadlines_are_those_of_parked_connections() {
-    let table = Table::new(2 * BLOCK);
+    let table = Table::new(2 * BLOCK, 1);
     let early = occupy(&table, 10, Moment::NEVER);
     let late = occupy(&table, 20, Moment::NEVER);
     let reserved = table.reserve().unwrap();
@@ -210,7 +210,7 @@ fn deadlines_are_those_of_parked_connections() {
 
 #[test]
 fn who_has_been_idle_longest_makes_room() {
-    let table = Table::new(4);
+    let table = Table::new(4, 1);
     let busy = occupy(&table, 90, Moment::NEVER);
     let second = occupy(&table, 90, Moment(5));
     let first = occupy(&table, 90, Moment(3));
@@ -227,7 +227,7 @@ fn who_has_been_idle_longest_makes_room() {
 
 #[test]
 fn who_has_an_event_or_an_owner_is_not_sent_away() {
-    let table = Table::new(1);
+    let table = Table::new(1, 1);
     let number = occupy(&table, 90, Moment(3));
     let slot = table.slot(number);
     slot.attend(|_| {
@@ -246,7 +246,7 @@ fn who_has_an_event_or_an_owner_is_not_sent_away() {
 
 #[test]
 fn who_has_sent_something_is_not_sent_away_before_anybody_was_told() {
-    let table = Table::new(1);
+    let table = Table::new(1, 1);
     let (number, mut client) = connect(&table, 90, Moment(3));
     client.write_all(b"GET").unwrap();
     assert_eq!(table.evict_idle(Moment(9)), Evicted::Busy(number));
@@ -256,4 +256,27 @@ fn who_has_sent_something_is_not_sent_away_before_anybody_was_told() {
         Evicted::Nobody,
         "it is looked at first"
     );
+}
+
+#[test]
+fn a_connection_counts_in_its_lane_while_it_lasts() {
+    let table = Table::new(4, 3);
+    let counts = || table.in_lanes().collect::<Vec<_>>();
+    let numbers: Vec<u32> = [2, 0, 2]
+        .into_iter()
+        .map(|lane| {
+            let number = table.reserve().unwrap();
+            let (connection, _) = parked(number, Moment(9));
+            let filled: Result<(), ()> = table.fill(number, connection, lane, |_| Ok(()));
+            filled.unwrap();
+            number
+        })
+        .collect();
+    assert_eq!(counts(), [1, 0, 2]);
+    assert_eq!(numbers.iter().map(|it| table.lane_of(*it)).max(), Some(2));
+    table.release(numbers[0]);
+    assert_eq!((counts(), table.lane_of(numbers[0])), (vec![1, 0, 1], 0));
+    // One that was reserved and not filled is in no lane yet.
+    table.release(table.reserve().unwrap());
+    assert_eq!(counts(), [1, 0, 1]);
 }

@@ -16,7 +16,7 @@ impl Roster for Pool {
     }
 
     fn resume(&self, which: usize, warm: Stream, now: Moment) {
-        let channel = Channel::new(warm, self.number, &self.links);
+        let channel = Channel::new(warm, self.number, None, &self.links);
         let mut backends = self.backends();
         let backend = &mut backends[which];
         backend.health = Health::Up;

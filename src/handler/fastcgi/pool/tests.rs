@@ -1,11 +1,29 @@
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 
-use super::super::links::Register;
+use super::super::links::{Interest, Lanes};
 use super::*;
 use crate::config::BackendAddress;
 use crate::sys::stream::More;
 use crate::sys::testing::connection;
+
+/// Two pollers, of which each has the clients of one half of the numbers.
+#[derive(Debug)]
+struct Halves;
+
+impl Lanes for Halves {
+    fn lane_of(&self, client: u32) -> usize {
+        client as usize / 100
+    }
+
+    fn register(&self, _: &Stream, _: u32, _: usize, _: Interest) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn forget(&self, _: &Stream, _: usize) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -25,7 +43,7 @@ fn pool(backends: u16) -> (Pool, Arc<Mutex<Vec<u32>>>) {
         idle: SECOND,
         requests: None,
     };
-    let links = Arc::new(Links::new(8, Register(Box::new(|_, _, _| Ok(())))));
+    let links = Arc::new(Links::new(8, Arc::new(Halves)));
     let woken = Arc::new(Mutex::new(Vec::new()));
     let wake = Wake(Arc::new({
         let woken = Arc::clone(&woken);
@@ -165,7 +183,7 @@ fn keeping() -> Pool {
         idle: Duration::from_secs(60),
         requests: None,
     };
-    let links = Arc::new(Links::new(8, Register(Box::new(|_, _, _| Ok(())))));
+    let links = Arc::new(Links::new(8, Arc::new(Halves)));
     let (wake, watch) = (Wake(Arc::new(|_| ())), Arc::new(Watch::default()));
     let addresses = vec![address];
     Pool::new(0, addresses, Owner::Operator, bounds, &links, wake, &watch)
@@ -191,6 +209,27 @@ fn is_silent(peer: &UnixStream) -> bool {
     peer.set_nonblocking(true).unwrap();
     let mut byte = [0];
     std::io::Read::read(&mut &*peer, &mut byte).is_err()
+}
+
+/// What is told of one by the same poller needs no other worker.
+#[test]
+fn one_that_is_beside_its_client_is_given_before_others() {
+    let pool = keeping();
+    let (stream, peer) = connection();
+    pool.keep(0, pool.channel(stream, 150).unwrap(), NOW);
+    let others = [keep(&pool), keep(&pool)];
+    let Given::Kept(beside) = pool.connect(0, 160, false, NOW) else {
+        panic!("none is given");
+    };
+    assert!(beside.is_beside(160) && !beside.is_beside(7));
+    assert_eq!(beside.stream().write(b"x", More::No).unwrap(), Some(1));
+    assert!(!is_silent(&peer));
+    // Where there is none it is another one, which moves.
+    let Given::Kept(moved) = pool.connect(0, 170, false, NOW) else {
+        panic!("none is given");
+    };
+    assert!(moved.is_beside(170));
+    assert_eq!(given_to(&pool, &[&others[0]]), Some(0));
 }
 
 #[test]

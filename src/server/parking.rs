@@ -1,0 +1,163 @@
+//! Where connections are parked, and what wakes them: the table of slots, and the lanes that they stand in.
+//!
+//! A **lane** is a poller, the connections that are registered with it, and those of them that are to be looked at.
+//! There is one for each processor that workers may take. Rules:
+//! - A connection stands in one lane for as long as it lasts, so that whoever watches that answers it without asking
+//!   anybody, and what it needs lies in the memory that is near.
+//! - It is the lane of the processor that took in its first packet, so that a client, the kernel's work for it and
+//!   the worker that answers come together; but for when that has many more than its share.
+//! - A listener is in one lane: told in all of them, each arrival would wake every watcher.
+
+use std::io;
+use std::thread;
+
+use super::connection::Connection;
+use super::table::Table;
+use super::wakes::Wakes;
+use super::{LISTENER_TOKEN, WAKE_TOKEN};
+use crate::sys::listener::Listener;
+use crate::sys::poller::Poller;
+use crate::sys::stream::Stream;
+
+/// How many connections more than its share a lane may have, for being near to them.
+const NEAR_MAX: usize = 16;
+
+/// How many descriptors a lane takes.
+pub(super) const DESCRIPTORS: usize = 2;
+
+/// Where connections wait, and what wakes them.
+#[derive(Debug)]
+pub(super) struct Parking {
+    pub(super) table: Table,
+    lanes: Box<[Lane]>,
+}
+
+/// A poller, and who is to be looked at there without an event of its own.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) poller: Poller,
+    pub(super) wakes: Wakes,
+}
+
+impl Parking {
+    /// Room for so many connections, in so many lanes.
+    pub(super) fn new(connections: usize, lanes: usize) -> io::Result<Parking> {
+        Ok(Parking {
+            table: Table::new(connections, lanes),
+            lanes: (0..lanes).map(|_| Lane::new()).collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub(super) fn lane(&self, at: usize) -> &Lane {
+        &self.lanes[at]
+    }
+
+    pub(super) fn lanes(&self) -> &[Lane] {
+        &self.lanes
+    }
+
+    /// Puts a connection into the slot that was reserved for it, and has workers told of what happens on it.
+    pub(super) fn park(&self, number: u32, connection: Connection) -> io::Result<()> {
+        let lane = self.lane_for(connection.stream());
+        let poller = &self.lanes[lane].poller;
+        let register =
+            |connection: &Connection| poller.register(connection.stream(), number.into());
+        self.table.fill(number, connection, lane, register)
+    }
+
+    /// Has a worker look at the connection with this number.
+    pub(super) fn wake(&self, number: u32) {
+        self.lanes[self.table.lane_of(number)].wakes.push(number);
+    }
+
+    /// Has workers told of whoever waits at a listener.
+    pub(super) fn listen(&self, at: usize, listener: &Listener) -> io::Result<()> {
+        let poller = &self.lane_of_listener(at).poller;
+        poller.register(listener, LISTENER_TOKEN + at as u64)
+    }
+
+    /// Has a worker look once more who waits at a listener.
+    pub(super) fn look_at(&self, at: usize, listener: &Listener) {
+        // After the stop it is no longer registered, and nobody is to be accepted.
+        let poller = &self.lane_of_listener(at).poller;
+        let _ = poller.wake(listener, LISTENER_TOKEN + at as u64);
+    }
+
+    pub(super) fn stop_listening(&self, at: usize, listener: &Listener) {
+        // What fails here is a listener that accepts no more already.
+        let _ = self.lane_of_listener(at).poller.forget(listener);
+        let _ = listener.stop();
+    }
+
+    /// The lane for a new connection.
+    fn lane_for(&self, stream: &Stream) -> usize {
+        match self.lanes.len() {
+            1 => 0,
+            lanes => {
+                let near = stream.incoming_cpu().map(|cpu| cpu as usize % lanes);
+                choose(near, self.table.in_lanes())
+            }
+        }
+    }
+
+    fn lane_of_listener(&self, at: usize) -> &Lane {
+        &self.lanes[at % self.lanes.len()]
+    }
+}
+
+/// How many lanes there are for so many threads: one for each core, so that all of them answer, and a thread
+/// more than that, which takes the place of one that has to wait for a disk.
+pub(super) fn lanes_for(threads: usize) -> usize {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    threads.saturating_sub(1).clamp(1, cores)
+}
+
+/// Which of the lanes that have so many connections is to have one more: the near one, if there is one and it does not have
+/// far more than its share, or the one with the fewest.
+fn choose(near: Option<usize>, counts: impl Iterator<Item = usize> + Clone) -> usize {
+    let (lanes, all) = (counts.clone().count(), counts.clone().sum::<usize>());
+    let is_fair = |count: usize| count * lanes < all + lanes * NEAR_MAX;
+    let near = near.filter(|near| counts.clone().nth(*near).is_some_and(is_fair));
+    let fewest = || counts.clone().enumerate().min_by_key(|(_, count)| *count);
+    near.or_else(|| fewest().map(|(lane, _)| lane)).unwrap_or(0)
+}
+
+impl Lane {
+    fn new() -> io::Result<Lane> {
+        let lane = Lane {
+            poller: Poller::new()?,
+            wakes: Wakes::new()?,
+        };
+        lane.poller.register(&lane.wakes, WAKE_TOKEN)?;
+        Ok(lane)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_near_lane_is_taken_until_it_has_far_more_than_its_share() {
+        for (near, counts, expected) in [
+            (Some(0), &[0, 0][..], 0),
+            (Some(1), &[0, 0], 1),
+            (Some(0), &[NEAR_MAX - 1, 0], 0),
+            (Some(0), &[2 * NEAR_MAX - 1, 0], 0),
+            (Some(0), &[2 * NEAR_MAX, 0], 1),
+            (Some(0), &[1000 + NEAR_MAX, 1000], 0),
+            (Some(2), &[90, 80, 100, 70], 2),
+            (Some(2), &[90, 80, 120, 70], 3),
+            (None, &[0, 0], 0),
+            (None, &[1, 0], 1),
+            (None, &[3, 3, 2], 2),
+        ] {
+            let counts = counts.iter().copied();
+            assert_eq!(
+                choose(near, counts.clone()),
+                expected,
+                "{near:?} {counts:?}"
+            );
+        }
+    }
+}
