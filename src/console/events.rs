@@ -78,8 +78,8 @@ mod tests {
 
     #[test]
     fn who_falls_behind_is_told_of_the_newest() {
-        let ledger = Ledger::new();
-        (0..100).for_each(|_| drop(ledger.take(Box::default())));
+        let ledger = Ledger::new(1, 256);
+        (0..100).for_each(|_| drop(ledger.take(Box::default(), 0)));
         let (first, next) = ledger.after(90);
         let told = batch(&ledger, first, next, 0);
         assert_eq!(told.matches("event: journey\n").count(), 10);

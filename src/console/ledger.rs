@@ -1,12 +1,13 @@
 //! The last journeys, and what all of them add up to.
 //!
 //! Shape: a worker gives a journey that is over to [`Ledger::take`], and gets an old one back whose memory it can
-//! use again; others look at journeys one at a time. Rules: there is one lock, held for as long as it takes to look
-//! at one journey; so the console never holds up workers for longer. Journeys are few, and take no more memory
-//! together than [`MEMORY_MAX`]; sums are of all that ever were.
+//! use again; others look at journeys one at a time. Rules: each lane has a book of its own, so that workers on
+//! different processors wait neither for each other nor for each other's memory. A book has one lock, held for as
+//! long as it takes to look at one journey; so the console never holds up workers for longer. Journeys are few, and
+//! take no more memory together than [`MEMORY_MAX`]; sums are of all that ever were.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ pub const JOURNEYS_MAX: usize = 256;
 
 /// How much memory they may take together; past it the oldest go.
 pub const MEMORY_MAX: usize = 8 << 20;
+
+/// How many books there are at most: with more each had little memory.
+const BOOKS_MAX: usize = 8;
 
 /// How many routes the toll is counted for; there are as many as an operator writes.
 pub const ROUTES_MAX: usize = 256;
@@ -31,25 +35,32 @@ pub const BUCKETS: [u64; 14] = [
 /// All of it.
 #[derive(Debug)]
 pub struct Ledger {
-    pages: Mutex<Pages>,
-    changed: Condvar,
-    /// How many wait for the next journey.
+    books: Box<[Book]>,
+    /// How many journeys are kept.
+    kept: usize,
+    /// The number of the next journey; taken behind the lock of the book that it comes into.
+    next: AtomicU64,
+    /// How many wait for that.
     waiting: AtomicUsize,
+    bench: Mutex<()>,
+    changed: Condvar,
 }
+
+/// The journeys of some lanes, in memory that no other book's are in.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Book(Mutex<Pages>);
 
 #[derive(Debug)]
 struct Pages {
-    /// How many journeys are kept.
-    kept: usize,
-    /// With what each takes; each has the number after the one before it.
+    /// With what each takes, in the order of their numbers.
     journeys: VecDeque<(Box<Journey>, usize)>,
     memory: usize,
-    next: u64,
     sums: Sums,
 }
 
 /// What all exchanges add up to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Sums {
     /// By kind, in their order.
     pub kinds: [KindSums; Kind::ALL.len()],
@@ -94,41 +105,39 @@ pub struct Toll {
 }
 
 impl Ledger {
-    /// An empty one.
-    pub fn new() -> Ledger {
-        Ledger::keeping(JOURNEYS_MAX)
-    }
-
-    /// An empty one, which keeps so many journeys.
-    pub fn keeping(kept: usize) -> Ledger {
-        Ledger {
-            pages: Mutex::new(Pages {
-                kept,
-                journeys: VecDeque::with_capacity(kept),
+    /// An empty one for so many lanes, which keeps so many journeys.
+    pub fn new(lanes: usize, kept: usize) -> Ledger {
+        let book = |_| {
+            Book(Mutex::new(Pages {
+                journeys: VecDeque::new(),
                 memory: 0,
-                next: 1,
                 sums: Sums {
-                    kinds: [KindSums::default(); Kind::ALL.len()],
                     reasons: vec![0; Reason::ALL.len()],
-                    tolls: Vec::new(),
+                    ..Sums::default()
                 },
-            }),
-            changed: Condvar::new(),
+            }))
+        };
+        Ledger {
+            books: (0..lanes.clamp(1, BOOKS_MAX)).map(book).collect(),
+            kept,
+            next: AtomicU64::new(1),
             waiting: AtomicUsize::new(0),
+            bench: Mutex::new(()),
+            changed: Condvar::new(),
         }
     }
 
-    /// Takes a journey that is over; gives one that is no longer kept, if there is.
-    pub fn take(&self, mut journey: Box<Journey>) -> Option<Box<Journey>> {
+    /// Takes a journey of this lane that is over; gives one that is no longer kept, if there is.
+    pub fn take(&self, mut journey: Box<Journey>, lane: usize) -> Option<Box<Journey>> {
         let size = journey.size();
-        let mut pages = self.pages();
-        journey.seq = pages.next;
-        pages.next += 1;
+        let mut pages = self.books[lane % self.books.len()].pages();
+        let seq = self.next.fetch_add(1, Ordering::SeqCst);
+        journey.seq = seq;
         pages.sums.add(&journey);
         pages.memory += size;
         pages.journeys.push_back((journey, size));
         let mut gone = None;
-        while pages.journeys.len() > pages.kept || pages.memory > MEMORY_MAX {
+        while pages.memory > MEMORY_MAX / self.books.len() || pages.begins_before(self.first(seq)) {
             let Some((oldest, size)) = pages.journeys.pop_front() else {
                 break;
             };
@@ -136,7 +145,9 @@ impl Ledger {
             gone = Some(oldest);
         }
         drop(pages);
-        if self.waiting.load(Ordering::Relaxed) > 0 {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            // Behind the lock, so that one who is about to wait hears it.
+            drop(self.bench());
             self.changed.notify_all();
         }
         gone
@@ -144,46 +155,115 @@ impl Ledger {
 
     /// Looks at the journey with this number.
     pub fn look<T>(&self, seq: u64, look: impl FnOnce(&Journey) -> T) -> Option<T> {
-        let pages = self.pages();
-        let first = pages.journeys.front()?.0.seq;
-        let at = usize::try_from(seq.checked_sub(first)?).ok()?;
-        pages.journeys.get(at).map(|(journey, _)| look(journey))
+        for book in &self.books {
+            let pages = book.pages();
+            let found = pages.journeys.binary_search_by_key(&seq, |it| it.0.seq);
+            if let Some((journey, _)) = found.ok().and_then(|at| pages.journeys.get(at)) {
+                return Some(look(journey));
+            }
+        }
+        None
     }
 
-    /// The numbers of the journeys that are kept and come after this one: the first of them, and one past the last.
+    /// The numbers of the journeys that are kept and come after this one: the first of them, and one past the last. Of
+    /// those between some may be gone.
     pub fn after(&self, seq: u64) -> (u64, u64) {
-        let pages = self.pages();
-        let first = pages.journeys.front().map_or(pages.next, |it| it.0.seq);
-        (first.max(seq.saturating_add(1)).min(pages.next), pages.next)
+        let next = self.next.load(Ordering::SeqCst);
+        // Whoever had taken a number by then is done with its book once that was locked.
+        let first = self.books.iter().filter_map(|book| book.pages().first());
+        let first = first.min().unwrap_or(next).max(self.first(next - 1));
+        (first.max(seq.saturating_add(1)).min(next), next)
     }
 
     /// Waits for a journey after this one, no longer than that.
     pub fn wait(&self, seq: u64, patience: Duration) {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let pages = self.pages();
-        let is_old = |pages: &mut Pages| pages.next <= seq.saturating_add(1);
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let is_old = |(): &mut ()| self.next.load(Ordering::SeqCst) <= seq.saturating_add(1);
         // It came, or its time is over, or a worker failed: it is looked at all the same.
-        drop(self.changed.wait_timeout_while(pages, patience, is_old));
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        let waited = self
+            .changed
+            .wait_timeout_while(self.bench(), patience, is_old);
+        drop(waited);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// What all exchanges add up to.
     pub fn sums(&self) -> Sums {
-        self.pages().sums.clone()
+        let mut all = self.books.iter().map(|book| book.pages().sums.clone());
+        let first = all.next().unwrap_or_default();
+        all.fold(first, Sums::plus)
     }
 
-    fn pages(&self) -> MutexGuard<'_, Pages> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The number of the first journey that is kept while this is the last one.
+    fn first(&self, last: u64) -> u64 {
+        (last + 1).saturating_sub(self.kept as u64)
+    }
+
+    fn bench(&self) -> MutexGuard<'_, ()> {
+        self.bench.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Default for Ledger {
-    fn default() -> Ledger {
-        Ledger::new()
+impl Book {
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pages {
+    fn first(&self) -> Option<u64> {
+        self.journeys.front().map(|it| it.0.seq)
+    }
+
+    fn begins_before(&self, seq: u64) -> bool {
+        self.first().is_some_and(|first| first < seq)
     }
 }
 
 impl Sums {
+    /// These and others.
+    fn plus(mut self, other: Sums) -> Sums {
+        fn add(own: &mut [u64], its: &[u64]) {
+            own.iter_mut().zip(its).for_each(|(sum, more)| *sum += more);
+        }
+        for (own, its) in self.kinds.iter_mut().zip(other.kinds) {
+            add(&mut own.classes, &its.classes);
+            add(&mut own.buckets, &its.buckets);
+            own.took += its.took;
+            own.sent += its.sent;
+        }
+        add(&mut self.reasons, &other.reasons);
+        for its in other.tolls {
+            if let Some(own) = self.toll(&its.site, &its.route, its.kind) {
+                own.requests += its.requests;
+                own.start += its.start;
+                own.work += its.work;
+                own.relay += its.relay;
+                own.total += its.total;
+            }
+        }
+        self
+    }
+
+    /// The toll of a route, if there is room for it.
+    fn toll(&mut self, site: &str, route: &str, kind: Kind) -> Option<&mut Toll> {
+        let is_it = |toll: &Toll| toll.kind == kind && toll.route == route && toll.site == site;
+        let at = match self.tolls.iter().position(is_it) {
+            Some(at) => at,
+            None if self.tolls.len() == ROUTES_MAX => return None,
+            None => {
+                self.tolls.push(Toll {
+                    site: site.to_owned(),
+                    route: route.to_owned(),
+                    kind,
+                    ..Toll::default()
+                });
+                self.tolls.len() - 1
+            }
+        };
+        self.tolls.get_mut(at)
+    }
+
     fn add(&mut self, journey: &Journey) {
         let took = journey.took();
         let kind = &mut self.kinds[journey.kind as usize];
@@ -201,23 +281,9 @@ impl Sums {
         if journey.kind == Kind::Refusal {
             return;
         }
-        let is_it = |toll: &Toll| {
-            toll.kind == journey.kind && toll.route == journey.route && toll.site == journey.site
+        let Some(toll) = self.toll(&journey.site, &journey.route, journey.kind) else {
+            return;
         };
-        let at = match self.tolls.iter().position(is_it) {
-            Some(at) => at,
-            None if self.tolls.len() == ROUTES_MAX => return,
-            None => {
-                self.tolls.push(Toll {
-                    site: journey.site.clone(),
-                    route: journey.route.clone(),
-                    kind: journey.kind,
-                    ..Toll::default()
-                });
-                self.tolls.len() - 1
-            }
-        };
-        let toll = &mut self.tolls[at];
         toll.requests += 1;
         toll.total += took;
         let [mut asked, mut began, mut first, mut last] = [None; 4];

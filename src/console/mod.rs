@@ -92,15 +92,16 @@ pub struct Console {
 }
 
 impl Console {
-    /// One that is reached there, and where no more of it than how the server is; its times are of this clock.
-    pub fn new(sockets: [Vec<Listener>; 2], clock: Clock) -> io::Result<Console> {
+    /// One that is reached there, and where no more of it than how the server is; its times are of this clock, and its
+    /// journeys of so many lanes.
+    pub fn new(sockets: [Vec<Listener>; 2], clock: Clock, lanes: usize) -> io::Result<Console> {
         // Without a page nobody sees them.
         let kept = match sockets[0].is_empty() {
             true => 0,
             false => ledger::JOURNEYS_MAX,
         };
         Ok(Console {
-            ledger: Ledger::keeping(kept),
+            ledger: Ledger::new(lanes, kept),
             token: random::hex()?,
             listeners: Places::default(),
             epoch: epoch_micros().saturating_sub(clock.micros()),

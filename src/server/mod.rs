@@ -242,7 +242,7 @@ impl Server {
         #[cfg(feature = "console")]
         let console = match is_watched {
             true => Some(Arc::new(
-                Console::new(console, clock).map_err(system)?,
+                Console::new(console, clock, lanes).map_err(system)?,
             )),
             false => None,
         };

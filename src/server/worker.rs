@@ -269,7 +269,7 @@ impl<'s> Worker<'s> {
                 ..
             } = *entry;
             if let Some(journey) = entry.record.end(status, reason, body_len, now) {
-                self.spare.replace(console.ledger.take(journey));
+                self.spare.replace(console.ledger.take(journey, self.lane));
             }
         }
     }
