@@ -70,7 +70,7 @@ const NO_BOUNDS: &[(&str, &str)] = &[
     ("server/table.rs", "BLOCK NOWHERE STANDINGS"),
     (
         "server/worker.rs",
-        "INPUT_LEN OUTPUT_LEN BEHIND ACCEPTED_ALONE",
+        "INPUT_LEN OUTPUT_LEN BEHIND ACCEPTED_ALONE FOLLOWED",
     ),
     ("sys/activation.rs", "FIRST"),
     ("sys/child.rs", "CPU_LIMIT FILE_LIMIT PIPE_LEAST ASK_AGAIN"),

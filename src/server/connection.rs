@@ -203,6 +203,8 @@ pub struct Connection {
     is_new: bool,
     /// Nothing is left to read until the next event of the connection itself.
     drained: bool,
+    /// How often it was parked, going round.
+    pub(super) parked: u32,
     /// The line of the response that is being sent.
     entry: Option<Box<Entry>>,
 }
@@ -234,6 +236,7 @@ impl Connection {
             hung_up: false,
             is_new: true,
             drained: false,
+            parked: 0,
             entry: None,
         }
     }

@@ -2,10 +2,11 @@
 //!
 //! A **lane** is a poller, the connections that are registered with it, and those of them that are to be looked at.
 //! There is one for each processor that workers may take. Rules:
-//! - A connection stands in one lane for as long as it lasts, so that whoever watches that answers it without asking
-//!   anybody, and what it needs lies in the memory that is near.
-//! - It is the lane of the processor that took in its first packet, so that a client, the kernel's work for it and
-//!   the worker that answers come together; but for when that has many more than its share.
+//! - A connection stands in one lane, so that whoever watches that answers it without asking anybody, and what it
+//!   needs lies in the memory that is near.
+//! - It is the lane of the processor that takes in its packets, so that a client, the kernel's work for it and the
+//!   worker that answers come together; but for when that has many more than its share. Where they come to be taken in
+//!   elsewhere it follows, after a while.
 //! - A listener is in one lane: told in all of them, each arrival would wake every watcher.
 
 use std::io;
@@ -65,6 +66,28 @@ impl Parking {
         self.table.fill(number, connection, lane, register)
     }
 
+    /// Has a connection follow its packets where they come in at another processor by now; for whoever owns it.
+    ///
+    /// Fails where it can be watched in no lane any more.
+    pub(super) fn follow(&self, number: u32, stream: &Stream) -> io::Result<()> {
+        let before = self.table.lane_of(number);
+        let Some(near) = self.near(stream).filter(|near| *near != before) else {
+            return Ok(());
+        };
+        if choose(Some(near), self.table.in_lanes()) != near {
+            return Ok(());
+        }
+        let register = |lane: usize| self.lanes[lane].poller.register(stream, number.into());
+        self.lanes[before].poller.forget(stream)?;
+        match register(near) {
+            Ok(()) => {
+                self.table.change_lane(number, near);
+                Ok(())
+            }
+            Err(_) => register(before),
+        }
+    }
+
     /// Has a worker look at the connection with this number.
     pub(super) fn wake(&self, number: u32) {
         self.lanes[self.table.lane_of(number)].wakes.push(number);
@@ -93,10 +116,15 @@ impl Parking {
     fn lane_for(&self, stream: &Stream) -> usize {
         match self.lanes.len() {
             1 => 0,
-            lanes => {
-                let near = stream.incoming_cpu().map(|cpu| cpu as usize % lanes);
-                choose(near, self.table.in_lanes())
-            }
+            _ => choose(self.near(stream), self.table.in_lanes()),
+        }
+    }
+
+    /// The lane of the processor that took in what came last, where there are several and that is known.
+    fn near(&self, stream: &Stream) -> Option<usize> {
+        match self.lanes.len() {
+            1 => None,
+            lanes => Some(stream.incoming_cpu()? as usize % lanes),
         }
     }
 
@@ -135,7 +163,38 @@ impl Lane {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
+    use crate::sys::testing::tcp_connection;
+
+    /// What is told of it is told there, and nowhere else.
+    #[test]
+    fn a_connection_follows_its_packets() {
+        let parking = Parking::new(4, 2).unwrap();
+        let number = parking.table.reserve().unwrap();
+        let (stream, mut peer) = tcp_connection();
+        peer.write_all(b"x").unwrap();
+        let near = parking.near(&stream).unwrap();
+        let (near_lane, far_lane) = (parking.lane(near), parking.lane(1 - near));
+        parking.table.change_lane(number, 1 - near);
+        far_lane.poller.register(&stream, number.into()).unwrap();
+        parking.follow(number, &stream).unwrap();
+        assert_eq!(parking.table.lane_of(number), near);
+        assert_eq!(parking.table.in_lanes().nth(near), Some(1));
+        assert_eq!(told(far_lane), []);
+        assert_eq!(told(near_lane), [u64::from(number)]);
+        // Where it belongs already it stays.
+        parking.follow(number, &stream).unwrap();
+        assert_eq!(told(near_lane), []);
+    }
+
+    /// What happens on the connections of a lane.
+    fn told(lane: &Lane) -> Vec<u64> {
+        let next = || lane.poller.look().unwrap().map(|woken| woken.token);
+        let tokens = std::iter::from_fn(next);
+        tokens.filter(|token| *token != WAKE_TOKEN).collect()
+    }
 
     #[test]
     fn the_near_lane_is_taken_until_it_has_far_more_than_its_share() {

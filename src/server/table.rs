@@ -192,6 +192,16 @@ impl Table {
         }
     }
 
+    /// Has a connection stand in another lane.
+    pub fn change_lane(&self, number: u32, lane: usize) {
+        // There are as many as threads at most.
+        let before = self.slot(number).lane.swap(lane as u32, Ordering::Relaxed);
+        if let Some(count) = self.lanes.get(before as usize) {
+            count.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.lanes[lane].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Reserves the number of a free slot; `None` when the table is full.
     pub fn reserve(&self) -> Option<u32> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
@@ -219,9 +229,7 @@ impl Table {
         let slot = self.slot(number);
         slot.hung_up.store(false, Ordering::Relaxed);
         let mut place = slot.lock();
-        self.lanes[lane].fetch_add(1, Ordering::Relaxed);
-        // There are as many as threads at most.
-        slot.lane.store(lane as u32, Ordering::Relaxed);
+        self.change_lane(number, lane);
         register(&connection)?;
         slot.park(
             connection.deadline(),

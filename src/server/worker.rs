@@ -46,6 +46,9 @@ const BEHIND: u32 = 32768;
 /// After so many connections accepted in a row another worker is called to serve them.
 const ACCEPTED_ALONE: u32 = 16;
 
+/// How often a connection is parked before it is looked whether its packets come in elsewhere by now.
+const FOLLOWED: u32 = 64;
+
 /// How long a worker rests when the system does not let it wait for events.
 const WAIT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -294,6 +297,13 @@ impl<'s> Worker<'s> {
                 next @ (Next::Park | Next::Turn) => {
                     let (deadline, idle_since) = (connection.deadline(), connection.idle_since());
                     slot.park(deadline, idle_since, connection.standing());
+                    connection.parked = connection.parked.wrapping_add(1);
+                    if connection.parked.is_multiple_of(FOLLOWED)
+                        && server.parking.follow(number, connection.stream()).is_err()
+                    {
+                        *place = None;
+                        return server.closed(number);
+                    }
                     if next == Next::Turn {
                         server.parking.wake(number);
                     }

@@ -568,6 +568,12 @@ fn whatever_lane_a_connection_stands_in_it_is_answered() {
                 assert_eq!(response.text(), expected, "{threads} threads, {number}");
             }
         }
+        // So often that it is looked several times whether its packets come in elsewhere.
+        let mut client = server.connect();
+        for _ in 0..300 {
+            client.send(get("/page.txt"));
+            assert_eq!(client.read_response("GET").text(), "a page\n");
+        }
     }
 }
 
