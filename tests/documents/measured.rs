@@ -14,9 +14,10 @@ const BEST: &[(&str, &str, Ordering)] = &[
         "tollgate",
         Ordering::Greater,
     ),
-    ("file of 12 bytes", "lighttpd", Ordering::Greater),
-    ("file of 100 KB", "lighttpd", Ordering::Greater),
-    ("file of 10 MiB", "apache", Ordering::Greater),
+    ("file of 12 bytes", "tollgate", Ordering::Greater),
+    ("file of 100 KB", "tollgate", Ordering::Greater),
+    ("file of 10 MiB", "tollgate", Ordering::Greater),
+    ("CGI, python3 hello", "lighttpd", Ordering::Greater),
     ("FastCGI hello, 16 processes", "nginx", Ordering::Greater),
     ("memory at start (Pss)", "busybox", Ordering::Less),
 ];
