@@ -1,8 +1,8 @@
 //! Connections to applications, and whom each of them works for at the moment.
 //!
-//! Shape: a [`Channel`] is a connection that is registered with the shared poller once, for as long as
-//! it lasts, under the number of its [`Links`] entry. The entry names the client's connection that is
-//! to be driven when something happens on the channel, or nobody while it is idle.
+//! Shape: a [`Channel`] is a connection that is registered with a poller, that of the client it works
+//! for, under the number of its [`Links`] entry. The entry names the client's connection that is to be
+//! driven when something happens on the channel, or nobody while it is idle.
 //! Rules: the client is named before anything is sent for it, so no event that matters to it can find
 //! another one. An event that comes late finds a client that has nothing to do, and costs a look.
 
