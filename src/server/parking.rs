@@ -59,7 +59,7 @@ impl Parking {
 
     /// Puts a connection into the slot that was reserved for it, and has workers told of what happens on it.
     pub(super) fn park(&self, number: u32, connection: Connection) -> io::Result<()> {
-        let lane = self.lane_for(connection.stream());
+        let lane = choose(self.near(connection.stream()), self.table.in_lanes());
         let poller = &self.lanes[lane].poller;
         let register =
             |connection: &Connection| poller.register(connection.stream(), number.into());
@@ -114,14 +114,6 @@ impl Parking {
         // What fails here is a listener that accepts no more already.
         let _ = self.lane_of_listener(at).poller.forget(listener);
         let _ = listener.stop();
-    }
-
-    /// The lane for a new connection.
-    fn lane_for(&self, stream: &Stream) -> usize {
-        match self.lanes.len() {
-            1 => 0,
-            _ => choose(self.near(stream), self.table.in_lanes()),
-        }
     }
 
     /// The lane of the processor that took in what came last, where there are several and that is known.

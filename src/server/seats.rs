@@ -3,7 +3,7 @@
 //! A thread that waits at a poller is woken for every event that finds it there, and waking a thread
 //! costs more than answering with a small file. So one **watches** each lane; when it is woken it works, and
 //! then it watches again. A sleeping one is called to a lane when its watcher goes to run a program or to
-//! move much data, and when it has found work waiting so often that it must be falling behind. At most
+//! send what has to come from a disk, when it does not come back for long, and when it has found work waiting so often that it must be falling behind. At most
 //! so many work at once as there are **seats** (`--threads`); who runs a program has none, so there are
 //! always workers for files.
 //!

@@ -293,22 +293,20 @@ impl<'s> Worker<'s> {
             let Some(connection) = place else { return };
             connection.hear(slot.take_heard(), slot.is_hung_up());
             let driven = catch_unwind(AssertUnwindSafe(|| self.drive(connection)));
+            connection.parked = connection.parked.wrapping_add(1);
+            let follows = connection.parked.is_multiple_of(FOLLOWED);
             match driven.unwrap_or(Next::Close) {
-                next @ (Next::Park | Next::Turn) => {
+                // One that can be watched in no lane is closed, too.
+                next @ (Next::Park | Next::Turn)
+                    if !follows || server.parking.follow(number, connection.stream()).is_ok() =>
+                {
                     let (deadline, idle_since) = (connection.deadline(), connection.idle_since());
                     slot.park(deadline, idle_since, connection.standing());
-                    connection.parked = connection.parked.wrapping_add(1);
-                    if connection.parked.is_multiple_of(FOLLOWED)
-                        && server.parking.follow(number, connection.stream()).is_err()
-                    {
-                        *place = None;
-                        return server.closed(number);
-                    }
                     if next == Next::Turn {
                         server.parking.wake(number);
                     }
                 }
-                Next::Close => {
+                _ => {
                     *place = None;
                     server.closed(number);
                 }
