@@ -71,7 +71,10 @@ fn push_summary(json: &mut Json, journey: &Journey, epoch: u64) {
         Client::Unknown => "unknown".to_owned(),
     };
     json.count("seq", journey.seq)
-        .text("id", journey.id.as_deref().unwrap_or(""))
+        .text(
+            "id",
+            &journey.id.map(|id| id.to_string()).unwrap_or_default(),
+        )
         .text("at", &date(epoch + received))
         .text("client", &client);
     json.name("method").bytes(&method[..method.len().min(32)]);

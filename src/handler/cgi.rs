@@ -424,7 +424,7 @@ impl Relay<'_, '_> {
                 silence: self.terms.silence,
             };
             let finding = case.finding();
-            report(self.name, &finding, &ending);
+            report(&self.name, &finding, &ending);
             let reason = finding.reason().unwrap_or(reason);
             (reason, finding)
         };
@@ -462,7 +462,7 @@ impl Relay<'_, '_> {
 
 fn not_started(name: &str, script: &Script, error: &io::Error, witness: &Witness) -> Outcome {
     let finding = diagnose::start_failure(&script.program, StartFailure::from(error));
-    report(name, &finding, &error.to_string());
+    report(&name, &finding, &error.to_string());
     let reason = finding.reason().unwrap_or(Reason::ServerFailed);
     witness.found(finding);
     Outcome::Failed(reason)

@@ -6,11 +6,28 @@
 //! kept than helps.
 
 use std::cell::RefCell;
+use std::fmt;
 
 use crate::proto::Reason;
 use crate::proto::finding::Finding;
 use crate::sys::child::Usage;
 use crate::sys::clock::{Clock, Moment};
+
+/// The number under which the log tells of an exchange: no other exchange of this server has it, nor one of a server
+/// that was started at another second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Id {
+    /// When the server was started, in seconds since the epoch.
+    pub started: u64,
+    /// The number of the exchange.
+    pub serial: u64,
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:x}", self.started, self.serial)
+    }
+}
 
 /// How much of what a program writes is kept for `tollgate check`.
 pub const KEPT_MAX: usize = 64 << 10;
@@ -157,7 +174,7 @@ impl Witness {
 }
 
 /// Writes a line that begins with `name`. `detail` tells how it ended.
-pub fn report(name: &str, finding: &Finding, detail: &str) {
+pub fn report(name: &dyn fmt::Display, finding: &Finding, detail: &str) {
     let (code, line) = (finding.code, finding.line());
     match finding.reason() {
         Some(Reason::ClientGone | Reason::ClientSlow | Reason::ServerStopping) => {

@@ -97,7 +97,7 @@ pub enum Resource<'s, 'p> {
     /// What the application of the FastCGI route with this index answers; nothing of its script is for
     /// us to execute.
     #[cfg(feature = "fastcgi")]
-    Application(usize, Box<Script>),
+    Application(usize, Arc<Script>),
 }
 
 /// A site that is being opened.
@@ -376,7 +376,7 @@ impl Site {
                 let root = self.document_root().map(|root| root.root.path());
                 let (prefix, rest, path) = (found.prefix, found.rest, path.as_bytes());
                 let script = Script::of_application(program.as_deref(), root, prefix, rest, path);
-                Ok(Resource::Application(*index, Box::new(script)))
+                Ok(Resource::Application(*index, Arc::new(script)))
             }
         }
     }
@@ -395,18 +395,20 @@ impl Site {
         let runner = self.runners.extension_of(&found.path)?;
         let script_name = [prefix.as_bytes(), found.path.as_slice()].concat();
         let interpreted = |interpreter: &Path| {
-            Box::new(Script::interpreted(
+            Script::interpreted(
                 interpreter,
                 &root.root,
                 &found.path,
                 script_name,
                 found.path_info,
-            ))
+            )
         };
         Some(match runner {
-            Runner::Interpreter(program) => Resource::Script(interpreted(program)),
+            Runner::Interpreter(program) => Resource::Script(Box::new(interpreted(program))),
             #[cfg(feature = "fastcgi")]
-            Runner::Application(index) => Resource::Application(*index, interpreted(Path::new(""))),
+            Runner::Application(index) => {
+                Resource::Application(*index, Arc::new(interpreted(Path::new(""))))
+            }
         })
     }
 }

@@ -39,6 +39,7 @@ use crate::handler::admission::{Party, Permit, Ticket};
 use crate::handler::cgi::Outcome;
 use crate::handler::error_page;
 use crate::handler::reply::{Draft, Envelope, Reply};
+use crate::handler::report::Id;
 #[cfg(feature = "fastcgi")]
 use crate::handler::report::report;
 use crate::handler::{Body, Response};
@@ -155,13 +156,13 @@ pub fn refuse(
         of_head.map(|hosted| &hosted.site),
         head,
         reason,
-        &id,
+        &id.to_string(),
         worker.seconds(),
         None,
         &[],
     ));
     let body_len = reply.body_len();
-    record.answer(head.bytes(), None, Some(&id), &mut reply);
+    record.answer(head.bytes(), None, Some(id), &mut reply);
     log::debug!("{id}: {}: {}", reason.code(), reason.meaning());
     let line = request_line(connection, head);
     // Where it cannot be told whom it is from, the connection is known.
@@ -274,7 +275,7 @@ impl<'e> Exchange<'e> {
         };
         let head = self.request.head;
         let mut record = std::mem::take(&mut self.course.record);
-        let id = self.course.id.as_ref();
+        let id = self.course.id;
         record.answer(head.bytes(), pending.body.as_ref(), id, &mut reply);
         let line = head.request_line();
         let whom = (&self.origin, self.course.user());
@@ -373,7 +374,7 @@ impl<'e> Exchange<'e> {
 
     /// Gives an error page, with what was found out where the client may know it.
     fn give_error(&mut self, reply: &mut Reply<'_>, reason: Reason) -> Option<Reason> {
-        let id = self.id();
+        let id = self.id().to_string();
         self.find_untold(reason);
         let finding = self.take_finding();
         let finding = finding.filter(|it| it.reason() == Some(reason) && self.explains());
@@ -432,7 +433,7 @@ impl<'e> Exchange<'e> {
         if response.reason.is_none() {
             return response;
         }
-        let id = self.id();
+        let id = self.id().to_string();
         let finding = self.take_finding().filter(|_| self.explains());
         let frame = errors::frame(
             Some(&self.hosted.site),
@@ -469,9 +470,8 @@ impl<'e> Exchange<'e> {
         Party::of(self.origin.whom.address())
     }
 
-    fn id(&mut self) -> String {
-        let id = &mut self.course.id;
-        id.get_or_insert_with(|| self.server.next_id()).clone()
+    fn id(&mut self) -> Id {
+        *self.course.id.get_or_insert_with(|| self.server.next_id())
     }
 }
 

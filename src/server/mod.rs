@@ -65,6 +65,7 @@ use crate::console::{Console, DESCRIPTORS};
 use crate::handler::cache::OPEN_MAX;
 #[cfg(feature = "explain")]
 use crate::handler::diagnose;
+use crate::handler::report::Id;
 use crate::sys::clock::{Clock, Moment, epoch_seconds};
 use crate::sys::listener::Listener;
 use crate::sys::private_folder::PrivateFolder;
@@ -431,10 +432,12 @@ impl Server {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// An id that no other request of this server has, nor one of a server started at another second.
-    fn next_id(&self) -> String {
-        let serial = self.serial.fetch_add(1, Ordering::Relaxed);
-        format!("{:x}-{serial:x}", self.started)
+    /// The id of the next exchange that the log is to tell of.
+    fn next_id(&self) -> Id {
+        Id {
+            started: self.started,
+            serial: self.serial.fetch_add(1, Ordering::Relaxed),
+        }
     }
 }
 

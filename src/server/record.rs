@@ -16,7 +16,7 @@ pub use none::Record;
 mod none {
     use crate::handler::Response;
     use crate::handler::reply::{Draft, Reply};
-    use crate::handler::report::Course;
+    use crate::handler::report::{Course, Id};
     use crate::handler::script::Script;
     use crate::handler::site::Resource;
     use crate::proto::Reason;
@@ -59,13 +59,6 @@ mod none {
         #[cfg(feature = "fastcgi")]
         pub fn asked(&mut self, _: String, _: bool, _: bool, _: Option<Course>) {}
         pub fn find(&mut self, _: Option<&Finding>) {}
-        pub fn answer(
-            &mut self,
-            _: &[u8],
-            _: Option<&Spool>,
-            _: Option<&String>,
-            _: &mut Reply<'_>,
-        ) {
-        }
+        pub fn answer(&mut self, _: &[u8], _: Option<&Spool>, _: Option<Id>, _: &mut Reply<'_>) {}
     }
 }

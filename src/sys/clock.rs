@@ -6,7 +6,7 @@
 //! Rules: moments and dates, which every request needs several of, are those of the kernel's last tick
 //! (1 to 10 ms ago): that costs a fifth of asking the hardware. No deadline is that exact.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -36,7 +36,8 @@ impl std::ops::Add<Duration> for Moment {
 /// The monotonic clock that all deadlines of a server are read against.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    origin: Instant,
+    /// When it was made, in microseconds.
+    first: u64,
     /// The tick that it was made in, in milliseconds.
     first_tick: u64,
 }
@@ -45,7 +46,7 @@ impl Clock {
     /// A clock that starts now.
     pub fn start() -> Clock {
         Clock {
-            origin: Instant::now(),
+            first: monotonic_micros(),
             first_tick: tick(),
         }
     }
@@ -57,7 +58,7 @@ impl Clock {
 
     /// Microseconds since the clock was made, for durations in the log.
     pub fn micros(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
+        monotonic_micros().saturating_sub(self.first)
     }
 }
 

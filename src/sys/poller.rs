@@ -11,11 +11,11 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 
+use super::clock::monotonic_micros;
 use super::fault;
 
 const EDGES: EventFlags = INPUT_EDGES.union(EventFlags::OUT);
@@ -27,8 +27,8 @@ const INPUT_EDGES: EventFlags = EventFlags::IN
 /// How many events are reported at once.
 const REPORTED: usize = 64;
 
-/// A wait of more than this was one.
-const SLEPT: Duration = Duration::from_micros(5);
+/// A wait of more microseconds than these was one.
+const SLEPT: u64 = 5;
 
 /// An epoll instance whose events carry a caller's token.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl Reported {
         self.events.clear();
         self.given = 0;
         let mut slots = [MaybeUninit::<Event>::uninit(); REPORTED];
-        let before = Instant::now();
+        let before = monotonic_micros();
         let waited = fault::epoll_wait().and_then(|()| epoll::wait(epoll, &mut slots, patience));
         let events = match waited {
             Ok((events, _)) => events,
@@ -159,7 +159,7 @@ impl Reported {
             }
         }));
         if let Some(first) = self.events.first_mut() {
-            first.was_awaited = before.elapsed() > SLEPT;
+            first.was_awaited = monotonic_micros() - before > SLEPT;
         }
         Ok(())
     }

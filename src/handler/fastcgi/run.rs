@@ -19,8 +19,8 @@ mod ending;
 mod hearing;
 mod sending;
 
+use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +31,8 @@ use crate::handler::admission::Permit;
 use crate::handler::cgi::Outcome;
 use crate::handler::pace::Pace;
 use crate::handler::reply::Reply;
-use crate::handler::report::Course;
+use crate::handler::report::{Course, Id};
+use crate::handler::script::Script;
 use crate::handler::stderr::StderrLog;
 use crate::proto::Reason;
 use crate::proto::fastcgi::record::{KeepConn, Role};
@@ -83,14 +84,28 @@ pub struct Errand {
     pub role: Role,
     /// Whether the request may be done twice.
     pub is_idempotent: bool,
-    /// What log lines begin with.
-    pub name: String,
-    /// The file that the application is told of, where it is one.
-    pub filename: PathBuf,
+    /// What log lines begin with, and what is asked for.
+    pub name: Name,
     /// Whether the client is told what went wrong.
     pub explains: bool,
     /// What is to be noted of how it goes, if anything.
     pub seen: Option<Box<Course>>,
+}
+
+/// What a request at an application is known by: in the log as its id and the path, which nobody reads of most.
+#[derive(Debug, Clone)]
+pub struct Name {
+    /// The id of the exchange.
+    pub id: Id,
+    /// What the application is asked for; its file, where that is known.
+    pub script: Arc<Script>,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = String::from_utf8_lossy(&self.script.script_name);
+        write!(f, "{} {path}", self.id)
+    }
 }
 
 /// What came of a run.
@@ -140,8 +155,7 @@ pub struct Run {
     client: u32,
     role: Role,
     is_idempotent: bool,
-    name: String,
-    filename: PathBuf,
+    name: Name,
     explains: bool,
     seen: Option<Box<Course>>,
     /// What is wrong.
@@ -164,7 +178,7 @@ pub struct Run {
     is_new: bool,
     decoder: ResponseDecoder,
     stage: Stage,
-    stderr: StderrLog<String>,
+    stderr: StderrLog<Name>,
     connect_ends: Moment,
     /// When the next address is tried, while there are others.
     address_ends: Moment,
@@ -223,7 +237,6 @@ impl Run {
             role: errand.role,
             is_idempotent: errand.is_idempotent,
             name: errand.name,
-            filename: errand.filename,
             explains: errand.explains,
             seen: errand.seen,
             finding: None,

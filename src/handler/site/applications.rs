@@ -40,9 +40,8 @@ impl Site {
             }
         };
         match resource {
-            Resource::Script(script) | Resource::Application(_, script) => {
-                add(script.filename.as_os_str().as_bytes());
-            }
+            Resource::Script(script) => add(script.filename.as_os_str().as_bytes()),
+            Resource::Application(_, script) => add(script.filename.as_os_str().as_bytes()),
             Resource::File(root, _) if path.is_folder() => {
                 root.index.iter().for_each(|name| add(name.as_bytes()));
             }

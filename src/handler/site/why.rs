@@ -83,9 +83,9 @@ impl Site {
     ) -> Option<&'s str> {
         let matched = self.routes.resolve_prefix(path)?;
         let script = match (matched.target, found) {
-            (Mount::Files(_), Some(Resource::Script(script))) => script,
+            (Mount::Files(_), Some(Resource::Script(script))) => &**script,
             #[cfg(feature = "fastcgi")]
-            (Mount::Files(_), Some(Resource::Application(_, script))) => script,
+            (Mount::Files(_), Some(Resource::Application(_, script))) => &**script,
             _ => return Some(matched.prefix),
         };
         let name = script.filename.as_os_str().as_bytes();

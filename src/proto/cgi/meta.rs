@@ -19,7 +19,7 @@
 //! Not here: how a variable reaches the program, the split of a path into script and path-info.
 
 use crate::proto::Reason;
-use crate::proto::grammar::{list_members, trim_ows};
+use crate::proto::grammar::{Decimal, list_members, trim_ows};
 use crate::proto::http::response::SERVER_SOFTWARE;
 
 /// What the server knows about a request for a program, its field lines apart.
@@ -186,7 +186,7 @@ impl MetaVariables {
             self.set("AUTH_TYPE", auth.scheme);
         }
         if let Some(len) = request.content_length {
-            self.set("CONTENT_LENGTH", len.to_string());
+            self.set("CONTENT_LENGTH", Decimal::of(len));
         }
         if let Some(value) = content_type {
             self.set("CONTENT_TYPE", value);
@@ -208,7 +208,7 @@ impl MetaVariables {
         self.set("REQUEST_METHOD", request.method);
         self.set("SCRIPT_NAME", request.script_name);
         self.set("SERVER_NAME", request.server_name);
-        self.set("SERVER_PORT", request.server_port.to_string());
+        self.set("SERVER_PORT", Decimal::of(request.server_port.into()));
         self.set("SERVER_PROTOCOL", request.version);
         self.set("SERVER_SOFTWARE", SERVER_SOFTWARE);
     }
@@ -229,7 +229,7 @@ impl MetaVariables {
             self.set("REDIRECT_STATUS", "200");
         }
         if let Some(port) = request.remote_port {
-            self.set("REMOTE_PORT", port.to_string());
+            self.set("REMOTE_PORT", Decimal::of(port.into()));
         }
         self.set("REQUEST_URI", request.request_uri);
         self.set("SCRIPT_FILENAME", request.script_filename);

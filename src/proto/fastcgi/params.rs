@@ -19,7 +19,15 @@ use std::{error, fmt};
 /// assert_eq!(out, b"\x0b\x02SERVER_PORT80");
 /// ```
 pub fn encode_pair(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    each_part(name, value, |part| out.extend_from_slice(part));
+    match (u8::try_from(name.len()), u8::try_from(value.len())) {
+        // As nearly all are: in few pieces, each of which costs more than its bytes do.
+        (Ok(name_len @ ..=MAX_SHORT), Ok(value_len @ ..=MAX_SHORT)) => {
+            out.extend_from_slice(&[name_len, value_len]);
+            out.extend_from_slice(name);
+            out.extend_from_slice(value);
+        }
+        _ => each_part(name, value, |part| out.extend_from_slice(part)),
+    }
 }
 
 /// Gives the parts of an encoded pair to `push`, in their order: nothing has to be gathered first.

@@ -29,6 +29,9 @@ pub const STDIN_STEP: usize = CONTENT_MAX / ALIGNMENT * ALIGNMENT;
 /// What records are padded to, in bytes.
 const ALIGNMENT: usize = 8;
 
+/// What the beginning of a request seldom exceeds, in bytes: its buffer need not grow step by step.
+const CUSTOMARY_LEN: usize = 1 << 10;
+
 /// The flag of a request after which the application leaves the connection open.
 const KEEP_CONN: u8 = 1;
 
@@ -62,9 +65,10 @@ pub fn encode_begin<'p>(
     out.extend_from_slice(&header(RecordType::BeginRequest, body.len()).encode());
     out.extend_from_slice(&body);
 
+    out.reserve(CUSTOMARY_LEN);
     let mut stream = ParamsStream::begin(out);
     for (name, value) in params {
-        params::each_part(name, value, |part| stream.push(part));
+        stream.push_pair(name, value);
     }
     stream.finish();
 }
@@ -166,6 +170,16 @@ impl<'o> ParamsStream<'o> {
 
     fn content_len(&self) -> usize {
         self.out.len() - self.start
+    }
+
+    /// Most pairs fit into the open record; others are split where they have to be.
+    fn push_pair(&mut self, name: &[u8], value: &[u8]) {
+        let longest = name.len().saturating_add(value.len()).saturating_add(8);
+        if longest <= CONTENT_MAX - self.content_len() {
+            params::encode_pair(self.out, name, value);
+        } else {
+            params::each_part(name, value, |part| self.push(part));
+        }
     }
 
     fn push(&mut self, mut bytes: &[u8]) {

@@ -50,7 +50,10 @@ impl<'a> Authority<'a> {
                 address[..len].parse::<Ipv6Addr>().ok()?;
                 len + "[]".len()
             }
-            None => text.find(':').unwrap_or(text.len()),
+            None => bytes
+                .iter()
+                .position(|byte| *byte == b':')
+                .unwrap_or(bytes.len()),
         };
         let (host, port) = text.split_at(host_len);
         if !(host.starts_with('[') || is_name(host)) {
@@ -94,12 +97,18 @@ pub fn request_authority<'a>(
 }
 
 fn is_name(host: &str) -> bool {
-    let has_empty_label = host.starts_with('.') || host.contains("..");
-    !host.is_empty() && !has_empty_label && host.bytes().all(is_name_byte)
+    // What stands before a dot is a label, which is not empty.
+    let mut before = b'.';
+    let goes_on = |byte: u8| {
+        let is_label = byte != b'.' || before != b'.';
+        before = byte;
+        is_label && is_name_byte(byte)
+    };
+    !host.is_empty() && host.bytes().all(goes_on)
 }
 
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
 /// Whether a host, an IPv6 address with or without its brackets, is this machine to itself.

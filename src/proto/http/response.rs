@@ -15,7 +15,7 @@
 //! Not here: chunks (`chunked`), whether the connection is kept (`persist`), CGI's header
 //! (`cgi::response`).
 
-use crate::proto::grammar::is_tchar;
+use crate::proto::grammar::{Decimal, is_tchar};
 use crate::proto::http::head::Version;
 use crate::proto::http::status::StatusCode;
 
@@ -226,24 +226,16 @@ fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     }));
 }
 
-/// Appends a Content-Length field. By hand, because `write!` into bytes is `std::io`'s, which has no place in
-/// this folder, and takes twice as long.
-fn push_length(out: &mut Vec<u8>, mut number: u64) {
-    const NAME: &[u8; 16] = b"Content-Length: ";
-    // As many digits as a number may have.
+fn push_length(out: &mut Vec<u8>, number: u64) {
+    const NAME: usize = b"Content-Length: ".len();
+    let number = Decimal::of(number);
+    let digits = number.as_ref();
+    // In one piece, as above.
     let mut line = *b"Content-Length: 00000000000000000000\r\n";
-    let mut start = line.len() - 2;
-    loop {
-        start -= 1;
-        line[start] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    start -= NAME.len();
-    line[start..start + NAME.len()].copy_from_slice(NAME);
-    out.extend_from_slice(&line[start..]);
+    let (end, len) = (NAME + digits.len(), NAME + digits.len() + 2);
+    line[NAME..end].copy_from_slice(digits);
+    line[end..len].copy_from_slice(b"\r\n");
+    out.extend_from_slice(&line[..len]);
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::handler::admission::Permit;
 use crate::handler::admission::Places;
 #[cfg(feature = "fastcgi")]
 use crate::handler::fastcgi::pool::Pool;
+use crate::handler::report::Id;
 use crate::proto::Reason;
 use crate::proto::finding::Finding;
 use crate::server::record::Record;
@@ -34,7 +35,7 @@ pub struct Course {
     /// What a run took, for who is told why it failed: names of steps, and microseconds.
     pub(super) times: Vec<(&'static str, u64)>,
     /// The id under which the log tells of it, once it was needed.
-    pub(super) id: Option<String>,
+    pub(super) id: Option<Id>,
     /// How many local redirects were followed.
     pub(super) redirects: usize,
     /// Where the last of them led.

@@ -14,7 +14,7 @@ use crate::handler;
 use crate::handler::admission::Permit;
 use crate::handler::fastcgi::authorizer;
 use crate::handler::fastcgi::pool::{Asked, Pool};
-use crate::handler::fastcgi::run::{Driven, Ended, Errand, Means, Run, Terms};
+use crate::handler::fastcgi::run::{Driven, Ended, Errand, Means, Name, Run, Terms};
 use crate::handler::reply::{Draft, Reply};
 use crate::handler::script::Script;
 use crate::handler::site::Resource;
@@ -132,7 +132,7 @@ fn terms(settings: &Settings) -> Terms {
 struct Question<'q> {
     pool: &'q Arc<Pool>,
     role: Role,
-    script: &'q Script,
+    script: &'q Arc<Script>,
 }
 
 impl Exchange<'_> {
@@ -154,7 +154,7 @@ impl Exchange<'_> {
         let question = Question {
             pool: &self.hosted.pools[number],
             role: Role::Authorizer,
-            script: &Script::guard(path.as_bytes()),
+            script: &Arc::new(Script::guard(path.as_bytes())),
         };
         Some(self.ask(&question, subject, reply, permit, worker))
     }
@@ -163,7 +163,7 @@ impl Exchange<'_> {
     pub(super) fn ask_application(
         &mut self,
         number: usize,
-        script: &Script,
+        script: &Arc<Script>,
         subject: &Subject<'_>,
         reply: &mut Reply<'_>,
         permit: &mut Option<Permit>,
@@ -220,8 +220,10 @@ impl Exchange<'_> {
             Role::Authorizer => Authorization::Passed,
             _ => self.hosted.settings.authorization,
         };
-        let shown = String::from_utf8_lossy(&script.script_name);
-        let name = format!("{} {shown}", self.id());
+        let name = Name {
+            id: self.id(),
+            script: Arc::clone(script),
+        };
         if let Err(reason) = self.fill(&mut worker.variables, script, subject, authorization, reply)
         {
             return Step::failed(reason);
@@ -241,7 +243,6 @@ impl Exchange<'_> {
             role,
             is_idempotent: is_idempotent(subject.method),
             name,
-            filename: script.filename.clone(),
             explains: self.explains(),
             seen: (role == Role::Responder && self.course.record.is_kept()).then(|| {
                 let kept_max = self.course.record.kept_max();

@@ -220,7 +220,7 @@ impl Exchange<'_> {
         reply: &mut Reply<'_>,
         handover: &Handover,
     ) -> Option<Reason> {
-        let name = self.id();
+        let name = self.id().to_string();
         let request = HandoverRequest {
             head: self.request.head,
             method: match self.course.location {

@@ -12,6 +12,7 @@ use crate::proto::Reason;
 use crate::proto::cgi::meta::{
     Authenticated, Authorization, Interpreter, MetaVariables, Scheme, ScriptRequest,
 };
+use crate::proto::grammar::Decimal;
 use crate::sys::listener::{Bound, Listener};
 
 /// How long an address is at most: an IPv4 one written as IPv6.
@@ -113,7 +114,18 @@ impl Exchange<'_> {
 /// An address, in memory that is asked for once.
 fn text(address: IpAddr) -> String {
     let mut text = String::with_capacity(LONGEST_ADDRESS);
-    // Into a string nothing fails.
-    let _ = write!(text, "{address}");
+    match address {
+        // As most are; not by the standard library's formatting, which takes a tenth of all that is done here.
+        IpAddr::V4(address) => {
+            for (at, octet) in address.octets().into_iter().enumerate() {
+                if at > 0 {
+                    text.push('.');
+                }
+                text.push_str(Decimal::of(octet.into()).as_str());
+            }
+        }
+        // Into a string nothing fails.
+        IpAddr::V6(address) => drop(write!(text, "{address}")),
+    }
     text
 }

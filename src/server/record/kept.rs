@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use crate::console::journey::Application;
 use crate::console::journey::{BODY_MAX, Client, HEAD_MAX, Journey, Kept, Kind, Program, Step};
 use crate::handler::reply::{Draft, Reply};
-use crate::handler::report::Course;
+use crate::handler::report::{Course, Id};
 use crate::handler::script::Script;
 use crate::handler::site::Resource;
 use crate::handler::{Body, Response};
@@ -191,7 +191,7 @@ impl Record {
         &mut self,
         head: &[u8],
         body: Option<&Spool>,
-        id: Option<&String>,
+        id: Option<Id>,
         reply: &mut Reply<'_>,
     ) {
         let Some(journey) = &mut self.0 else { return };
@@ -199,7 +199,7 @@ impl Record {
             .head
             .extend_from_slice(&head[..head.len().min(HEAD_MAX)]);
         journey.body = body.map(keep);
-        journey.id = id.cloned();
+        journey.id = id;
         if let Some(mut response) = reply.take_head() {
             response.truncate(HEAD_MAX);
             journey.response = response;

@@ -62,7 +62,7 @@ impl Run {
             return self.fail(reason, "", reply, now);
         }
         self.pool.succeeded(self.place);
-        let status = format!("status {}", end.app_status as i32);
+        let status = || format!("status {}", end.app_status as i32);
         // PHP ends a request with 0 also where its script has failed, and with 200 where it had begun to print.
         let says_so = reply.status().is_some_and(|status| status.as_u16() >= 500);
         let tail = self.stderr.tail();
@@ -71,14 +71,14 @@ impl Run {
             // An empty page says nothing: who may know why it is empty is told that.
             Stage::Body if has_failed && self.explains && reply.take_back() => {
                 self.leave(now);
-                return self.fail(Reason::FastcgiStatus, &status, reply, now);
+                return self.fail(Reason::FastcgiStatus, &status(), reply, now);
             }
             Stage::Header(seen) => {
                 let reason = response::ended(seen);
-                return self.fail(reason, &status, reply, now);
+                return self.fail(reason, &status(), reply, now);
             }
             Stage::Body if reply.finish() == Ending::Short => {
-                return self.fail(Reason::CgiShort, &status, reply, now);
+                return self.fail(Reason::CgiShort, &status(), reply, now);
             }
             _ => {}
         }
@@ -89,7 +89,7 @@ impl Run {
         }
         let unknown = self.finding.as_deref();
         if let Some(finding) = unknown {
-            report(&self.name, finding, &status);
+            report(&self.name, finding, &status());
         }
         let remark = match end.app_status {
             _ if reply.has_excess() => Some(Reason::CgiLong),
@@ -99,7 +99,7 @@ impl Run {
         };
         if let Some(reason @ (Reason::CgiLong | Reason::FastcgiStatus)) = remark {
             let finding = self.case(reason, b"", &tail, reply, now).finding();
-            report(&self.name, &finding, &status);
+            report(&self.name, &finding, &status());
             self.finding = Some(Box::new(finding));
         }
         if let Stage::Passed(ended) = &mut self.stage
@@ -123,7 +123,7 @@ impl Run {
 
     /// Why PHP has no such script.
     pub(super) fn script_unknown(&self, stderr: &[u8]) -> Finding {
-        ended::script_unknown(self.filename.as_os_str().as_bytes(), stderr)
+        ended::script_unknown(self.name.script.filename.as_os_str().as_bytes(), stderr)
     }
 
     /// What is known of a request that failed.
@@ -137,7 +137,7 @@ impl Run {
     ) -> Case<'c> {
         Case {
             reason,
-            script: &self.filename,
+            script: &self.name.script.filename,
             exit: None,
             printed,
             stderr,
