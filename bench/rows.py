@@ -90,10 +90,15 @@ def _rows() -> tuple[Row, ...]:
         # processes, while the requests of other workers wait for one.
         Row("fcgi-hello", "FastCGI hello, 16 processes", "fcgi", "/fcgi", 16, 12, _sha(fast_hello),
             (rate(1.5), no_worse), peers=NO_BUSYBOX, answer=12),
+        # A browser sends fifteen fields beside Host, and wrk none.
+        Row("fcgi-hello-browser", "FastCGI hello, with a browser's fields", "fcgi", "/fcgi", 16, 12, _sha(fast_hello), (),
+            load=("browser",), peers=NO_BUSYBOX, answer=12),
         Row("fcgi-1mb", "FastCGI, 1 MiB of output", "fcgi", "/fcgi", 8, MEBIBYTE, _sha(fast_long),
             (rate(1.2),), peers=NO_BUSYBOX, answer=MEBIBYTE),
         Row("file-12b", "file of 12 bytes", "file", "/hello.txt", 32, 12, hello,
             (rate(1.05), Target("cpu", "best", at_most=1.0)), floor="echo"),
+        Row("file-12b-browser", "file of 12 bytes, with a browser's fields", "file", "/hello.txt", 32, 12, hello, (),
+            load=("browser",)),
         Row("file-100k", "file of 100 KB", "file", "/100k.bin", 32, 100_000, _sha(pattern(100_000)), (rate(1.05),)),
         # With a thread of wrk on each core the scheduler decides, and lighttpd has clients wait for a fifth of a second.
         Row("file-12b-thread", "file of 12 bytes, wrk with one thread", "file", "/hello.txt", 32, 12, hello,

@@ -27,7 +27,7 @@ use super::static_file::{self, StaticRoot};
 use crate::proto::Reason;
 use crate::proto::cgi::response::SendFile;
 use crate::proto::http::head::RequestHead;
-use crate::proto::http::negotiate::acceptable_codings;
+use crate::proto::http::negotiate::{Codings, acceptable_codings};
 use crate::proto::http::response::ResponseHead;
 use crate::proto::http::status::StatusCode;
 use crate::proto::uri::path::UrlPath;
@@ -88,10 +88,9 @@ fn send(
     let Handover { from, head } = handover;
     let &HandoverRequest { method, now, .. } = request;
     let is_asked_for = matches!(method, "GET" | "HEAD") && !stands(head.status);
-    let accepted = acceptable_codings(request.head.field_values("Accept-Encoding"));
-    let codings = match is_asked_for {
-        true => accepted.as_slice(),
-        false => &[],
+    let codings = &|| match is_asked_for {
+        true => acceptable_codings(request.head.field_values("Accept-Encoding")),
+        false => Codings::NONE,
     };
     let file = match from {
         SendFile::Path(path) => {

@@ -34,7 +34,7 @@ use crate::handler::representation::{Opened, Representation};
 use crate::handler::{Body, Response};
 use crate::proto::Reason;
 use crate::proto::http::head::RequestHead;
-use crate::proto::http::negotiate::{Coding, acceptable_codings};
+use crate::proto::http::negotiate::{Coding, Codings, acceptable_codings};
 use crate::proto::http::response::ResponseHead;
 use crate::proto::http::status::StatusCode;
 use crate::proto::uri::copy::{is_copy, original_name};
@@ -118,7 +118,7 @@ pub fn file(
     site: &StaticRoot,
     cache: &Cache,
     rest: &[u8],
-    codings: &[Coding],
+    codings: &dyn Fn() -> Codings,
     now: u64,
 ) -> Result<Arc<Representation>, Reason> {
     let mut names = rest.split(|&byte| byte == b'/').enumerate();
@@ -143,7 +143,7 @@ pub fn file(
 
 /// The page `name` in the root, whole and without regard to the request; `None` where there is none.
 pub fn page(site: &StaticRoot, cache: &Cache, name: &str, now: u64) -> Option<Arc<Representation>> {
-    file(site, cache, name.as_bytes(), &[], now).ok()
+    file(site, cache, name.as_bytes(), &|| Codings::NONE, now).ok()
 }
 
 /// Whether a GET of `rest` below `site` would find nothing to send: neither a file nor a folder that
@@ -235,11 +235,12 @@ fn answer(site: &StaticRoot, cache: &Cache, request: &FileRequest<'_>) -> Result
         path: rest,
         now,
     };
-    let codings = acceptable_codings(head.field_values("Accept-Encoding"));
+    let codings: &dyn Fn() -> Codings =
+        &|| acceptable_codings(head.field_values("Accept-Encoding"));
     // The prefix of a route may be asked for without its slash, and is a folder all the same.
     let is_folder = path.is_folder();
     if (is_folder || !rest.is_empty())
-        && let Some(file) = place.lookup(codings.as_slice())
+        && let Some(file) = place.lookup(codings)
     {
         return Ok(file.answer(head, method, now));
     }
@@ -262,7 +263,7 @@ fn answer(site: &StaticRoot, cache: &Cache, request: &FileRequest<'_>) -> Result
     } else {
         &own_path
     };
-    let file = Place { path, ..place }.present(opened, codings.as_slice());
+    let file = Place { path, ..place }.present(opened, codings);
     Ok(file.answer(head, method, now))
 }
 
@@ -368,7 +369,7 @@ struct Place<'a> {
 
 impl Place<'_> {
     /// The file or neighbour that the cache has for a client which would rather have `codings`.
-    fn lookup(&self, codings: &[Coding]) -> Option<Arc<Representation>> {
+    fn lookup(&self, codings: &dyn Fn() -> Codings) -> Option<Arc<Representation>> {
         let kept = |coding| {
             self.cache
                 .lookup(&self.site.root, &self.key(coding), self.now)
@@ -381,7 +382,7 @@ impl Place<'_> {
     }
 
     /// Makes a file, or the neighbour that a client would rather have, ready to be sent.
-    fn present(&self, original: Opened, codings: &[Coding]) -> Arc<Representation> {
+    fn present(&self, original: Opened, codings: &dyn Fn() -> Codings) -> Arc<Representation> {
         let media_type = MediaType::of(&original.path);
         let found = open_neighbours(self.site, &original);
         let neighbours: Vec<Coding> = found.iter().map(|(coding, _)| *coding).collect();
@@ -419,11 +420,14 @@ impl Place<'_> {
     }
 }
 
-fn best(wanted: &[Coding], present: &[Coding]) -> Option<Coding> {
-    wanted
-        .iter()
-        .copied()
-        .find(|coding| present.contains(coding))
+/// Which of those that are there a client would rather have; most files have none, and nobody is asked.
+fn best(wanted: &dyn Fn() -> Codings, present: &[Coding]) -> Option<Coding> {
+    if present.is_empty() {
+        return None;
+    }
+    let wanted = wanted();
+    let mut wanted = wanted.as_slice().iter().copied();
+    wanted.find(|coding| present.contains(coding))
 }
 
 /// The precompressed files beside a file, unless they are older than it.

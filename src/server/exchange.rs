@@ -47,7 +47,7 @@ use crate::proto::Reason;
 use crate::proto::finding::Finding;
 use crate::proto::http::head::{RequestHead, Version};
 use crate::proto::http::host;
-use crate::proto::http::persist::{self, Persistence};
+use crate::proto::http::persist::Persistence;
 use crate::proto::http::response::{Connection as ConnectionField, ResponseHead};
 use crate::proto::http::status::StatusCode;
 #[cfg(feature = "auth")]
@@ -243,7 +243,7 @@ impl<'e> Exchange<'e> {
     /// What the request decides about the head of its response.
     fn envelope(&self, pending: &Pending, worker: &mut Worker<'_>) -> Envelope {
         let head = self.request.head;
-        let goes_on = persist::of_request(head) == Persistence::Keep;
+        let goes_on = self.request.persistence == Persistence::Keep;
         let keeps = goes_on && !pending.leaves_body() && !worker.server.is_leaving();
         Envelope {
             version: head.version(),
@@ -286,7 +286,7 @@ impl<'e> Exchange<'e> {
             entry.body_len = reply.body_len();
             entry.reason = reason;
         }
-        let goes_on = persist::of_request(head) == Persistence::Keep;
+        let goes_on = self.request.persistence == Persistence::Keep;
         let then = match reply.closes() {
             _ if pending.leaves_body() => Then::Linger,
             // Its next request, unread, would turn the close into a reset.

@@ -10,6 +10,7 @@ use crate::proto::Reason;
 use crate::proto::http::framing::{self, Expectation, Framing};
 use crate::proto::http::head::RequestHead;
 use crate::proto::http::host::{Authority, request_authority};
+use crate::proto::http::persist::{self, Persistence};
 use crate::proto::uri::path::UrlPath;
 use crate::proto::uri::target::{Form, Target};
 
@@ -21,6 +22,7 @@ pub struct Request<'h> {
     pub(super) authority: Option<Authority<'h>>,
     pub(super) framing: Framing,
     pub(super) expectation: Expectation,
+    pub(super) persistence: Persistence,
 }
 
 impl<'h> Request<'h> {
@@ -37,6 +39,7 @@ impl<'h> Request<'h> {
             authority,
             framing,
             expectation,
+            persistence: persist::of_request(head),
         })
     }
 

@@ -158,8 +158,13 @@ impl MetaVariables {
 
     /// Name and value of each variable.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        let mut start = 0;
-        self.ends.iter().map(move |ends| {
+        self.after(0)
+    }
+
+    /// Those that were set after so many.
+    fn after(&self, count: usize) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        let mut start = count.checked_sub(1).map_or(0, |last| self.ends[last].value);
+        self.ends[count..].iter().map(move |ends| {
             let name = &self.bytes[start..ends.name];
             start = ends.value;
             (name, &self.bytes[ends.name..ends.value])
@@ -243,30 +248,64 @@ impl MetaVariables {
         authorization: Authorization,
         fields: impl Iterator<Item = (&'f str, &'f [u8])> + Clone,
     ) {
-        let mut rest = fields.clone();
-        while let Some((name, value)) = rest.next() {
-            if !name.bytes().all(is_unambiguous) || is_shell_function(value) {
+        let first = self.ends.len();
+        let names_fields = names_fields(fields.clone());
+        for (name, value) in fields.clone() {
+            let start = self.bytes.len();
+            let is_unambiguous = self.push_variable_name(name);
+            let (variable, value) = (&self.bytes[start..], trim_ows(value));
+            let is_told = is_unambiguous && !is_shell_function(value);
+            if !is_told {
                 self.dropped.push(name.to_owned());
-                continue;
             }
-            if !is_passed(name, authorization)
-                || is_connection_option(name, fields.clone())
-                || self.iter().any(|variable| is_variable_of(variable.0, name))
+            if !is_told
+                || !is_passed(variable, authorization)
+                || names_fields && is_connection_option(name, fields.clone())
             {
+                self.bytes.truncate(start);
                 continue;
             }
-            self.bytes.extend_from_slice(HTTP);
-            self.bytes.extend(name.bytes().map(variable_byte));
-            let name_end = self.bytes.len();
-            self.bytes.extend_from_slice(trim_ows(value));
-            let separator = separator(name);
-            for (other, value) in rest.clone() {
-                if other.eq_ignore_ascii_case(name) && !is_shell_function(value) {
-                    self.bytes.extend_from_slice(separator);
-                    self.bytes.extend_from_slice(trim_ows(value));
-                }
+            let mut before = self.after(first);
+            let place = before.position(|before| before.0 == variable);
+            drop(before);
+            if let Some(place) = place {
+                let separator = separator(variable);
+                self.bytes.truncate(start);
+                self.extend(first + place, separator, value);
+            } else {
+                let name_end = self.bytes.len();
+                self.bytes.extend_from_slice(value);
+                self.end(name_end);
             }
-            self.end(name_end);
+        }
+    }
+
+    /// Appends the name that a field of this name has as a variable; false where another field could have it, too.
+    fn push_variable_name(&mut self, name: &str) -> bool {
+        self.bytes.extend_from_slice(HTTP);
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name.as_bytes());
+        let mut is_unambiguous = true;
+        for byte in &mut self.bytes[start..] {
+            *byte = VARIABLE_BYTES[usize::from(*byte)];
+            is_unambiguous &= *byte != 0;
+        }
+        is_unambiguous
+    }
+
+    /// Puts more behind the value of the variable in this place.
+    fn extend(&mut self, place: usize, separator: &[u8], more: &[u8]) {
+        let (end, all) = (self.ends[place].value, self.bytes.len());
+        let len = separator.len() + more.len();
+        self.bytes.resize(all + len, 0);
+        self.bytes.copy_within(end..all, end + len);
+        let (first, second) = self.bytes[end..end + len].split_at_mut(separator.len());
+        first.copy_from_slice(separator);
+        second.copy_from_slice(more);
+        self.ends[place].value += len;
+        for later in &mut self.ends[place + 1..] {
+            later.name += len;
+            later.value += len;
         }
     }
 
@@ -305,27 +344,36 @@ fn single_value<'f>(
     }
 }
 
-/// Fields that never become variables: credentials, what other variables tell, what concerns this
-/// connection only, and `Proxy`.
-const NOT_PASSED: [&str; 12] = [
-    "Connection",
-    "Content-Length",
-    "Content-Type",
-    "Expect",
-    "Keep-Alive",
-    "Proxy",
-    "Proxy-Authorization",
-    "Proxy-Connection",
-    "TE",
-    "Trailer",
-    "Transfer-Encoding",
-    "Upgrade",
-];
+/// Whether a field becomes a variable of this name. Credentials do not, nor what other variables tell, what concerns
+/// this connection only (there is no field `Close`: RFC 9110 section 18.4), and `Proxy`.
+fn is_passed(variable: &[u8], authorization: Authorization) -> bool {
+    match variable {
+        b"HTTP_AUTHORIZATION" => authorization == Authorization::Passed,
+        b"HTTP_CLOSE"
+        | b"HTTP_CONNECTION"
+        | b"HTTP_CONTENT_LENGTH"
+        | b"HTTP_CONTENT_TYPE"
+        | b"HTTP_EXPECT"
+        | b"HTTP_KEEP_ALIVE"
+        | b"HTTP_PROXY"
+        | b"HTTP_PROXY_AUTHORIZATION"
+        | b"HTTP_PROXY_CONNECTION"
+        | b"HTTP_TE"
+        | b"HTTP_TRAILER"
+        | b"HTTP_TRANSFER_ENCODING"
+        | b"HTTP_UPGRADE" => false,
+        _ => true,
+    }
+}
 
-fn is_passed(name: &str, authorization: Authorization) -> bool {
-    let is = |other: &str| name.eq_ignore_ascii_case(other);
-    !NOT_PASSED.into_iter().any(is)
-        && (authorization == Authorization::Passed || !is("Authorization"))
+/// Whether a Connection field has an option that a field which is passed might have for its name; few have.
+fn names_fields<'f>(mut fields: impl Iterator<Item = (&'f str, &'f [u8])>) -> bool {
+    let is_customary = |option: &[u8]| {
+        option.eq_ignore_ascii_case(b"keep-alive") || option.eq_ignore_ascii_case(b"close")
+    };
+    fields.any(|(field, value)| {
+        field.eq_ignore_ascii_case("Connection") && !list_members(value).all(is_customary)
+    })
 }
 
 /// Whether a Connection field says that the field of this name concerns the connection only.
@@ -339,35 +387,31 @@ fn is_connection_option<'f>(
     })
 }
 
-/// What joins the lines of one field; cookies are no comma list (RFC 6265 section 4.2.1).
-fn separator(name: &str) -> &'static [u8] {
-    if name.eq_ignore_ascii_case("Cookie") {
-        b"; "
-    } else {
-        b", "
+/// What joins the lines of the field that becomes this variable; cookies are no comma list (RFC 6265 section 4.2.1).
+fn separator(variable: &[u8]) -> &'static [u8] {
+    match variable {
+        b"HTTP_COOKIE" => b"; ",
+        _ => b", ",
     }
 }
 
-fn is_unambiguous(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'-'
-}
+/// What a byte of a field's name becomes; 0 where it is neither letter, digit nor dash.
+static VARIABLE_BYTES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = match byte as u8 {
+            b'-' => b'_',
+            letter if letter.is_ascii_alphanumeric() => letter.to_ascii_uppercase(),
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
 
 fn is_shell_function(value: &[u8]) -> bool {
     trim_ows(value).starts_with(b"() {")
-}
-
-fn variable_byte(byte: u8) -> u8 {
-    if byte == b'-' {
-        b'_'
-    } else {
-        byte.to_ascii_uppercase()
-    }
-}
-
-fn is_variable_of(variable: &[u8], field: &str) -> bool {
-    variable
-        .strip_prefix(HTTP)
-        .is_some_and(|tail| tail.iter().copied().eq(field.bytes().map(variable_byte)))
 }
 
 #[cfg(test)]

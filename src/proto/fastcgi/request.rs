@@ -30,7 +30,7 @@ pub const STDIN_STEP: usize = CONTENT_MAX / ALIGNMENT * ALIGNMENT;
 const ALIGNMENT: usize = 8;
 
 /// What the beginning of a request seldom exceeds, in bytes: its buffer need not grow step by step.
-const CUSTOMARY_LEN: usize = 1 << 10;
+const CUSTOMARY_LEN: usize = 2 << 10;
 
 /// The flag of a request after which the application leaves the connection open.
 const KEEP_CONN: u8 = 1;

@@ -78,6 +78,8 @@ impl Default for HeadLimits {
 #[derive(Debug, Clone, Default)]
 pub struct RequestHead {
     bytes: Vec<u8>,
+    /// The method and all names, which are asked for as text again and again.
+    tokens: String,
     method: Range<usize>,
     target: Range<usize>,
     version: Version,
@@ -86,8 +88,32 @@ pub struct RequestHead {
 
 #[derive(Debug, Clone)]
 struct FieldLine {
+    key: NameKey,
+    /// In `tokens`.
     name: Range<usize>,
+    /// In `bytes`.
     value: Range<usize>,
+}
+
+/// What names that are equal but for the case of letters have in common, and others seldom: a request is asked for
+/// a dozen names, and a browser sends as many others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct NameKey([u8; 4]);
+
+impl NameKey {
+    fn of(name: &[u8]) -> NameKey {
+        /// Makes a letter a small one, and keeps apart what is none.
+        const CASE: u8 = 0x20;
+        let at = |place: usize| name.get(place).map_or(0, |byte| byte | CASE);
+        // Of a name of 256 bytes and more any part does.
+        let len = name.len() as u8;
+        NameKey([
+            len,
+            at(0),
+            at(name.len() / 2),
+            at(name.len().saturating_sub(1)),
+        ])
+    }
 }
 
 impl RequestHead {
@@ -165,9 +191,12 @@ impl RequestHead {
 
     /// Returns the values of all field lines with this name, in any case of letters, in order.
     pub fn field_values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        let key = NameKey::of(name.as_bytes());
         self.fields
             .iter()
-            .filter(|line| self.bytes[line.name.clone()].eq_ignore_ascii_case(name.as_bytes()))
+            .filter(move |line| {
+                line.key == key && self.token(&line.name).eq_ignore_ascii_case(name)
+            })
             .map(|line| &self.bytes[line.value.clone()])
     }
 
@@ -202,7 +231,7 @@ impl RequestHead {
         }
 
         self.bytes.extend_from_slice(head);
-        self.method = 0..method.len();
+        self.method = add(&mut self.tokens, method);
         self.target = range_in(head, target.as_bytes());
         self.version = if request.version? == 0 {
             Version::Http10
@@ -211,7 +240,8 @@ impl RequestHead {
         };
         self.fields
             .extend(request.headers.iter().map(|field| FieldLine {
-                name: range_in(head, field.name.as_bytes()),
+                key: NameKey::of(field.name.as_bytes()),
+                name: add(&mut self.tokens, field.name),
                 value: range_in(head, field.value),
             }));
         Some(used)
@@ -231,14 +261,21 @@ impl RequestHead {
 
     fn clear(&mut self) {
         self.bytes.clear();
+        self.tokens.clear();
         self.fields.clear();
         (self.method, self.target, self.version) = (0..0, 0..0, Version::default());
     }
 
-    /// Tokens are ASCII, so the conversion does not fail.
     fn token(&self, range: &Range<usize>) -> &str {
-        str::from_utf8(&self.bytes[range.clone()]).unwrap_or_default()
+        &self.tokens[range.clone()]
     }
+}
+
+/// Appends a token, and returns where it is.
+fn add(tokens: &mut String, token: &str) -> Range<usize> {
+    let start = tokens.len();
+    tokens.push_str(token);
+    start..tokens.len()
 }
 
 /// Returns where `part`, which was cut from `whole`, lies in it.

@@ -69,6 +69,12 @@ pub struct Codings {
 }
 
 impl Codings {
+    /// The file as it is, and nothing else.
+    pub const NONE: Codings = Codings {
+        order: Coding::ALL,
+        count: 0,
+    };
+
     /// The codings, best first.
     pub fn as_slice(&self) -> &[Coding] {
         &self.order[..self.count]

@@ -263,6 +263,7 @@ fn field_lines_become_variables() {
             "of the connection",
             &[
                 ("Connection", b"close"),
+                ("Close", b"1"),
                 ("Keep-Alive", b"max=1"),
                 ("Proxy-Connection", b"close"),
                 ("TE", b"trailers"),
@@ -274,8 +275,10 @@ fn field_lines_become_variables() {
             &[],
         ),
         (
-            "named by Connection",
+            "named by Connection, beside what is always its own",
             &[
+                ("Connection", b"keep-alive, X-First, close"),
+                ("X-First", b"1"),
                 ("HTTP2-Settings", b"AAM"),
                 ("X-Hop", b"1"),
                 ("X-Stays", b"2"),
