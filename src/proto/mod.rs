@@ -5,6 +5,7 @@
 //! many bytes it took, "more bytes are needed", or a [`Reason`] to refuse.
 
 pub mod account;
+pub mod address;
 pub mod cgi;
 pub mod explain;
 #[cfg(feature = "fastcgi")]

@@ -15,6 +15,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::config::Proxies;
 use crate::proto::Reason;
+use crate::proto::address::AddressText;
 use crate::proto::cgi::meta::Scheme;
 use crate::proto::http::forwarded::{self, Client};
 use crate::proto::http::head::RequestHead;
@@ -68,7 +69,7 @@ impl Whom {
 impl fmt::Display for Whom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Whom::At(address, _) => address.fmt(f),
+            Whom::At(address, _) => f.write_str(AddressText::of(*address).as_str()),
             Whom::Local => f.write_str("unix:"),
             Whom::Unknown => f.write_str("unknown"),
         }

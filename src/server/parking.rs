@@ -7,7 +7,7 @@
 //! - It is the lane of the processor that takes in its packets, so that a client, the kernel's work for it and the
 //!   worker that answers come together; but for when that has many more than its share. Where they come to be taken in
 //!   elsewhere it follows, after a while.
-//! - A listener is in one lane: told in all of them, each arrival would wake every watcher.
+//! - Listeners are in all lanes, and each arrival is told to a watcher that has nothing to do.
 
 use std::io;
 use std::thread;
@@ -24,6 +24,9 @@ use crate::sys::stream::Stream;
 /// its share. Less than that, and two that are each near the other's lane could not change places.
 const NEAR_MAX: usize = 2;
 const NEAR_PART: usize = 8;
+
+/// What stands for the first listener among those that are to be looked at: more than there are connections.
+pub(super) const FIRST_LISTENER: u32 = 1 << 31;
 
 /// How many descriptors a lane takes.
 pub(super) const DESCRIPTORS: usize = 2;
@@ -101,20 +104,21 @@ impl Parking {
 
     /// Has workers told of whoever waits at a listener.
     pub(super) fn listen(&self, at: usize, listener: &Listener) -> io::Result<()> {
-        let poller = &self.lane_of_listener(at).poller;
-        poller.register(listener, LISTENER_TOKEN + at as u64)
+        let token = LISTENER_TOKEN + at as u64;
+        let mut lanes = self.lanes.iter();
+        lanes.try_for_each(|lane| lane.poller.register_shared(listener, token))
     }
 
-    /// Has a worker look once more who waits at a listener.
-    pub(super) fn look_at(&self, at: usize, listener: &Listener) {
-        // After the stop it is no longer registered, and nobody is to be accepted.
-        let poller = &self.lane_of_listener(at).poller;
-        let _ = poller.wake(listener, LISTENER_TOKEN + at as u64);
+    /// Has a worker of a lane look once more who waits at a listener, after those who have waited longer for it.
+    pub(super) fn look_at(&self, at: usize, lane: usize) {
+        self.lanes[lane].wakes.push(FIRST_LISTENER + at as u32);
     }
 
-    pub(super) fn stop_listening(&self, at: usize, listener: &Listener) {
+    pub(super) fn stop_listening(&self, listener: &Listener) {
         // What fails here is a listener that accepts no more already.
-        let _ = self.lane_of_listener(at).poller.forget(listener);
+        for lane in &self.lanes {
+            let _ = lane.poller.forget(listener);
+        }
         let _ = listener.stop();
     }
 
@@ -124,10 +128,6 @@ impl Parking {
             1 => None,
             lanes => Some(stream.incoming_cpu()? as usize % lanes),
         }
-    }
-
-    fn lane_of_listener(&self, at: usize) -> &Lane {
-        &self.lanes[at % self.lanes.len()]
     }
 }
 

@@ -59,8 +59,9 @@ impl Server {
 
     /// Has workers look at all listeners.
     pub(super) fn accept_all(&self) {
-        for (at, listener) in self.listeners.all() {
-            self.parking.look_at(at, &listener);
+        let lanes = self.parking.lanes().len();
+        for (at, _) in self.listeners.all() {
+            self.parking.look_at(at, at % lanes);
         }
     }
 }

@@ -235,9 +235,9 @@ impl Server {
     fn close(&self, listeners: &[usize]) {
         let mut worker = Worker::new(self);
         for at in listeners {
-            worker.accept(*at);
+            while worker.accept(*at) {}
             if let Some(listener) = self.listeners.at(*at) {
-                self.parking.stop_listening(*at, &listener);
+                self.parking.stop_listening(&listener);
             }
             self.listeners.forget(*at);
         }

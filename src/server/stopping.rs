@@ -32,12 +32,12 @@ impl Server {
         for (at, listener) in &listeners {
             // Those who wait to be accepted came in time; at a shared socket others will accept them.
             if !listener.is_shared() {
-                worker.accept(*at);
+                while worker.accept(*at) {}
             }
         }
         self.stopping.store(true, Ordering::SeqCst);
-        for (at, listener) in &listeners {
-            self.parking.stop_listening(*at, listener);
+        for (_, listener) in &listeners {
+            self.parking.stop_listening(listener);
         }
         self.wake_all();
     }

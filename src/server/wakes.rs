@@ -1,5 +1,5 @@
 //! Wakes workers for connections on which nothing has happened by itself: a turn has come, a deadline
-//! has passed, more could be sent.
+//! has passed, more could be sent; and for listeners at which more may wait.
 //!
 //! Shape: a number is pushed, and the poller reports [`Wakes`] once more; whoever is told pops one.
 //! Rules: for every number in the queue an event is on its way. Events may fall together, so whoever
@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::sys::poller::Bell;
 
-/// The numbers of connections that are to be looked at.
+/// The numbers of connections, and what stands for listeners, that are to be looked at.
 #[derive(Debug)]
 pub struct Wakes {
     numbers: Mutex<VecDeque<u32>>,

@@ -17,7 +17,7 @@ use super::APPLICATION_TOKEN;
 use super::access_log::Entry;
 use super::connection::{Connection, Next};
 use super::origin::{Origin, Peer};
-use super::parking::Lane;
+use super::parking::{FIRST_LISTENER, Lane};
 use super::record::Record;
 use super::served::{Hosted, Served};
 use super::supervision::SIGN;
@@ -43,8 +43,8 @@ const OUTPUT_LEN: usize = 64 << 10;
 /// takes turns with the others.
 const BEHIND: u32 = 32768;
 
-/// After so many connections accepted in a row another worker is called to serve them.
-const ACCEPTED_ALONE: u32 = 16;
+/// How many connections are accepted before others have their turn.
+const ACCEPTED_PER_TURN: u32 = 16;
 
 /// How often a connection is parked before it is looked whether its packets come in elsewhere by now.
 const FOLLOWED: u32 = 64;
@@ -107,6 +107,9 @@ impl<'s> Worker<'s> {
             match self.next_event() {
                 Ok(woken) if woken.token == WAKE_TOKEN => match self.lane().wakes.pop() {
                     Some(SIGN) => server.supervision.give_sign(),
+                    Some(number) if number >= FIRST_LISTENER => {
+                        self.accept_some((number - FIRST_LISTENER) as usize);
+                    }
                     Some(number) => self.attend(number),
                     None => {}
                 },
@@ -114,7 +117,7 @@ impl<'s> Worker<'s> {
                 Ok(woken) if woken.token >= APPLICATION_TOKEN => self.attend_application(woken),
                 Ok(woken) if woken.token >= LISTENER_TOKEN => {
                     // There are at most as many as the operator named.
-                    self.accept((woken.token - LISTENER_TOKEN) as usize);
+                    self.accept_some((woken.token - LISTENER_TOKEN) as usize);
                 }
                 // Below LISTENER_TOKEN tokens are numbers of slots.
                 Ok(woken) => {
@@ -360,26 +363,31 @@ impl<'s> Worker<'s> {
         self.output.shrink_to(4 * INPUT_LEN);
     }
 
-    /// Accepts everyone who waits at a listener.
-    pub fn accept(&mut self, listener: usize) {
+    /// Accepts who waits at a listener, and goes on with that after others have had their turn.
+    fn accept_some(&mut self, listener: usize) {
+        if self.accept(listener) {
+            self.server.parking.look_at(listener, self.lane);
+        }
+    }
+
+    /// Accepts who waits at a listener, a turn's worth of them; returns whether there may be more.
+    pub fn accept(&mut self, listener: usize) -> bool {
         let server = self.server;
         let Some(socket) = server.listeners.at(listener) else {
-            return;
+            return false;
         };
         self.look_what_is_served();
         let served = Arc::clone(&self.served);
         let mut may_evict = true;
-        let mut accepted: u32 = 0;
-        while !server.is_stopping() {
+        for _ in 0..ACCEPTED_PER_TURN {
+            if server.is_stopping() {
+                return false;
+            }
             let Some(number) = server.reserve(&socket) else {
-                return;
+                return false;
             };
             match socket.accept() {
                 Accepted::Connection(stream, peer) => {
-                    accepted += 1;
-                    if accepted.is_multiple_of(ACCEPTED_ALONE) {
-                        self.call();
-                    }
                     let now = self.now();
                     let deadline = now + served.settings.header_timeout;
                     let proxies = &served.settings.proxies;
@@ -397,21 +405,27 @@ impl<'s> Worker<'s> {
                             "a connection is lost, and none is accepted for a second: {error}"
                         );
                         server.closed(number);
-                        return server.pause_accepting();
+                        server.pause_accepting();
+                        return false;
                     } else if parking.table.slot(number).is_marked() {
                         parking.wake(number);
                     }
                 }
-                Accepted::Nobody => return server.closed(number),
+                Accepted::Nobody => {
+                    server.closed(number);
+                    return false;
+                }
                 Accepted::Exhausted(error) => {
                     server.closed(number);
                     // One that closes may make room, unless it is not descriptors that are wanting.
                     if !(std::mem::take(&mut may_evict) && server.evict_idle()) {
                         log::warn!("no connection can be accepted for a second: {error}");
-                        return server.pause_accepting();
+                        server.pause_accepting();
+                        return false;
                     }
                 }
             }
         }
+        true
     }
 }

@@ -24,6 +24,10 @@ const INPUT_EDGES: EventFlags = EventFlags::IN
     .union(EventFlags::RDHUP)
     .union(EventFlags::ET);
 
+const SHARED_EDGES: EventFlags = EventFlags::IN
+    .union(EventFlags::EXCLUSIVE)
+    .union(EventFlags::ET);
+
 /// How many events are reported at once.
 const REPORTED: usize = 64;
 
@@ -88,6 +92,18 @@ impl Poller {
             source,
             EventData::new_u64(token),
             INPUT_EDGES,
+        )?)
+    }
+
+    /// Registers a descriptor that others wait for as well, at other pollers: of what comes in, one of those is told where
+    /// somebody waits, or all of them where nobody does. A first event follows where something is there already.
+    pub fn register_shared(&self, source: impl AsFd, token: u64) -> io::Result<()> {
+        fault::epoll_add()?;
+        Ok(epoll::add(
+            &self.epoll,
+            source,
+            EventData::new_u64(token),
+            SHARED_EDGES,
         )?)
     }
 

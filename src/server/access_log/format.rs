@@ -11,6 +11,7 @@ use super::super::origin::Whom;
 use super::Entry;
 use crate::config::{Early, Late, LogFormat, Part, Piece};
 use crate::proto::Reason;
+use crate::proto::grammar::Decimal;
 use crate::proto::http::conditional::rfc3339;
 use crate::proto::http::head::RequestHead;
 
@@ -25,6 +26,9 @@ pub(super) const USER_MAX: usize = 128;
 /// How long a line may be, its end included: what a pipe takes as one. Where a format of its own makes a longer
 /// one, it is cut.
 pub(super) const LINE_MAX: usize = 4_095;
+
+/// Microseconds in it.
+const SECOND: u64 = 1_000_000;
 
 /// What is known of an exchange at its beginning.
 pub(super) struct Known<'a> {
@@ -77,21 +81,21 @@ fn push_early(line: &mut Vec<u8>, early: &Early, known: &Known<'_>, is_json: boo
         Early::Client => drop(write!(line, "{}", known.whom)),
         Early::User => {
             let user = known.user.map(str::as_bytes);
-            push(line, user, USER_MAX, is_of_word, is_json);
+            push(line, user, USER_MAX, &OF_WORD, is_json);
         }
         Early::Date => push_log_date(line, known.date),
         Early::Timestamp => push_timestamp(line, known.date),
         Early::RequestLine => {
             let text = Some(known.request_line).filter(|text| !text.is_empty());
-            push(line, text, REQUEST_LINE_MAX, is_quotable, is_json);
+            push(line, text, REQUEST_LINE_MAX, &QUOTABLE, is_json);
         }
         Early::Part(part) => {
             let text = part_of(known, *part);
-            push(line, text, REQUEST_LINE_MAX, is_of_word, is_json);
+            push(line, text, REQUEST_LINE_MAX, &OF_WORD, is_json);
         }
         Early::Field(name) => {
             let value = known.head.field(name);
-            push(line, value, QUOTED_MAX, is_quotable, is_json);
+            push(line, value, QUOTED_MAX, &QUOTABLE, is_json);
         }
     }
 }
@@ -113,21 +117,26 @@ fn part_of<'a>(known: &Known<'a>, part: Part) -> Option<&'a [u8]> {
 }
 
 fn push_late(line: &mut Vec<u8>, late: Late, entry: &Entry, micros: u64, is_json: bool) {
-    // Writing to memory cannot fail.
-    let _ = match late {
-        Late::Status => write!(line, "{}", entry.status),
-        Late::BytesOrDash if entry.body_len == 0 => write!(line, "-"),
-        Late::Bytes | Late::BytesOrDash => write!(line, "{}", entry.body_len),
-        Late::Seconds => write!(line, "{}", micros / 1_000_000),
-        Late::Millis => write!(line, "{}", micros / 1_000),
-        Late::Micros => write!(line, "{micros}"),
-        Late::SecondsFraction => write!(line, "{}.{:06}", micros / 1_000_000, micros % 1_000_000),
+    let number = match late {
         Late::Reason => {
             let code = entry.reason.map(|reason| Reason::code(reason).as_bytes());
-            push(line, code, usize::MAX - LINE_MAX, is_quotable, is_json);
-            Ok(())
+            return push(line, code, usize::MAX - LINE_MAX, &QUOTABLE, is_json);
         }
+        Late::BytesOrDash if entry.body_len == 0 => return line.push(b'-'),
+        Late::SecondsFraction => {
+            line.extend_from_slice(Decimal::of(micros / SECOND).as_ref());
+            line.push(b'.');
+            // Of seven digits, so that zeros stand before those of a short time.
+            let fraction = Decimal::of(SECOND + micros % SECOND);
+            return line.extend_from_slice(&fraction.as_ref()[1..]);
+        }
+        Late::Status => entry.status.as_u16().into(),
+        Late::Bytes | Late::BytesOrDash => entry.body_len,
+        Late::Seconds => micros / SECOND,
+        Late::Millis => micros / 1_000,
+        Late::Micros => micros,
     };
+    line.extend_from_slice(Decimal::of(number).as_ref());
 }
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT` as `[06/Nov/1994:08:49:37 +0000]`.
@@ -155,7 +164,7 @@ fn push(
     line: &mut Vec<u8>,
     text: Option<&[u8]>,
     max: usize,
-    is_printable: fn(u8) -> bool,
+    printable: &[bool; 256],
     is_json: bool,
 ) {
     match text {
@@ -166,11 +175,16 @@ fn push(
             escape_json(line, text, max);
             line.push(b'"');
         }
-        Some(text) => escape(line, text, max, is_printable),
+        Some(text) => escape(line, text, max, printable),
     }
 }
 
-fn escape(line: &mut Vec<u8>, text: &[u8], max: usize, is_printable: fn(u8) -> bool) {
+fn escape(line: &mut Vec<u8>, text: &[u8], max: usize, printable: &[bool; 256]) {
+    let is_printable = |byte: u8| printable[usize::from(byte)];
+    // As most are.
+    if text.len() + 3 <= max && text.iter().copied().all(is_printable) {
+        return line.extend_from_slice(text);
+    }
     let ends = line.len() + max;
     for &byte in text {
         if line.len() + 4 > ends {
@@ -206,14 +220,26 @@ fn escape_json(line: &mut Vec<u8>, text: &[u8], max: usize) {
     }
 }
 
-/// Whether a byte may stand between quotation marks.
-fn is_quotable(byte: u8) -> bool {
-    !matches!(byte, b'"' | b'\\' | 0..=0x1F | 0x7F..)
-}
+/// The bytes that may stand between quotation marks.
+static QUOTABLE: [bool; 256] = without(b"\"\\");
 
-/// Whether it may stand in a word: a space would begin the next one.
-fn is_of_word(byte: u8) -> bool {
-    byte != b' ' && is_quotable(byte)
+/// Those that may stand in a word: a space would begin the next one.
+static OF_WORD: [bool; 256] = without(b" \"\\");
+
+/// What is visible, and the space, but for these.
+const fn without(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        table[byte as usize] = true;
+        byte += 1;
+    }
+    let mut place = 0;
+    while place < others.len() {
+        table[others[place] as usize] = false;
+        place += 1;
+    }
+    table
 }
 
 #[cfg(test)]
@@ -223,7 +249,7 @@ mod tests {
     #[test]
     fn a_client_cannot_forge_a_line() {
         let mut line = Vec::new();
-        escape(&mut line, b"a\" \\ \x1b[31m\r\nb\xff", 100, is_quotable);
+        escape(&mut line, b"a\" \\ \x1b[31m\r\nb\xff", 100, &QUOTABLE);
         assert_eq!(line, br#"a\x22 \x5C \x1B[31m\x0D\x0Ab\xFF"#);
         line.clear();
         let hostile = "a\" \\ \u{1b}[31m\r\nb\u{9b}\u{2028}é😀".as_bytes();

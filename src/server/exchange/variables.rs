@@ -1,6 +1,5 @@
 //! What a program is told: the facts of an exchange, put into the words of `proto::cgi::meta`.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -9,14 +8,11 @@ use super::resource::Subject;
 use crate::handler::reply::Reply;
 use crate::handler::script::Script;
 use crate::proto::Reason;
+use crate::proto::address::AddressText;
 use crate::proto::cgi::meta::{
     Authenticated, Authorization, Interpreter, MetaVariables, Scheme, ScriptRequest,
 };
-use crate::proto::grammar::Decimal;
 use crate::sys::listener::{Bound, Listener};
-
-/// How long an address is at most: an IPv4 one written as IPv6.
-const LONGEST_ADDRESS: usize = 45;
 
 impl Exchange<'_> {
     /// Makes the meta-variables of a program.
@@ -40,8 +36,8 @@ impl Exchange<'_> {
             // It may be listened at no more.
             Some(Bound::Tcp(_)) | None => reply.stream().local_address(),
         };
-        let server_addr = local.map(|local| text(local.ip()));
-        let remote_addr = self.origin.whom.address().map(text);
+        let server_addr = local.map(|local| AddressText::of(local.ip()));
+        let remote_addr = self.origin.whom.address().map(AddressText::of);
         let scheme = self.origin.scheme.unwrap_or(settings.scheme);
         let user = self.course.user();
         let authority = self.request.authority;
@@ -69,8 +65,8 @@ impl Exchange<'_> {
                     Scheme::Http => 80,
                     Scheme::Https => 443,
                 }),
-            server_addr: server_addr.as_deref().unwrap_or(""),
-            remote_addr: remote_addr.as_deref().unwrap_or(""),
+            server_addr: server_addr.as_ref().map_or("", AddressText::as_str),
+            remote_addr: remote_addr.as_ref().map_or("", AddressText::as_str),
             remote_port: self.origin.whom.port(),
             scheme,
             content_length: subject.body.map(|body| body.len()),
@@ -109,23 +105,4 @@ impl Exchange<'_> {
         });
         variables.refill(&request, fields)
     }
-}
-
-/// An address, in memory that is asked for once.
-fn text(address: IpAddr) -> String {
-    let mut text = String::with_capacity(LONGEST_ADDRESS);
-    match address {
-        // As most are; not by the standard library's formatting, which takes a tenth of all that is done here.
-        IpAddr::V4(address) => {
-            for (at, octet) in address.octets().into_iter().enumerate() {
-                if at > 0 {
-                    text.push('.');
-                }
-                text.push_str(Decimal::of(octet.into()).as_str());
-            }
-        }
-        // Into a string nothing fails.
-        IpAddr::V6(address) => drop(write!(text, "{address}")),
-    }
-    text
 }
