@@ -99,6 +99,8 @@ def _rows() -> tuple[Row, ...]:
             (rate(1.05), Target("cpu", "best", at_most=1.0)), floor="echo"),
         Row("file-12b-browser", "file of 12 bytes, with a browser's fields", "file", "/hello.txt", 32, 12, hello, (),
             load=("browser",)),
+        Row("file-12b-close", "file of 12 bytes, a connection each", "file", "/hello.txt", 32, 12, hello, (),
+            load=("close",)),
         Row("file-100k", "file of 100 KB", "file", "/100k.bin", 32, 100_000, _sha(pattern(100_000)), (rate(1.05),)),
         # With a thread of wrk on each core the scheduler decides, and lighttpd has clients wait for a fifth of a second.
         Row("file-12b-thread", "file of 12 bytes, wrk with one thread", "file", "/hello.txt", 32, 12, hello,

@@ -70,7 +70,7 @@ const NO_BOUNDS: &[(&str, &str)] = &[
     ),
     ("proto/address.rs", "LONGEST"),
     ("server/opening.rs", "SINGLE"),
-    ("server/parking.rs", "DESCRIPTORS FIRST_LISTENER NEAR_PART"),
+    ("server/parking.rs", "DESCRIPTORS FIRST_LISTENER"),
     ("server/sandbox.rs", "TRUNCATE"),
     ("server/supervision.rs", "SIGN INTERVAL_MIN"),
     ("server/table.rs", "BLOCK NOWHERE STANDINGS"),

@@ -2,6 +2,7 @@
 --
 -- wrk ... -s report.lua URL -- KIND VALUE, where KIND is
 --   get                    the URL as it is
+--   close                  the URL, over a connection of its own each time
 --   browser                the URL with the fields that a browser sends along
 --   post FILE              the URL with the content of FILE
 --   pipeline N             N requests at a time
@@ -32,6 +33,10 @@ function init(arguments)
       for name, text in pairs(BROWSER) do wrk.headers[name] = text end
       local request_with_them = wrk.format()
       request = function() return request_with_them end
+   elseif kind == "close" then
+      wrk.headers["Connection"] = "close"
+      local request_that_closes = wrk.format()
+      request = function() return request_that_closes end
    elseif kind == "post" then
       local file = assert(io.open(value, "rb"))
       wrk.method = "POST"
