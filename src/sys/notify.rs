@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use rustix::io::retry_on_intr;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{self, AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 
@@ -54,8 +55,9 @@ impl Notifier {
     /// Tells these lines.
     pub fn tell(&self, lines: &str) {
         if let Some(socket) = &self.0 {
-            // With the manager gone there is nobody to tell.
-            let _ = net::send(socket, lines.as_bytes(), SendFlags::NOSIGNAL);
+            let send = || net::send(socket, lines.as_bytes(), SendFlags::NOSIGNAL);
+            // With the manager gone there is nobody to tell. A signal ends a wait that has a limit (signal(7)).
+            let _ = retry_on_intr(send);
         }
     }
 
