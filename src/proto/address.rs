@@ -47,7 +47,7 @@ impl AddressText {
         text
     }
 
-    /// The same.
+    /// As a program or a log is told it.
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
     }

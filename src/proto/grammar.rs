@@ -74,11 +74,6 @@ impl Decimal {
             }
         }
     }
-
-    /// The same as text.
-    pub fn as_str(&self) -> &str {
-        str::from_utf8(self.as_ref()).unwrap_or_default()
-    }
 }
 
 impl AsRef<[u8]> for Decimal {

@@ -21,7 +21,7 @@ use crate::sys::poller::Poller;
 use crate::sys::stream::Stream;
 
 /// How many connections more than its share a lane may have, for being near to them. With 2, one client of 32 connections
-/// was answered from two cores, of which it had one: an eighth of its rate.
+/// was answered from two cores, of which it had one, and lost a sixth of its rate.
 const NEAR_MAX: usize = 16;
 
 /// What stands for the first listener among those that are to be looked at: more than there are connections.

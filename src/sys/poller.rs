@@ -1,4 +1,5 @@
-//! An epoll instance that several workers may wait at, one at a time; a descriptor is registered once, with one of them.
+//! An epoll instance that several workers may wait at, one at a time; a descriptor is registered with one of them,
+//! once, and a listener with each.
 //!
 //! Rules:
 //! - Connections are registered edge-triggered for reading and writing together and are never re-armed,
@@ -75,36 +76,24 @@ impl Poller {
     /// Registers a descriptor for edge-triggered events in both directions. A first event follows at
     /// once, since a fresh socket can be written.
     pub fn register(&self, source: impl AsFd, token: u64) -> io::Result<()> {
-        fault::epoll_add()?;
-        Ok(epoll::add(
-            &self.epoll,
-            source,
-            EventData::new_u64(token),
-            EDGES,
-        )?)
+        self.add(source, token, EDGES)
     }
 
     /// Registers a descriptor for edge-triggered events of what comes in alone.
     pub fn register_input(&self, source: impl AsFd, token: u64) -> io::Result<()> {
-        fault::epoll_add()?;
-        Ok(epoll::add(
-            &self.epoll,
-            source,
-            EventData::new_u64(token),
-            INPUT_EDGES,
-        )?)
+        self.add(source, token, INPUT_EDGES)
     }
 
     /// Registers a descriptor that others wait for as well, at other pollers: of what comes in, one of those is told where
     /// somebody waits, or all of them where nobody does. A first event follows where something is there already.
     pub fn register_shared(&self, source: impl AsFd, token: u64) -> io::Result<()> {
+        self.add(source, token, SHARED_EDGES)
+    }
+
+    fn add(&self, source: impl AsFd, token: u64, events: EventFlags) -> io::Result<()> {
         fault::epoll_add()?;
-        Ok(epoll::add(
-            &self.epoll,
-            source,
-            EventData::new_u64(token),
-            SHARED_EDGES,
-        )?)
+        let data = EventData::new_u64(token);
+        Ok(epoll::add(&self.epoll, source, data, events)?)
     }
 
     /// Has a registered descriptor reported once more if it is ready, and for events in both

@@ -265,9 +265,7 @@ impl MetaVariables {
                 self.bytes.truncate(start);
                 continue;
             }
-            let mut before = self.after(first);
-            let place = before.position(|before| before.0 == variable);
-            drop(before);
+            let place = self.after(first).position(|before| before.0 == variable);
             if let Some(place) = place {
                 let separator = separator(variable);
                 self.bytes.truncate(start);
@@ -345,7 +343,7 @@ fn single_value<'f>(
 }
 
 /// Whether a field becomes a variable of this name. Credentials do not, nor what other variables tell, what concerns
-/// this connection only (there is no field `Close`: RFC 9110 section 18.4), and `Proxy`.
+/// this connection only (there is no field `Close`: IANA has its name reserved), and `Proxy`.
 fn is_passed(variable: &[u8], authorization: Authorization) -> bool {
     match variable {
         b"HTTP_AUTHORIZATION" => authorization == Authorization::Passed,

@@ -226,6 +226,7 @@ fn push_text(out: &mut Vec<u8>, text: &[u8]) {
     }));
 }
 
+/// Appends a Content-Length field.
 fn push_length(out: &mut Vec<u8>, number: u64) {
     const NAME: usize = b"Content-Length: ".len();
     let number = Decimal::of(number);
